@@ -1,0 +1,1 @@
+//! What every component shares at the edge.

@@ -1,0 +1,1 @@
+//! A small component that exercises the native host.
