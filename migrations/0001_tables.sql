@@ -1,0 +1,115 @@
+-- The tables of the audit store.
+--
+-- A record belongs to a kind and carries its time in its id:
+--   id = milliseconds since 2024-01-01 UTC << 12 | a sequence of 12 bits
+-- so that newest-first is the key's own order, a time range is an id range, and a month is a
+-- partition. Ids stay below 2^53 until 2093, so JavaScript reads them exactly.
+
+CREATE SEQUENCE audit_id_sequence MINVALUE 0 MAXVALUE 4095 CYCLE;
+
+-- The lowest id of the millisecond that `at` falls into.
+CREATE FUNCTION audit_id_at(at timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (floor(extract(epoch FROM at) * 1000)::bigint - 1704067200000) << 12;
+
+-- The time that an id carries, to the millisecond.
+CREATE FUNCTION audit_id_time(id bigint) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000.0);
+
+-- A new id. Two calls in one millisecond differ in the sequence's bits.
+CREATE FUNCTION audit_next_id() RETURNS bigint
+LANGUAGE sql VOLATILE
+RETURN audit_id_at(clock_timestamp()) | nextval('audit_id_sequence');
+
+CREATE TABLE audit (
+    kind                   text        NOT NULL,
+    id                     bigint      NOT NULL,
+    name                   text        NOT NULL,
+    namespace              text,
+    phase                  text,
+    status                 text,
+    action_type            text,
+    alert_name             text,
+    alert_fingerprint      text,
+    severity               text,
+    environment            text,
+    cluster_name           text,
+    target_resource        text,
+    remediation_request_id text,
+    correlation_id         text,
+    start_time             timestamptz,
+    end_time               timestamptz,
+    duration               bigint,     -- milliseconds
+    error_message          text,
+    analysis_type          text,
+    confidence_score       double precision,
+    findings               jsonb,
+    workflow_type          text,
+    steps_completed        bigint,
+    steps_total            bigint,
+    action                 text,
+    resource               text,
+    metadata               jsonb,
+    document               jsonb       NOT NULL, -- members without a column, as they came
+    embedding              vector({{embedding_dimensions}}),
+    created_at             timestamptz NOT NULL, -- the time in the id
+    updated_at             timestamptz NOT NULL,
+    deleted_at             timestamptz,          -- set: hidden from every read but `versions`
+    version                integer     NOT NULL, -- 1 for a new record, one more with every change
+    state_rank             smallint,   -- 0 pending, 1 under way, 2 finished; null: no state yet
+    name_is_stand_in       boolean     NOT NULL, -- a compact post's id in place of a name
+    content_hash           bytea       NOT NULL, -- SHA-256 of the content last accepted
+    changed_by             text,       -- who made this version; null while nobody is identified
+    PRIMARY KEY (kind, id)
+) PARTITION BY LIST (kind);
+
+CREATE TABLE remediation_audit PARTITION OF audit
+    FOR VALUES IN ('remediation') PARTITION BY RANGE (id);
+CREATE TABLE ai_analysis_audit PARTITION OF audit
+    FOR VALUES IN ('aianalysis') PARTITION BY RANGE (id);
+CREATE TABLE workflow_audit PARTITION OF audit
+    FOR VALUES IN ('workflow') PARTITION BY RANGE (id);
+CREATE TABLE execution_audit PARTITION OF audit
+    FOR VALUES IN ('execution') PARTITION BY RANGE (id);
+
+-- One for each filter that selects few rows. Those with a handful of values (phase, status,
+-- severity, environment) are checked while walking the key; correlation and remediation request
+-- go through `audit_correlation`.
+CREATE INDEX audit_namespace         ON audit (namespace, id);
+CREATE INDEX audit_name              ON audit (name, id);
+CREATE INDEX audit_alert_name        ON audit (alert_name, id) WHERE alert_name IS NOT NULL;
+CREATE INDEX audit_alert_fingerprint ON audit (alert_fingerprint, id) WHERE alert_fingerprint IS NOT NULL;
+CREATE INDEX audit_cluster_name      ON audit (cluster_name, id) WHERE cluster_name IS NOT NULL;
+CREATE INDEX audit_action_type       ON audit (action_type, id) WHERE action_type IS NOT NULL;
+
+-- Rows without a vector are not in it, so it costs them nothing.
+CREATE INDEX audit_embedding ON audit
+    USING hnsw (embedding vector_cosine_ops) WITH (m = 16, ef_construction = 64);
+
+-- Natural keys. Not partitioned and never dropped: a key is unique for ever.
+CREATE TABLE audit_key (
+    kind text   NOT NULL,
+    key  bytea  NOT NULL, -- SHA-256 of the natural key
+    id   bigint NOT NULL,
+    PRIMARY KEY (kind, key)
+);
+
+-- Which records belong to a correlation id or a remediation request. Not partitioned, because
+-- such a question knows no time.
+CREATE TABLE audit_correlation (
+    key  text   NOT NULL,
+    kind text   NOT NULL,
+    id   bigint NOT NULL,
+    PRIMARY KEY (key, kind, id)
+);
+
+-- The states a record has left, by the month of the record, so that they go with it.
+CREATE TABLE audit_version (
+    kind         text        NOT NULL,
+    id           bigint      NOT NULL,
+    version      integer     NOT NULL,
+    content_hash bytea       NOT NULL,
+    state        jsonb       NOT NULL, -- as the API showed it
+    PRIMARY KEY (kind, id, version)
+) PARTITION BY RANGE (id);

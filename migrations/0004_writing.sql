@@ -1,0 +1,247 @@
+-- Writing: the natural key decides whether a post is a new record, a replay or the next state of a
+-- record (the table in section "Life cycle" of docs/architecture.md).
+--
+-- A function rather than one statement of data-modifying CTEs: each statement in it sees what
+-- committed while the one before it waited for a concurrent holder of the same key.
+
+CREATE FUNCTION audit_elapsed_ms(start_time timestamptz, end_time timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN round(extract(epoch FROM end_time - start_time) * 1000)::bigint;
+
+-- The ids under which the timeline finds a record. A full remediation without a request id is
+-- itself the request, and the others refer to it by its name.
+CREATE FUNCTION audit_correlation_keys(a audit) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY[
+    a.correlation_id,
+    a.remediation_request_id,
+    CASE WHEN a.kind = 'remediation' AND a.remediation_request_id IS NULL THEN a.name END
+];
+
+-- Keeps the state that a record is about to leave.
+CREATE FUNCTION audit_keep_version(old audit) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO audit_version (kind, id, version, content_hash, state)
+    VALUES (old.kind, old.id, old.version, old.content_hash, audit_state_json(old));
+END;
+
+-- Replaces a record, already locked, by its next state.
+CREATE FUNCTION audit_replace(old audit, new audit) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM audit_keep_version(old);
+
+    new.version := old.version + 1;
+    new.updated_at := clock_timestamp();
+    -- A duration that was computed follows the times, one that was sent stays.
+    IF new.duration IS NOT DISTINCT FROM old.duration
+        AND old.duration IS NOT DISTINCT FROM audit_elapsed_ms(old.start_time, old.end_time)
+        AND new.start_time <= new.end_time
+    THEN
+        new.duration := audit_elapsed_ms(new.start_time, new.end_time);
+    END IF;
+
+    UPDATE audit
+    SET name = new.name,
+        namespace = new.namespace,
+        phase = new.phase,
+        status = new.status,
+        action_type = new.action_type,
+        alert_name = new.alert_name,
+        alert_fingerprint = new.alert_fingerprint,
+        severity = new.severity,
+        environment = new.environment,
+        cluster_name = new.cluster_name,
+        target_resource = new.target_resource,
+        remediation_request_id = new.remediation_request_id,
+        correlation_id = new.correlation_id,
+        start_time = new.start_time,
+        end_time = new.end_time,
+        duration = new.duration,
+        error_message = new.error_message,
+        analysis_type = new.analysis_type,
+        confidence_score = new.confidence_score,
+        findings = new.findings,
+        workflow_type = new.workflow_type,
+        steps_completed = new.steps_completed,
+        steps_total = new.steps_total,
+        action = new.action,
+        resource = new.resource,
+        metadata = new.metadata,
+        document = new.document,
+        updated_at = new.updated_at,
+        deleted_at = new.deleted_at,
+        version = new.version,
+        state_rank = new.state_rank,
+        name_is_stand_in = new.name_is_stand_in,
+        content_hash = new.content_hash,
+        changed_by = new.changed_by
+    WHERE kind = old.kind AND id = old.id;
+
+    IF audit_correlation_keys(old) IS DISTINCT FROM audit_correlation_keys(new) THEN
+        DELETE FROM audit_correlation
+        WHERE kind = old.kind AND id = old.id AND key = ANY (audit_correlation_keys(old));
+        INSERT INTO audit_correlation (key, kind, id)
+        SELECT DISTINCT key, new.kind, new.id
+        FROM unnest(audit_correlation_keys(new)) AS key
+        WHERE key IS NOT NULL;
+    END IF;
+END
+$$;
+
+-- Whether what a record gathered by merging is more than one record may hold. Twice the limit of a
+-- single post (256 KiB), because PostgreSQL prints JSON with blanks.
+CREATE FUNCTION audit_too_large(a audit) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce(octet_length(a.metadata::text), 0)
+    + coalesce(octet_length(a.findings::text), 0)
+    + octet_length(a.document::text) > 2 * 256 * 1024;
+
+-- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
+-- `stale`, `updated`, `conflict` or `too_large`.
+CREATE FUNCTION audit_apply(post_kind text, post jsonb, caller text) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    record_id bigint;
+    old       audit;
+    new       audit;
+    columns   jsonb := post -> 'columns';
+    outcome   text;
+BEGIN
+    SELECT k.id INTO record_id
+    FROM audit_key AS k
+    WHERE k.kind = post_kind AND k.key = decode(post ->> 'key', 'hex');
+
+    SELECT * INTO old FROM audit AS a WHERE a.kind = post_kind AND a.id = record_id FOR UPDATE;
+
+    IF NOT FOUND THEN
+        outcome := 'stale'; -- retention has dropped it; the key remains
+    ELSIF old.content_hash = decode(post ->> 'hash', 'hex') THEN
+        outcome := 'duplicate';
+    ELSIF EXISTS (
+        SELECT FROM audit_version AS v
+        WHERE v.kind = post_kind AND v.id = record_id AND v.content_hash = decode(post ->> 'hash', 'hex')
+    ) THEN
+        outcome := 'stale';
+    ELSIF (columns ->> 'name' <> old.name AND old.name_is_stand_in = (post ->> 'stand_in')::boolean)
+        OR columns ->> 'namespace' <> old.namespace
+    THEN
+        outcome := 'conflict';
+    ELSIF (post ->> 'rank')::smallint < old.state_rank THEN
+        outcome := 'stale';
+    ELSE
+        IF (post ->> 'stand_in')::boolean THEN
+            columns := columns - 'name';
+        END IF;
+        -- A state is replaced, never cleared: a finished record stays finished.
+        new := jsonb_populate_record(old, columns - ARRAY(
+            SELECT key FROM jsonb_each(columns)
+            WHERE key IN ('phase', 'status', 'name', 'namespace') AND value = 'null'
+        ));
+        new.document := old.document || (post -> 'document');
+        new.state_rank := coalesce((post ->> 'rank')::smallint, old.state_rank);
+        new.name_is_stand_in := old.name_is_stand_in AND (post ->> 'stand_in')::boolean;
+        new.content_hash := decode(post ->> 'hash', 'hex');
+        new.changed_by := caller;
+        IF audit_too_large(new) THEN
+            outcome := 'too_large';
+        ELSE
+            PERFORM audit_replace(old, new);
+            outcome := 'updated';
+        END IF;
+    END IF;
+
+    RETURN jsonb_build_object(
+        'id', record_id,
+        'status', outcome,
+        'created_at', audit_rfc3339(audit_id_time(record_id))
+    );
+END
+$$;
+
+-- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document}. Returns an
+-- array in the same order of {id, status, created_at}. New keys go in as one statement. Of several
+-- posts either all are accepted or none: a conflict among them raises AU001 with the results as
+-- its detail.
+CREATE FUNCTION audit_write(post_kind text, posts jsonb, caller text) RETURNS text
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    results jsonb[] := array_fill(NULL::jsonb, ARRAY[jsonb_array_length(posts)]);
+    entry   record;
+BEGIN
+    FOR entry IN
+        WITH post AS MATERIALIZED (
+            SELECT
+                position::integer,
+                value,
+                decode(value ->> 'key', 'hex') AS key,
+                audit_next_id() AS id
+            FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
+        ), claimed AS (
+            -- In key order, so that two writers with the same keys never wait for each other in a
+            -- circle.
+            INSERT INTO audit_key (kind, key, id)
+            SELECT DISTINCT ON (key) post_kind, key, id FROM post ORDER BY key, position
+            ON CONFLICT DO NOTHING
+            RETURNING audit_key.id
+        ), stored AS (
+            INSERT INTO audit (
+                kind, id, name, namespace, phase, status, action_type, alert_name,
+                alert_fingerprint, severity, environment, cluster_name, target_resource,
+                remediation_request_id, correlation_id, start_time, end_time, duration,
+                error_message, analysis_type, confidence_score, findings, workflow_type,
+                steps_completed, steps_total, action, resource, metadata, document, created_at,
+                updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
+            )
+            SELECT
+                post_kind, p.id, c.name, c.namespace, c.phase, c.status, c.action_type, c.alert_name,
+                c.alert_fingerprint, c.severity, c.environment, c.cluster_name, c.target_resource,
+                c.remediation_request_id, c.correlation_id, c.start_time, c.end_time,
+                coalesce(c.duration, audit_elapsed_ms(c.start_time, c.end_time)),
+                c.error_message, c.analysis_type, c.confidence_score, c.findings, c.workflow_type,
+                c.steps_completed, c.steps_total, c.action, c.resource, c.metadata,
+                p.value -> 'document', audit_id_time(p.id), audit_id_time(p.id), 1,
+                (p.value ->> 'rank')::smallint, (p.value ->> 'stand_in')::boolean,
+                decode(p.value ->> 'hash', 'hex'), caller
+            FROM claimed
+            JOIN post AS p USING (id)
+            CROSS JOIN LATERAL jsonb_populate_record(NULL::audit, p.value -> 'columns') AS c
+            RETURNING audit AS row
+        ), correlated AS (
+            INSERT INTO audit_correlation (key, kind, id)
+            SELECT DISTINCT key, post_kind, (row).id
+            FROM stored
+            CROSS JOIN unnest(audit_correlation_keys(row)) AS key
+            WHERE key IS NOT NULL
+        )
+        SELECT p.position, p.id FROM claimed JOIN post AS p USING (id)
+    LOOP
+        results[entry.position] := jsonb_build_object(
+            'id', entry.id,
+            'status', 'persisted',
+            'created_at', audit_rfc3339(audit_id_time(entry.id))
+        );
+    END LOOP;
+
+    FOR entry IN
+        SELECT position::integer, value
+        FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
+        WHERE results[position] IS NULL
+        ORDER BY value ->> 'key', position -- locks in key order, see above
+    LOOP
+        results[entry.position] := audit_apply(post_kind, entry.value, caller);
+    END LOOP;
+
+    IF cardinality(results) > 1
+        AND EXISTS (SELECT FROM unnest(results) AS r WHERE r ->> 'status' IN ('conflict', 'too_large'))
+    THEN
+        RAISE EXCEPTION 'a post of the batch cannot be accepted'
+            USING ERRCODE = 'AU001', DETAIL = to_jsonb(results)::text;
+    END IF;
+    RETURN to_jsonb(results)::text;
+END
+$$;
