@@ -1,1 +1,43 @@
-//! The domain of the audit store.
+//! The domain of the audit store: what a record is, in which forms clients write it, and which
+//! rules it keeps.
+//!
+//! The crate does no I/O and knows neither HTTP nor SQL. [`json::parse`] turns bytes into a value,
+//! [`read`], [`read_batch`] and [`read_patch`] turn that value into something ready for storage or
+//! into the list of everything that is wrong with it.
+//!
+//! It runs inside a Wasm instance that many requests share, where a panic would end all of them.
+//! So every operation that can panic is denied below.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod consistency;
+mod content;
+mod fields;
+mod free;
+pub mod json;
+mod kind;
+mod patch;
+mod read;
+mod record;
+mod rule;
+mod state;
+mod time;
+mod violation;
+
+pub use kind::Kind;
+pub use patch::{Patch, read_patch};
+pub use read::{Dialect, MAX_BATCH, read, read_batch};
+pub use record::Record;
+pub use time::parse_since;
+pub use violation::{Code, MAX_VIOLATIONS, Violation};

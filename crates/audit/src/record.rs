@@ -1,0 +1,35 @@
+//! A record as one post states it.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// What one post states about one record, checked and ready for storage. Serialises as the object
+/// that the database function takes, with `key` and `hash` in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    /// SHA-256 of the natural key. Unique per kind.
+    #[serde(serialize_with = "hex")]
+    pub key: [u8; 32],
+    /// SHA-256 of `columns` and `document`: equal content has an equal hash, in whatever order its
+    /// members came.
+    #[serde(serialize_with = "hex")]
+    pub hash: [u8; 32],
+    /// The order of the state that this post carries: 0 pending, 1 under way, 2 finished. The
+    /// higher one if phase and status differ, `None` if it carries neither.
+    pub rank: Option<u8>,
+    /// Whether the name only stands in for a real one, as in the compact form.
+    pub stand_in: bool,
+    /// Columns and their values. Null clears a column; what the post leaves out is absent.
+    pub columns: Map<String, Value>,
+    /// What has no column, under the name it came with.
+    pub document: Map<String, Value>,
+}
+
+/// Writes a digest as 64 hexadecimal digits.
+pub(crate) fn hex<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    let text: String = digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect();
+    serializer.serialize_str(&text)
+}
