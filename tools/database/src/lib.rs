@@ -1,1 +1,25 @@
-//! The development database.
+//! The database of development and tests: a PostgreSQL that needs no installation
+//! ([`Server`]), the numbered migrations ([`migrate`]) and a fresh migrated database per
+//! test ([`TestDatabase`]).
+
+mod cluster;
+mod connection;
+mod home;
+mod leash;
+mod migrate;
+mod migrations;
+mod processes;
+mod server;
+mod test_database;
+mod test_server;
+mod wheel;
+
+pub use connection::{ConnectError, connect};
+pub use migrate::{
+    DEFAULT_DIMENSIONS, DIMENSIONS, MigrateError, MigrateOptions, Outcome, Refusal, migrate,
+    migrate_with,
+};
+pub use migrations::{Migration, latest_version, migrations};
+pub use server::{PostgresVersion, Server, ServerOptions};
+pub use test_database::TestDatabase;
+pub use test_server::TestServer;

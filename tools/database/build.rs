@@ -1,0 +1,37 @@
+//! Embeds every file of `migrations/`, so that a new migration needs no change of code.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files: Vec<_> = fs::read_dir(&folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+
+    let mut list = String::from("&[\n");
+    for (version, path) in (1..).zip(&files) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let number = name.split_once('_').map_or("", |(number, _)| number);
+        if number.len() != 4 || number.parse() != Ok(version) {
+            println!(
+                "cargo::error=migrations/{name}.sql should be named {version:04}_<what it does>.sql: \
+                 migrations are numbered from 0001 without gaps"
+            );
+        }
+        println!("cargo::rerun-if-changed={}", path.display());
+        let path = path.to_string_lossy();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            list,
+            "    Migration {{ version: {version}, name: {name:?}, sql: include_str!({path:?}) }},"
+        );
+    }
+    list.push_str("]\n");
+    let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
+    fs::write(Path::new(&out).join("migrations.rs"), list)
+}

@@ -1,0 +1,112 @@
+//! Starts a server so that it cannot outlive the process that started it.
+//!
+//! The server's process group is its own, so Ctrl-C does not reach it. A small shell beside it
+//! reads a pipe that this process holds open: when this process ends, however it ends, the pipe
+//! closes and the shell shuts the server down. No signal handler could promise that.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What happens when this process ends without a [`Leashed::stop`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfAbandoned<'a> {
+    /// A shutdown that keeps the data.
+    ShutDown,
+    /// An immediate end; the folder is removed.
+    Remove(&'a Path),
+}
+
+/// Arguments: signal, folder to remove or nothing, then the server's command line. `$$` is the
+/// shell that becomes the server. The watcher keeps none of the server's open files, and is not
+/// its child. A line on the pipe says that the end is in order and there is nothing to do.
+const SCRIPT: &str = r#"
+exec 3<&0 </dev/null
+( (
+    exec >/dev/null 2>&1
+    read -r _ <&3 && exit
+    kill -s CONT $$
+    kill -s "$1" $$
+    waited=0
+    while kill -0 $$ && [ $waited -lt 100 ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    [ -z "$2" ] || rm -rf -- "$2"
+) & )
+exec 3<&-
+shift 2
+exec "$@"
+"#;
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Leashed {
+    child: Child,
+    leash: Option<ChildStdin>,
+}
+
+impl Leashed {
+    /// Runs `server`, a command line, in the environment and as the user of `shell`.
+    pub(crate) fn start(
+        shell: &mut Command,
+        server: &[&std::ffi::OsStr],
+        if_abandoned: IfAbandoned,
+    ) -> Result<Self> {
+        let (signal, folder) = match if_abandoned {
+            IfAbandoned::ShutDown => ("INT", Path::new("")),
+            IfAbandoned::Remove(folder) => ("QUIT", folder),
+        };
+        let mut child = shell
+            .args(["-c", SCRIPT, "sh", signal])
+            .arg(folder)
+            .args(server)
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .context("cannot start a shell for PostgreSQL")?;
+        let leash = child.stdin.take();
+        Ok(Self { child, leash })
+    }
+
+    /// Whether the server has ended.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// The server's process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Ends the server with `signal` and waits until it is gone.
+    pub(crate) fn stop(&mut self, signal: Signal, patience: Duration) -> Result<()> {
+        if self.has_ended()? {
+            self.let_go();
+            return Ok(());
+        }
+        kill_process(self.pid(), signal)?;
+        let deadline = Instant::now() + patience;
+        while !self.has_ended()? {
+            if Instant::now() > deadline {
+                bail!("PostgreSQL did not end within {} s", patience.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Tells the watcher that the server's end was in order.
+    fn let_go(&mut self) {
+        if let Some(mut leash) = self.leash.take() {
+            // The watcher may be gone, then there is nobody to tell.
+            let _ = leash.write_all(b"\n");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The list of migrations.
+
+/// One numbered SQL file of `migrations/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number, from 1 without gaps.
+    pub version: i32,
+    /// The file's name without `.sql`.
+    pub name: &'static str,
+    /// The file's text. `{{embedding_dimensions}}` stands for the dimension of the database.
+    pub sql: &'static str,
+}
+
+/// All migrations, in order.
+pub fn migrations() -> &'static [Migration] {
+    include!(concat!(env!("OUT_DIR"), "/migrations.rs"))
+}
+
+/// The schema version that this build brings a database to.
+pub fn latest_version() -> i32 {
+    migrations().last().map_or(0, |last| last.version)
+}
