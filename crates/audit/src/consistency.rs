@@ -22,29 +22,21 @@ pub(crate) fn check(reader: &mut Reader<'_>, form: Form) {
 /// Fills columns that the post does not state but implies.
 pub(crate) fn derive(reader: &mut Reader<'_>, form: Form) {
     derive_status(reader);
-    derive_duration(reader);
     if form != Form::Store {
         derive_target(reader);
     }
 }
 
-/// Start to end in milliseconds, if both are known.
-fn elapsed_millis(reader: &Reader<'_>) -> Option<i64> {
-    let instant = |column| time::parse(reader.columns.get(column)?.as_str()?);
-    let (start, end) = (instant("start_time")?, instant("end_time")?);
-    let elapsed = end.signed_duration_since(start);
-    // Rounded down, so that a microsecond too few is negative as well.
-    Some(elapsed.num_microseconds()?.div_euclid(1000))
-}
-
 /// An end before the start. A creation time that stands in for the start is not held against the
 /// end: it is the clock of another machine.
 fn check_end(reader: &mut Reader<'_>, end: &str) {
-    let started = reader.start.filter(|start| *start != "createdAt");
-    let (Some(start), Some(elapsed)) = (started, elapsed_millis(reader)) else {
+    let Some(start) = reader.start.filter(|start| *start != "createdAt") else {
         return;
     };
-    if elapsed < 0 {
+    let instant = |column| time::parse(reader.columns.get(column)?.as_str()?);
+    if let (Some(started), Some(ended)) = (instant("start_time"), instant("end_time"))
+        && ended < started
+    {
         let message = format!("must not be before {start}");
         reader.violations.add(end, Code::EndBeforeStart, message);
     }
@@ -92,16 +84,6 @@ pub(crate) fn derive_status(reader: &mut Reader<'_>) {
     let phase = reader.columns.get("phase").and_then(Value::as_str);
     if let Some(status) = phase.and_then(state::status_of_phase) {
         reader.columns.insert("status".to_owned(), status.into());
-    }
-}
-
-/// The duration in milliseconds, if the post states both times and no duration.
-fn derive_duration(reader: &mut Reader<'_>) {
-    let elapsed = elapsed_millis(reader).filter(|elapsed| *elapsed >= 0);
-    if let Some(elapsed) = elapsed
-        && !reader.columns.contains_key("duration")
-    {
-        reader.columns.insert("duration".to_owned(), elapsed.into());
     }
 }
 

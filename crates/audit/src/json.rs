@@ -180,3 +180,152 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Object(object))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::parse;
+
+    #[test]
+    fn reads_json() {
+        let text = "\r\n {\"a\":[1,-2,0.1,18446744073709551615,\"\\ud83d\\ude00\\u0000\",null,true],\"\":{}} ";
+        let expected = json!({"a": [1, -2, 0.1, u64::MAX, "\u{1f600}\0", null, true], "": {}});
+        assert_eq!(parse(text.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn keeps_the_digits_of_floats() {
+        for text in [
+            "0.1",
+            "1e-7",
+            "2.225073858507201e-308",
+            "0.9199999999999999",
+            "7.0",
+        ] {
+            let value = parse(text.as_bytes()).expect("a number");
+            assert_eq!(value.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn says_what_is_malformed_and_where() {
+        let cases: &[(&[u8], &str, usize, usize)] = &[
+            (b"", "the body is empty; send a JSON document", 1, 1),
+            (b" \r\n\t", "the body is empty; send a JSON document", 1, 1),
+            (
+                b"\xEF\xBB\xBF{}",
+                "the body starts with a byte order mark; send the JSON without it",
+                1,
+                1,
+            ),
+            (b"{\n\"a\": \"b\xFF\"}", "the body is not UTF-8", 2, 8),
+            (b"\"\xED\xA0\x80\"", "the body is not UTF-8", 1, 2),
+            (
+                b"{\"a\":1,\n \"a\":2}",
+                "the body is not valid JSON: the key \"a\" occurs twice",
+                2,
+                4,
+            ),
+            (
+                b"[{\"a\":{\"b\":[{\"c\":1,\"d\":2,\"\\u0063\":3}]}}]",
+                "the body is not valid JSON: the key \"c\" occurs twice",
+                1,
+                33,
+            ),
+            (
+                br#"["\ud83d"]"#,
+                "the body is not valid JSON: an escaped surrogate must be one of a pair",
+                1,
+                9,
+            ),
+            (
+                br#"["\ude00"]"#,
+                "the body is not valid JSON: an escaped surrogate must be one of a pair",
+                1,
+                8,
+            ),
+            (
+                br#"["\ud83dx"]"#,
+                "the body is not valid JSON: an escaped surrogate must be one of a pair",
+                1,
+                9,
+            ),
+            (
+                b"{} {}",
+                "the body is not valid JSON: there is something after the end of the document",
+                1,
+                4,
+            ),
+            (
+                b"[1,",
+                "the body is not valid JSON: it ends where a value should be",
+                1,
+                3,
+            ),
+            (
+                b"[1",
+                "the body is not valid JSON: it ends inside an array",
+                1,
+                2,
+            ),
+            (
+                b"[1,]",
+                "the body is not valid JSON: there is a comma after the last element",
+                1,
+                4,
+            ),
+            (
+                b"{a:1}",
+                "the body is not valid JSON: a key must be a string in double quotes",
+                1,
+                2,
+            ),
+            (
+                b"NaN",
+                "the body is not valid JSON: a value was expected here",
+                1,
+                1,
+            ),
+            (
+                b"[1e400]",
+                "the body is not valid JSON: the number is too large",
+                1,
+                6,
+            ),
+            (
+                b"\"\t\"",
+                "the body is not valid JSON: control characters in a string must be escaped",
+                1,
+                2,
+            ),
+        ];
+        for (bytes, message, line, column) in cases {
+            let error = parse(bytes).expect_err("malformed");
+            let shown = String::from_utf8_lossy(bytes);
+            assert_eq!(error.message, *message, "{shown}");
+            assert_eq!((error.line, error.column), (*line, *column), "{shown}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let nested = |levels: usize| [b"[".repeat(levels), b"]".repeat(levels)].concat();
+        assert!(parse(&nested(127)).is_ok());
+        for levels in [128, 10_000] {
+            let error = parse(&nested(levels)).expect_err("too deep");
+            assert!(
+                error.message.ends_with("nested deeper than 127 levels"),
+                "{error}"
+            );
+        }
+        assert!(parse(&b"{\"a\":".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn a_long_key_is_cut_in_the_message() {
+        let key = "k".repeat(100_000);
+        let error = parse(format!("{{\"{key}\":1,\"{key}\":2}}").as_bytes()).expect_err("twice");
+        assert!(error.message.len() < 200, "{error}");
+    }
+}

@@ -174,8 +174,8 @@ pub(crate) fn object(body: Value, violations: &mut Violations) -> Option<Map<Str
     if let Value::Object(members) = body {
         return Some(members);
     }
-    let what = name_of_type(&body);
-    let message = format!("the body must be a JSON object, not {what}");
+    let (subject, found) = (violations.subject(), name_of_type(&body));
+    let message = format!("{subject} must be a JSON object, not {found}");
     violations.add("", Code::InvalidType, message);
     None
 }

@@ -19,7 +19,9 @@ pub struct Record {
     pub rank: Option<u8>,
     /// Whether the name only stands in for a real one, as in the compact form.
     pub stand_in: bool,
-    /// Columns and their values. Null clears a column; what the post leaves out is absent.
+    /// Columns and their values: what the post states, and the status and target that follow from
+    /// it. Null clears a column; what the post leaves out is absent. Times are UTC texts, `duration`
+    /// is in milliseconds.
     pub columns: Map<String, Value>,
     /// What has no column, under the name it came with.
     pub document: Map<String, Value>,

@@ -128,6 +128,15 @@ impl Violations {
         }
     }
 
+    /// What an empty path names.
+    pub(crate) fn subject(&self) -> &'static str {
+        if self.prefix.is_empty() {
+            "the body"
+        } else {
+            "each element"
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

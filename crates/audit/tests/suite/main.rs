@@ -1,0 +1,7 @@
+//! The crate from outside: payloads in, records or violations out.
+
+mod payloads;
+mod properties;
+mod records;
+mod rules;
+mod violations;
