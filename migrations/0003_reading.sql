@@ -101,7 +101,7 @@ $$;
 
 -- All records of a correlation id or a remediation request, oldest first, as the answer's body.
 -- In a function, because the plan reaches into every partition and is dear to make anew.
-CREATE FUNCTION audit_timeline(correlation text, page_limit integer, page_offset bigint) RETURNS text
+CREATE FUNCTION audit_timeline(correlation text, page_limit bigint, page_offset bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE

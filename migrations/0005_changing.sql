@@ -27,7 +27,7 @@ $$;
 
 -- Applies a merge patch {hash, rank, columns, document} to a record. Returns {outcome, record},
 -- where `outcome` is `updated`, `unchanged`, `not_found`, `conflict` (a finished record never
--- becomes unfinished), `end_before_start` or `too_large`.
+-- becomes unfinished), `end_before_start`, `steps_exceed_total` or `too_large`.
 CREATE FUNCTION audit_patch(record_kind text, record_id bigint, patch jsonb, caller text) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -61,6 +61,8 @@ BEGIN
         outcome := 'conflict';
     ELSIF new.end_time < new.start_time THEN
         outcome := 'end_before_start';
+    ELSIF new.steps_completed > new.steps_total THEN
+        outcome := 'steps_exceed_total';
     ELSIF audit_too_large(new) THEN
         outcome := 'too_large';
     ELSE

@@ -1,1 +1,80 @@
-//! The `health` component.
+//! The `health` component: is the service alive, is it ready, and the answer to every path that
+//! belongs to nobody.
+
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+mod readiness;
+
+use gateway::{Component, HttpResponse, Reply, Route, serve_unconfigured};
+use http::{Method, StatusCode};
+use spin_sdk::http::Request;
+use spin_sdk::http_service;
+
+/// What this component does.
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Alive,
+    Ready,
+    Metrics,
+}
+
+/// A read.
+const fn get(pattern: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
+    Route {
+        method: Method::GET,
+        pattern,
+        endpoint,
+    }
+}
+
+static ROUTES: &[Route<Endpoint>] = &[
+    get("/health", Endpoint::Alive),
+    get("/health/live", Endpoint::Alive),
+    get("/healthz", Endpoint::Alive),
+    get("/ready", Endpoint::Ready),
+    get("/health/ready", Endpoint::Ready),
+    get("/readyz", Endpoint::Ready),
+    get("/metrics", Endpoint::Metrics),
+];
+
+const COMPONENT: Component = Component {
+    name: "health",
+    timeouts: &["query_timeout", "write_timeout"],
+};
+
+#[http_service]
+async fn handle(request: Request) -> HttpResponse {
+    serve_unconfigured(
+        COMPONENT,
+        ROUTES,
+        request,
+        async |endpoint, config| match endpoint {
+            Endpoint::Alive => Reply::json(StatusCode::OK, &serde_json::json!({"status": "ok"})),
+            Endpoint::Ready => readiness::show(config).await,
+            Endpoint::Metrics => Ok(metrics(readiness::is_up(config).await)),
+        },
+    )
+    .await
+}
+
+/// The metrics that need no counting.
+fn metrics(up: bool) -> Reply {
+    let text = format!(
+        "# HELP datastorage_up Whether the audit store can take and give records.\n\
+         # TYPE datastorage_up gauge\n\
+         datastorage_up {}\n",
+        u8::from(up)
+    );
+    Reply::new(
+        StatusCode::OK,
+        "text/plain; version=0.0.4; charset=utf-8",
+        text,
+    )
+}

@@ -1,1 +1,76 @@
-//! The `query` component.
+//! The `query` component: records come out here.
+//!
+//! Every answer's body is made by PostgreSQL, as one text, and handed on as it is.
+
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+mod list;
+mod record;
+mod timeline;
+
+use gateway::{Component, HttpResponse, Route, serve};
+use http::Method;
+use spin_sdk::http::Request;
+use spin_sdk::http_service;
+
+/// What this component does.
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Timeline,
+    Audits,
+    Audit,
+    Versions,
+    Incidents,
+    Incident,
+}
+
+/// A read.
+const fn get(pattern: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
+    Route {
+        method: Method::GET,
+        pattern,
+        endpoint,
+    }
+}
+
+static ROUTES: &[Route<Endpoint>] = &[
+    get(
+        "/api/v1/query/timeline/{correlation_id}",
+        Endpoint::Timeline,
+    ),
+    get("/api/v1/query/{kind}", Endpoint::Audits),
+    get("/api/v1/query/{kind}/{id}", Endpoint::Audit),
+    get("/api/v1/query/{kind}/{id}/versions", Endpoint::Versions),
+    get("/api/v1/incidents", Endpoint::Incidents),
+    get("/api/v1/incidents/{id}", Endpoint::Incident),
+];
+
+const COMPONENT: Component = Component {
+    name: "query",
+    timeouts: &["query_timeout"],
+};
+
+#[http_service]
+async fn handle(request: Request) -> HttpResponse {
+    serve(
+        COMPONENT,
+        ROUTES,
+        request,
+        async |endpoint, call| match endpoint {
+            Endpoint::Timeline => timeline::show(call).await,
+            Endpoint::Audits => list::audits(call).await,
+            Endpoint::Audit => record::audit(call).await,
+            Endpoint::Versions => record::versions(call).await,
+            Endpoint::Incidents => list::incidents(call).await,
+            Endpoint::Incident => record::incident(call).await,
+        },
+    )
+    .await
+}

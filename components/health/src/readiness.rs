@@ -1,0 +1,149 @@
+//! Whether everything is there that the service needs.
+
+use gateway::database::{self, Failure};
+use gateway::{Config, Configured, Misconfigured, Reply, Result, SCHEMA_VERSION, timestamp};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+/// The oldest PostgreSQL that works, as `server_version_num`.
+const POSTGRESQL: i32 = 160_000;
+/// The oldest pgvector that works.
+const PGVECTOR: (u32, u32, u32) = (0, 5, 1);
+
+/// The answer. Each check is `ok`, `disabled`, or says what is wrong.
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    checks: Checks,
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+struct Checks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<String>,
+    database: String,
+    vector_db: &'static str,
+    cache: &'static str,
+    schema: String,
+}
+
+impl Checks {
+    fn passed(&self) -> bool {
+        self.configuration.is_none() && self.database == "ok" && self.schema == "ok"
+    }
+}
+
+/// 200 if all checks pass, else 503.
+pub(crate) async fn show(config: Configured) -> Result<Reply> {
+    let checks = check(config).await;
+    let passed = checks.passed();
+    let (status, code) = if passed {
+        ("ready", StatusCode::OK)
+    } else {
+        ("not_ready", StatusCode::SERVICE_UNAVAILABLE)
+    };
+    let readiness = Readiness {
+        status,
+        checks,
+        timestamp: timestamp(),
+    };
+    Reply::json(code, &readiness)
+}
+
+/// Whether all checks pass.
+pub(crate) async fn is_up(config: Configured) -> bool {
+    check(config).await.passed()
+}
+
+async fn check(config: Configured) -> Checks {
+    const UNKNOWN: &str = "unknown";
+    let mut checks = Checks {
+        configuration: None,
+        database: UNKNOWN.into(),
+        vector_db: "disabled",
+        cache: "disabled",
+        schema: UNKNOWN.into(),
+    };
+    let config = match config {
+        Ok(config) => config,
+        Err(wrong) => {
+            checks.configuration = Some(names(&wrong));
+            return checks;
+        }
+    };
+    match server(&config).await {
+        Ok(server) => {
+            checks.database = server.verdict();
+            checks.schema = schema(&config).await;
+        }
+        Err(Failure::Timeout | Failure::Hangs) => {
+            checks.database = "does not answer in time".into()
+        }
+        Err(_) => checks.database = "unreachable".into(),
+    }
+    checks
+}
+
+fn names(wrong: &[Misconfigured]) -> String {
+    let lines: Vec<_> = wrong.iter().map(Misconfigured::to_string).collect();
+    lines.join("; ")
+}
+
+/// What runs there.
+#[derive(Deserialize)]
+struct Server {
+    postgresql: i32,
+    pgvector: Option<String>,
+}
+
+async fn server(config: &Config) -> Result<Server, Failure> {
+    let statement = "
+        SELECT json_build_object(
+            'postgresql', current_setting('server_version_num')::integer,
+            'pgvector', (SELECT extversion FROM pg_extension WHERE extname = 'vector')
+        )::text";
+    let text = database::text(config, statement, &[])
+        .await?
+        .unwrap_or_default();
+    serde_json::from_str(&text).map_err(|_| Failure::Other("the version is not readable".into()))
+}
+
+impl Server {
+    fn verdict(&self) -> String {
+        if self.postgresql < POSTGRESQL {
+            return format!(
+                "PostgreSQL {} is too old; 16 or newer is needed",
+                self.postgresql / 10_000
+            );
+        }
+        match self.pgvector.as_deref() {
+            None => "the extension pgvector is not installed; run the migrations".into(),
+            Some(found) if version(found) < PGVECTOR => {
+                format!("pgvector {found} is too old; 0.5.1 or newer is needed")
+            }
+            Some(_) => "ok".into(),
+        }
+    }
+}
+
+/// `0.8.5` as numbers; a part that is missing or none counts as 0.
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_default());
+    let mut next = || parts.next().unwrap_or_default();
+    (next(), next(), next())
+}
+
+async fn schema(config: &Config) -> String {
+    let statement = "SELECT max(version)::text FROM schema_migration";
+    match database::text(config, statement, &[]).await {
+        Ok(found) => match found.unwrap_or_default().parse::<i32>().unwrap_or_default() {
+            found if found < SCHEMA_VERSION => format!(
+                "migration {found} is the newest one, {SCHEMA_VERSION} is needed; run the migrations"
+            ),
+            _ => "ok".into(),
+        },
+        Err(Failure::SchemaBehind) => "there is no schema; run the migrations".into(),
+        Err(_) => "unknown".into(),
+    }
+}

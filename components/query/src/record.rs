@@ -1,0 +1,60 @@
+//! One record, and the states it went through.
+
+use gateway::database::{self, Parameter};
+use gateway::{Call, Error, Id, Reply, Result};
+
+/// A record of a kind.
+pub(crate) async fn audit(call: Call) -> Result<Reply> {
+    let kind = call.kind()?;
+    let id = call.id()?;
+    call.no_parameters()?;
+    let statement = "
+        SELECT audit_json(a)::text
+        FROM audit AS a
+        WHERE a.kind = $1 AND a.id = $2 AND a.deleted_at IS NULL";
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+    ];
+    found(
+        database::text(&call.config, statement, &parameters).await?,
+        id,
+    )
+}
+
+/// The states of a record, oldest first; those of a hidden one too, because who hid it is part of
+/// the audit.
+pub(crate) async fn versions(call: Call) -> Result<Reply> {
+    let kind = call.kind()?;
+    let id = call.id()?;
+    call.no_parameters()?;
+    let statement = "SELECT audit_versions($1, $2)";
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+    ];
+    found(
+        database::text(&call.config, statement, &parameters).await?,
+        id,
+    )
+}
+
+/// A remediation, as an incident.
+pub(crate) async fn incident(call: Call) -> Result<Reply> {
+    let id = call.id()?;
+    call.no_parameters()?;
+    let statement = "
+        SELECT incident_json(a)::text
+        FROM audit AS a
+        WHERE a.kind = 'remediation' AND a.id = $1 AND a.deleted_at IS NULL";
+    let parameters = [Parameter::Int64(id)];
+    found(
+        database::text(&call.config, statement, &parameters).await?,
+        id,
+    )
+}
+
+fn found(body: Option<String>, id: Id) -> Result<Reply> {
+    body.map(|body| Reply::json_text(body).about(id))
+        .ok_or(Error::NoSuchRecord)
+}

@@ -1,0 +1,146 @@
+//! `POST`: one record, or a batch of them.
+
+use audit::{Code, Dialect, Kind, Record, Violation};
+use gateway::database::{self, Failure, Parameter};
+use gateway::{Call, Config, Error, Reply, Result};
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::{Deserialize, Serialize};
+
+use crate::created::Created;
+use crate::partitions;
+
+/// Bytes in the body of a single record.
+const SINGLE_LIMIT: usize = 1024 * 1024;
+/// Bytes in the body of a batch.
+const BATCH_LIMIT: usize = 5 * 1024 * 1024;
+
+/// Stores one record.
+pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
+    let kind = call.kind()?;
+    call.no_parameters()?;
+    let key = call.header("idempotency-key")?;
+    let config = call.config.clone();
+
+    let body = call.json(SINGLE_LIMIT).await?;
+    let record = audit::read(kind, dialect, body, key.as_deref(), Call::now())?;
+    let results = store(&config, kind, &[record]).await?;
+    partitions::look_after(&config);
+
+    let Some(result) = results.first() else {
+        return Err(Error::Internal(
+            "the write function returned no result".into(),
+        ));
+    };
+    refused(results.iter().map(|result| (String::new(), result)))?;
+    let location = format!("/api/v1/query/{kind}/{}", result.id);
+    Ok(Reply::json(StatusCode::CREATED, &Created::of(result))?
+        .header(LOCATION, &location)
+        .about(result.id))
+}
+
+/// Stores all records of a batch, or none.
+pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
+    let kind = call.kind()?;
+    call.no_parameters()?;
+    let key = call.header("idempotency-key")?;
+    let config = call.config.clone();
+
+    let body = call.json(BATCH_LIMIT).await?;
+    let records = audit::read_batch(kind, dialect, body, key.as_deref(), Call::now())?;
+    let results = store(&config, kind, &records).await?;
+    partitions::look_after(&config);
+
+    refused(
+        results
+            .iter()
+            .enumerate()
+            .map(|(i, result)| (format!("[{i}]."), result)),
+    )?;
+    let created: Vec<_> = results.iter().map(Created::of).collect();
+    Reply::json(StatusCode::CREATED, &Results { results: created })
+}
+
+/// The answer to a batch.
+#[derive(Serialize)]
+struct Results<'a> {
+    results: Vec<Created<'a>>,
+}
+
+/// What became of one record.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stored {
+    pub id: i64,
+    pub status: String,
+    pub created_at: String,
+}
+
+/// Hands the records to the database: one statement, however many they are.
+async fn store(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<Stored>> {
+    let json = serde_json::to_string(records)
+        .map_err(|error| Error::Internal(format!("a record does not serialise: {error}")))?;
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Str(json),
+    ];
+    let outcome = match write(config, &parameters).await {
+        // A month has begun that nobody has made partitions for yet.
+        Err(Failure::NoPartition) => {
+            partitions::ensure(config).await?;
+            write(config, &parameters).await
+        }
+        outcome => outcome,
+    };
+    let text = match outcome {
+        // A batch that cannot be accepted: the detail has the results, and nothing was written.
+        Err(Failure::Refused(results)) => results,
+        outcome => outcome?.unwrap_or_default(),
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Internal(format!("the write function's result: {error}")))
+}
+
+async fn write(config: &Config, parameters: &[Parameter]) -> Result<Option<String>, Failure> {
+    database::text(
+        config,
+        "SELECT audit_write($1, $2::text::jsonb, NULL)",
+        parameters,
+    )
+    .await
+}
+
+/// The records that were not accepted, as one error. `results` come with the prefix of their fields.
+fn refused<'a>(results: impl Iterator<Item = (String, &'a Stored)>) -> Result<()> {
+    let mut conflicts = Vec::new();
+    let mut too_large = Vec::new();
+    for (prefix, result) in results {
+        match result.status.as_str() {
+            "conflict" => conflicts.push(Violation {
+                field: format!("{prefix}name"),
+                code: Code::Inconsistent,
+                message: format!(
+                    "or namespace differs from record {}, which has the same key; send the record's \
+                     own name and namespace, or another key",
+                    result.id
+                ),
+            }),
+            "too_large" => too_large.push(Violation {
+                field: format!("{prefix}metadata"),
+                code: Code::TooLarge,
+                message: format!(
+                    "and the fields without a column would, together with those that record {} \
+                     already has, be larger than a record may be",
+                    result.id
+                ),
+            }),
+            _ => {}
+        }
+    }
+    if !too_large.is_empty() {
+        return Err(Error::Invalid(too_large));
+    }
+    if !conflicts.is_empty() {
+        return Err(Error::Conflict(conflicts));
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! The 201: one form for every client, with the members of all three documented ones.
+
+use serde::Serialize;
+
+use crate::create::Stored;
+
+/// What a client learns of a record that it posted.
+#[derive(Debug, Serialize)]
+pub(crate) struct Created<'a> {
+    id: i64,
+    /// The id as a text, for clients of the compact form.
+    #[serde(rename = "auditID")]
+    audit_id: String,
+    created_at: &'a str,
+    #[serde(rename = "createdAt")]
+    created_at_camel: &'a str,
+    /// Null until the record is embedded.
+    embedding_id: Option<i64>,
+    #[serde(rename = "embeddingId")]
+    embedding_id_camel: Option<i64>,
+    /// `persisted`, `duplicate`, `stale` or `updated`.
+    status: &'a str,
+    message: &'static str,
+}
+
+impl<'a> Created<'a> {
+    pub(crate) fn of(stored: &'a Stored) -> Self {
+        Self {
+            id: stored.id,
+            audit_id: stored.id.to_string(),
+            created_at: &stored.created_at,
+            created_at_camel: &stored.created_at,
+            embedding_id: None,
+            embedding_id_camel: None,
+            status: &stored.status,
+            message: match stored.status.as_str() {
+                "duplicate" => "Audit record was stored before; nothing changed",
+                "stale" => "Audit record has a later state already; nothing changed",
+                "updated" => "Audit record updated successfully",
+                _ => "Audit record created successfully",
+            },
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! PostgreSQL through the host: one connection per instance, shared while requests are in flight.
+//!
+//! The first request in flight opens the connection, others join it (also while it is being opened),
+//! the last one gives it back to the host's pool. The instance itself holds only a weak reference: a
+//! connection kept by an idle instance would be one that nobody else can use, and under load the
+//! host keeps enough idle instances to empty its pool.
+
+mod failure;
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures::lock::Mutex;
+pub use spin_sdk::pg::ParameterValue as Parameter;
+use spin_sdk::pg::{Certificate, Connection, DbValue, OpenOptions};
+
+pub use self::failure::Failure;
+use crate::Config;
+use crate::config::Database;
+
+/// The connection of the requests in flight. Empty until the first of them has opened it.
+#[derive(Default)]
+struct Shared(Mutex<Option<Rc<Connection>>>);
+
+thread_local! {
+    static SHARED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+}
+
+/// How much longer than the statement's own limit the service waits: then the server has not even
+/// reported that limit, so it hangs or is out of reach.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How often a request tries: a connection that breaks under a statement is replaced once, and so is
+/// a statement that lost against a concurrent one. Every statement of the service may be repeated.
+const ATTEMPTS: u32 = 3;
+
+/// Runs one statement and returns its first value, a text, if there is a row and it is not null.
+pub async fn text(
+    config: &Config,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let Some(settings) = &config.database else {
+        return Err(Failure::Unavailable("this component has no database"));
+    };
+    let mut attempt = 1;
+    loop {
+        match once(settings, statement, parameters).await {
+            Err(failure) if failure.may_repeat() && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn once(
+    settings: &Database,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let limit = settings.timeout + GRACE;
+    let shared = join();
+    let connection = within(limit, connection(&shared, settings)).await?;
+    let outcome = within(limit, first_text(&connection, statement, parameters)).await;
+    if outcome.as_ref().is_err_and(Failure::breaks_connection) {
+        forget(&shared);
+    }
+    outcome
+}
+
+/// The connection of the requests in flight, or the beginning of one.
+fn join() -> Rc<Shared> {
+    SHARED.with_borrow_mut(|weak| {
+        weak.upgrade().unwrap_or_else(|| {
+            let shared = Rc::new(Shared::default());
+            *weak = Rc::downgrade(&shared);
+            shared
+        })
+    })
+}
+
+/// Keeps later requests away from a connection that is broken. Those that share it see for
+/// themselves.
+fn forget(shared: &Rc<Shared>) {
+    SHARED.with_borrow_mut(|weak| {
+        if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(shared)) {
+            *weak = Weak::new();
+        }
+    });
+}
+
+/// Opens the connection, or waits for whoever is opening it. If that one is cancelled or fails, the
+/// next one tries.
+async fn connection(shared: &Shared, settings: &Database) -> Result<Rc<Connection>, Failure> {
+    let mut slot = shared.0.lock().await;
+    if let Some(connection) = slot.as_ref() {
+        return Ok(connection.clone());
+    }
+    let connection = Rc::new(open_patiently(settings).await?);
+    *slot = Some(connection.clone());
+    Ok(connection)
+}
+
+/// Waits between tries while the server has no connection to spare or is still starting.
+const BUSY_WAITS: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(90),
+    Duration::from_millis(270),
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+];
+
+async fn open_patiently(settings: &Database) -> Result<Connection, Failure> {
+    for wait in BUSY_WAITS {
+        match open(settings).await {
+            Err(Failure::Busy) => spin_sdk::time::sleep(wait).await,
+            outcome => return outcome,
+        }
+    }
+    open(settings).await
+}
+
+async fn open(settings: &Database) -> Result<Connection, Failure> {
+    let address = settings.connection.as_str();
+    let opened = match &settings.ca_root {
+        None => Connection::open(address).await,
+        Some(pem) => {
+            let ca_root = Some(Certificate::Text(pem.clone()));
+            Connection::open_with_options(address, OpenOptions { ca_root }).await
+        }
+    };
+    opened.map_err(|error| Failure::opening(&error))
+}
+
+async fn first_text(
+    connection: &Connection,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let result = connection
+        .query(statement, parameters)
+        .await
+        .map_err(|error| Failure::running(&error))?;
+    let (_, mut rows, end) = result.into_inner();
+    let mut first = None;
+    while let Some(row) = rows.next().await {
+        first = first.or(Some(row));
+    }
+    end.await.map_err(|error| Failure::running(&error.into()))?;
+
+    match first.and_then(|row| row.into_iter().next()) {
+        None | Some(DbValue::DbNull) => Ok(None),
+        Some(DbValue::Str(text)) => Ok(Some(text)),
+        Some(_) => Err(Failure::Other(
+            "a statement returned something else than text".into(),
+        )),
+    }
+}
+
+/// Gives up after `limit`.
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match select(pin!(work), pin!(spin_sdk::time::sleep(limit))).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Err(Failure::Hangs),
+    }
+}

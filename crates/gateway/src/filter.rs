@@ -1,0 +1,264 @@
+//! Which records a list is about, and which page of it.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use crate::database::Parameter;
+use crate::problem::Slug;
+use crate::{Error, Parameters, Result, log};
+
+/// Filters by equality: the parameter's name and the column's.
+const COLUMNS: [(&str, &str); 12] = [
+    ("namespace", "namespace"),
+    ("phase", "phase"),
+    ("status", "status"),
+    ("severity", "severity"),
+    ("cluster", "cluster_name"),
+    ("environment", "environment"),
+    ("action_type", "action_type"),
+    ("alert_name", "alert_name"),
+    ("alert_fingerprint", "alert_fingerprint"),
+    ("remediation_request_id", "remediation_request_id"),
+    ("correlation_id", "correlation_id"),
+    ("name", "name"),
+];
+
+/// The columns that are found through `audit_correlation`.
+const CORRELATED: [&str; 2] = ["remediation_request_id", "correlation_id"];
+
+const SEVERITIES: [&str; 6] = ["critical", "high", "medium", "low", "warning", "info"];
+
+/// The records that a list is about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Column and value.
+    equal: Vec<(&'static str, String)>,
+    /// Ids from this one on.
+    since: Option<i64>,
+    /// Ids before this one.
+    until: Option<i64>,
+}
+
+/// The part of a list that one answer shows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many records: 1 to 1000, 100 unless asked.
+    pub limit: i64,
+    /// So many records are left out before the first one.
+    pub offset: i64,
+    /// Only records older than this one: the `next_cursor` of the page before.
+    pub before: Option<i64>,
+}
+
+impl Filter {
+    /// Takes the filters from the query string.
+    pub fn take(parameters: &mut Parameters) -> Result<Self> {
+        let mut filter = Self::default();
+        for (name, column) in COLUMNS {
+            if let Some(value) = parameters.take(name)? {
+                filter.equal.push((column, checked(name, value)?));
+            }
+        }
+        let since = take_time(parameters, "since")?;
+        let until = take_time(parameters, "until")?;
+        if let (Some(since), Some(until)) = (since, until)
+            && since > until
+        {
+            return Err(Error::parameter(
+                "since",
+                "is after `until`, so nothing can match",
+            ));
+        }
+        filter.since = since.map(id_at);
+        // Records of the very millisecond of `until` are within.
+        filter.until = until.map(|until| id_at(until + chrono::Duration::milliseconds(1)));
+        Ok(filter)
+    }
+
+    /// The conditions as SQL after `WHERE a.kind = $1 …`, appending to the statement's parameters.
+    /// Only constants of this file become part of the text.
+    pub fn to_sql(&self, parameters: &mut Vec<Parameter>) -> String {
+        let mut sql = String::new();
+        for (column, value) in &self.equal {
+            // PostgreSQL cannot even be asked for U+0000, and no record has it.
+            if value.contains('\0') {
+                sql.push_str("\n        AND false");
+                continue;
+            }
+            parameters.push(Parameter::Str(value.clone()));
+            let n = parameters.len();
+            let _ = write!(sql, "\n        AND a.{column} = ${n}");
+            if CORRELATED.contains(column) {
+                let _ = write!(
+                    sql,
+                    "\n        AND a.id IN (SELECT c.id FROM audit_correlation AS c \
+                     WHERE c.key = ${n} AND c.kind = $1)"
+                );
+            }
+        }
+        for (id, operator) in [(self.since, ">="), (self.until, "<")] {
+            if let Some(id) = id {
+                parameters.push(Parameter::Int64(id));
+                let n = parameters.len();
+                let _ = write!(sql, "\n        AND a.id {operator} ${n}");
+            }
+        }
+        sql
+    }
+
+    /// The same conditions for `audit_estimate`, as JSON.
+    pub fn to_json(&self) -> String {
+        let mut filter: serde_json::Map<_, _> = self
+            .equal
+            .iter()
+            .filter(|(_, value)| !value.contains('\0'))
+            .map(|(column, value)| ((*column).to_owned(), value.as_str().into()))
+            .collect();
+        for (name, id) in [("since", self.since), ("until", self.until)] {
+            if let Some(id) = id {
+                filter.insert(name.to_owned(), id.into());
+            }
+        }
+        serde_json::Value::Object(filter).to_string()
+    }
+}
+
+impl Page {
+    /// Takes `limit` and `offset` from the query string.
+    pub fn take_plain(parameters: &mut Parameters) -> Result<Self> {
+        let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=1000)?;
+        let offset = parameters.take_number("offset", Slug::InvalidOffset, 0..=i64::MAX)?;
+        Ok(Self {
+            limit: limit.unwrap_or(100),
+            offset: offset.unwrap_or(0),
+            before: None,
+        })
+    }
+
+    /// Takes `limit`, `offset` and `cursor` from the query string.
+    pub fn take(parameters: &mut Parameters) -> Result<Self> {
+        let page = Self::take_plain(parameters)?;
+        let before = match parameters.take("cursor")? {
+            None => None,
+            Some(cursor) => Some(parse_cursor(&cursor).ok_or_else(|| {
+                Error::parameter(
+                    "cursor",
+                    "is not one that this service made; use `next_cursor` of the page before",
+                )
+            })?),
+        };
+        Ok(Self { before, ..page })
+    }
+}
+
+/// A cursor is the last id shown. Clients must not rely on that.
+fn parse_cursor(text: &str) -> Option<i64> {
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|id| plain && *id > 0)
+}
+
+fn checked(name: &str, value: String) -> Result<String> {
+    match name {
+        "severity" if !SEVERITIES.contains(&value.as_str()) => Err(Error::Parameter {
+            slug: Slug::InvalidSeverity,
+            name: name.to_owned(),
+            message: format!("must be one of {}", SEVERITIES.join(", ")),
+        }),
+        // Stored in lower case whatever the case it came in.
+        "phase" => Ok(value.to_lowercase()),
+        _ => Ok(value),
+    }
+}
+
+fn take_time(parameters: &mut Parameters, name: &str) -> Result<Option<DateTime<Utc>>> {
+    let Some(text) = parameters.take(name)? else {
+        return Ok(None);
+    };
+    audit::parse_since(&text, log::now())
+        .map(Some)
+        .ok_or_else(|| {
+            Error::parameter(
+                name,
+                "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h or 7d",
+            )
+        })
+}
+
+/// The lowest id of a millisecond. Same as `audit_id_at` in `migrations/0001_tables.sql`.
+fn id_at(time: DateTime<Utc>) -> i64 {
+    const EPOCH_2024_MS: i64 = 1_704_067_200_000;
+    const SEQUENCE_BITS: u32 = 12;
+    time.timestamp_millis()
+        .saturating_sub(EPOCH_2024_MS)
+        .saturating_mul(1 << SEQUENCE_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(query: &str) -> Result<(Filter, Page)> {
+        let mut parameters = Parameters::parse(query)?;
+        let taken = (Filter::take(&mut parameters)?, Page::take(&mut parameters)?);
+        parameters.finish()?;
+        Ok(taken)
+    }
+
+    #[test]
+    fn values_are_parameters_and_never_text() {
+        let (filter, _) = take("namespace=x'%3B--&cluster=c&correlation_id=k").unwrap();
+        let mut parameters = vec![Parameter::Str("remediation".into())];
+        let sql = filter.to_sql(&mut parameters);
+        assert_eq!(parameters.len(), 4);
+        assert!(sql.contains("a.namespace = $2"), "{sql}");
+        assert!(sql.contains("a.cluster_name = $3"), "{sql}");
+        assert!(sql.contains("c.key = $4"), "{sql}");
+        assert!(!sql.contains('x'), "{sql}");
+        assert_eq!(
+            filter.to_json(),
+            r#"{"cluster_name":"c","correlation_id":"k","namespace":"x';--"}"#
+        );
+    }
+
+    #[test]
+    fn times_become_ranges_of_ids() {
+        let (filter, _) = take("since=2024-01-01T00:00:01Z&until=2024-01-01T00:00:02Z").unwrap();
+        assert_eq!(filter.since, Some(1000 << 12));
+        assert_eq!(filter.until, Some(2001 << 12));
+        assert!(take("since=24h").is_ok());
+        assert!(take("since=2024-02-30T00:00:00Z").is_err());
+        assert!(take("since=1h&until=2h").is_err());
+    }
+
+    #[test]
+    fn pages_have_bounds() {
+        let (_, page) = take("").unwrap();
+        assert_eq!((page.limit, page.offset, page.before), (100, 0, None));
+        for bad in [
+            "limit=0",
+            "limit=1001",
+            "offset=-1",
+            "cursor=",
+            "cursor=x",
+            "cursor=-5",
+            "cursor=007",
+        ] {
+            assert!(take(bad).is_err(), "{bad}");
+        }
+        assert_eq!(take("cursor=7&offset=3").unwrap().1.before, Some(7));
+    }
+
+    #[test]
+    fn unknown_severities_and_parameters_are_refused() {
+        assert!(take("severity=sev1").is_err());
+        assert!(take("namespce=x").is_err());
+        assert!(
+            take("phase=COMPLETED")
+                .unwrap()
+                .0
+                .equal
+                .contains(&("phase", "completed".into()))
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! A component's table of routes.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// One row of the table: `pattern` is a path whose segments in braces match anything.
+///
+/// A path belongs to the first pattern that matches it, so `…/{kind}/batch` stands before
+/// `…/{kind}/{id}`. Rows of one pattern differ in the method.
+#[derive(Debug)]
+pub struct Route<E: 'static> {
+    /// The method; `GET` answers `HEAD` too.
+    pub method: Method,
+    /// For example `/api/v1/query/{kind}/{id}`. Also the route's name in the log.
+    pub pattern: &'static str,
+    /// What the component does then.
+    pub endpoint: E,
+}
+
+/// What the path said in place of a pattern's braces, percent-decoded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Segments(Vec<(&'static str, String)>);
+
+impl Segments {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find_map(|(key, value)| (*key == name).then_some(value.as_str()))
+    }
+}
+
+/// Where a request goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Match<E> {
+    Endpoint {
+        endpoint: E,
+        pattern: &'static str,
+        segments: Segments,
+    },
+    /// The path is known, the method is not: the methods that are, for `Allow`.
+    OtherMethod {
+        pattern: &'static str,
+        allow: String,
+    },
+    Unknown,
+}
+
+/// Looks `path` up in `routes`.
+pub(crate) fn find<E: Copy>(routes: &'static [Route<E>], method: &Method, path: &str) -> Match<E> {
+    let Some((pattern, segments)) = routes
+        .iter()
+        .find_map(|route| Some((route.pattern, segments(route.pattern, path)?)))
+    else {
+        return Match::Unknown;
+    };
+    let wanted = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let mut rows = routes.iter().filter(|route| route.pattern == pattern);
+    match rows.clone().find(|route| route.method == *wanted) {
+        Some(route) => Match::Endpoint {
+            endpoint: route.endpoint,
+            pattern,
+            segments,
+        },
+        None => Match::OtherMethod {
+            pattern,
+            allow: allow(&mut rows),
+        },
+    }
+}
+
+fn allow<E: 'static>(rows: &mut dyn Iterator<Item = &'static Route<E>>) -> String {
+    let mut methods = Vec::new();
+    for route in rows {
+        methods.push(route.method.as_str());
+        if route.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.join(", ")
+}
+
+/// The values of `pattern`'s braces, or nothing if `path` is another one. A segment that is empty or
+/// not UTF-8 after decoding matches no braces.
+fn segments(pattern: &'static str, path: &str) -> Option<Segments> {
+    let mut values = Vec::new();
+    let mut parts = path.split('/');
+    for expected in pattern.split('/') {
+        let part = parts.next()?;
+        match expected
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(name) if !part.is_empty() => {
+                let value = percent_decode_str(part).decode_utf8().ok()?;
+                values.push((name, value.into_owned()));
+            }
+            None if part == expected => {}
+            _ => return None,
+        }
+    }
+    parts.next().is_none().then_some(Segments(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static ROUTES: &[Route<u8>] = &[
+        Route {
+            method: Method::POST,
+            pattern: "/store/{kind}/batch",
+            endpoint: 1,
+        },
+        Route {
+            method: Method::GET,
+            pattern: "/store/{kind}/{id}",
+            endpoint: 2,
+        },
+        Route {
+            method: Method::DELETE,
+            pattern: "/store/{kind}/{id}",
+            endpoint: 3,
+        },
+    ];
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        assert_eq!(
+            find(ROUTES, &Method::GET, "/store/x/batch"),
+            Match::OtherMethod {
+                pattern: "/store/{kind}/batch",
+                allow: "POST".into()
+            }
+        );
+        assert_eq!(
+            find(ROUTES, &Method::HEAD, "/store/a%2Fb/7"),
+            Match::Endpoint {
+                endpoint: 2,
+                pattern: "/store/{kind}/{id}",
+                segments: Segments(vec![("kind", "a/b".into()), ("id", "7".into())]),
+            }
+        );
+        assert_eq!(
+            find(ROUTES, &Method::PUT, "/store/x/7"),
+            Match::OtherMethod {
+                pattern: "/store/{kind}/{id}",
+                allow: "GET, HEAD, DELETE".into()
+            }
+        );
+    }
+
+    #[test]
+    fn other_paths_are_unknown() {
+        for path in [
+            "",
+            "/",
+            "/store",
+            "/store/x",
+            "/store/x/",
+            "/store/x/7/",
+            "/store//7",
+            "/store/%FF/7",
+        ] {
+            assert_eq!(find(ROUTES, &Method::GET, path), Match::Unknown, "{path}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! From the host's request to the host's response.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::HeaderName;
+use http_body_util::Full;
+use spin_sdk::http::Request;
+
+use crate::log::{self, Level, Line};
+use crate::request_id::{CORRELATION_ID, REQUEST_ID, RequestIds};
+use crate::route::{Match, Route, Segments, find};
+use crate::{Call, Config, Error, Misconfigured, Reply, Result};
+
+/// A response as the host takes it.
+pub type HttpResponse = http::Response<Full<Bytes>>;
+
+/// A component, as far as the gateway must know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Component {
+    /// Its name, as in `spin.toml`.
+    pub name: &'static str,
+    /// The variables that limit statements in time: the first one limits this component's, the others
+    /// are checked. None for a component that uses no database.
+    pub timeouts: &'static [&'static str],
+}
+
+/// The configuration, or what is wrong with it.
+pub type Configured = Result<Rc<Config>, Vec<Misconfigured>>;
+
+/// Answers one request: finds the endpoint, runs it, turns errors into problem documents, logs.
+pub async fn serve<E: Copy>(
+    component: Component,
+    routes: &'static [Route<E>],
+    request: Request,
+    run: impl AsyncFnOnce(E, Call) -> Result<Reply>,
+) -> HttpResponse {
+    respond(
+        component,
+        routes,
+        request,
+        async |endpoint, configured, request, segments| match configured {
+            Ok(config) => run(endpoint, Call::new(config, request, segments)).await,
+            Err(_) => Err(Error::Unavailable("the configuration is not usable")),
+        },
+    )
+    .await
+}
+
+/// Like [`serve`], for endpoints that answer without a usable configuration too, and take no body.
+pub async fn serve_unconfigured<E: Copy>(
+    component: Component,
+    routes: &'static [Route<E>],
+    request: Request,
+    run: impl AsyncFnOnce(E, Configured) -> Result<Reply>,
+) -> HttpResponse {
+    respond(
+        component,
+        routes,
+        request,
+        async |endpoint, configured, _, _| run(endpoint, configured).await,
+    )
+    .await
+}
+
+async fn respond<E: Copy>(
+    component: Component,
+    routes: &'static [Route<E>],
+    request: Request,
+    run: impl AsyncFnOnce(E, Configured, Request, Segments) -> Result<Reply>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let ids = RequestIds::of(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+
+    let configured = Config::load(component).await;
+    if let Err(wrong) = &configured {
+        report(wrong);
+    }
+    let config = configured.as_ref().ok().cloned();
+    let (route, result) = match find(routes, &method, &path) {
+        Match::Unknown => ("", Err(Error::UnknownPath)),
+        Match::OtherMethod { pattern, allow } => (pattern, Err(Error::MethodNotAllowed(allow))),
+        Match::Endpoint {
+            endpoint,
+            pattern,
+            segments,
+        } => (pattern, run(endpoint, configured, request, segments).await),
+    };
+
+    let reason = result
+        .as_ref()
+        .err()
+        .and_then(Error::reason)
+        .map(str::to_owned);
+    let reply = result.unwrap_or_else(|error| error.reply(&path, &ids));
+    let entry = Entry {
+        config,
+        ids: ids.clone(),
+        method: method.to_string(),
+        route,
+        status: reply.status().as_u16(),
+        id: reply.id(),
+        started,
+        reason,
+    };
+    after_response(async move { entry.write() });
+    response(reply, &ids)
+}
+
+/// Runs `work` once the client has its answer. The host keeps the instance for it.
+pub fn after_response(work: impl Future<Output = ()> + 'static) {
+    wit_bindgen::spawn(work);
+}
+
+fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {
+    let (status, mut headers, body) = reply.into_parts();
+    for (name, value) in [
+        (REQUEST_ID, &ids.request),
+        (CORRELATION_ID, &ids.correlation),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let mut response = http::Response::new(Full::new(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Each unusable variable gets a line of its own.
+fn report(wrong: &[Misconfigured]) {
+    for wrong in wrong {
+        let reason = wrong.to_string();
+        let line = Line {
+            msg: "configuration",
+            reason: Some(&reason),
+            ..Line::default()
+        };
+        log::write(None, Level::Error, &line);
+    }
+}
+
+/// What the log says about a request.
+struct Entry {
+    config: Option<Rc<Config>>,
+    ids: RequestIds,
+    method: String,
+    route: &'static str,
+    status: u16,
+    id: Option<i64>,
+    started: Instant,
+    reason: Option<String>,
+}
+
+impl Entry {
+    fn write(&self) {
+        let level = match self.status {
+            500.. => Level::Error,
+            _ => Level::Info,
+        };
+        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        let line = Line {
+            msg: "request",
+            request_id: &self.ids.request,
+            correlation_id: &self.ids.correlation,
+            method: &self.method,
+            route: self.route,
+            status: Some(self.status),
+            duration_ms: Some((milliseconds * 1000.0).round() / 1000.0),
+            id: self.id,
+            reason: self.reason.as_deref(),
+        };
+        log::write(self.config.as_deref(), level, &line);
+    }
+}
