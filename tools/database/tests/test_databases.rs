@@ -55,23 +55,3 @@ async fn a_dropped_test_database_is_gone_even_with_a_client_connected() {
     let row = admin.query_one(sql, &[&name]).await.expect("a count");
     assert_eq!(row.get::<_, i32>(0), 0);
 }
-
-#[tokio::test]
-async fn databases_of_dead_processes_are_recognised_by_their_free_lock() {
-    // What this process holds must not be taken for a leftover by a second process.
-    let database = TestDatabase::create_empty().await;
-    let token: i32 = database
-        .url()
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.split('_').nth(2))
-        .and_then(|token| token.parse().ok())
-        .expect("a token in the name");
-    let sql = "SELECT count(*)::int FROM pg_locks
-               WHERE locktype = 'advisory' AND objid::int8 = $1::int4::int8 AND granted";
-    let admin = database::connect(&TestServer::get().await.url("postgres"))
-        .await
-        .expect("admin");
-    let row = admin.query_one(sql, &[&token]).await.expect("a count");
-    assert_eq!(row.get::<_, i32>(0), 1);
-}

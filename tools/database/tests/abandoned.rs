@@ -1,0 +1,135 @@
+//! What happens when the process that started a server is killed.
+//!
+//! The killed process is this test program again, told by an environment variable what to do.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use database::{Server, ServerOptions, TestDatabase, TestServer, connect};
+
+const ROLE: &str = "DATABASE_TEST_ROLE";
+
+/// Not a test of its own: what the child process does.
+#[test]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let mut options = ServerOptions::from_env().expect("options");
+    let server = match role.as_str() {
+        "ephemeral" => Server::ephemeral(&options, &|_| {}),
+        folder => {
+            options.folder = Some(PathBuf::from(folder));
+            Server::development(&options, &|_| {})
+        }
+    }
+    .expect("started");
+    println!("\nserver {} {}", server.port(), server.folder().display());
+    std::thread::sleep(Duration::from_mins(1));
+}
+
+/// Starts the child and returns it with the port and the folder of its server.
+fn start(role: &str) -> (Child, u16, PathBuf) {
+    let program = std::env::current_exe().expect("this program");
+    let mut child = Command::new(program)
+        .args(["child", "--exact", "--nocapture"])
+        .env(ROLE, role)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let output = BufReader::new(child.stdout.take().expect("its output"));
+    let line = output
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("server "))
+        .expect("a started server");
+    let mut words = line.split(' ').skip(1);
+    let port = words.next().expect("a port").parse().expect("a number");
+    (child, port, words.next().expect("a folder").into())
+}
+
+fn kill(mut child: Child) {
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+#[test]
+fn an_ephemeral_server_ends_with_its_process_and_is_removed() {
+    let (process, port, folder) = start("ephemeral");
+    assert!(listens(port) && folder.is_dir());
+    kill(process);
+    eventually("the server is gone", || !listens(port));
+    eventually("its folder is gone", || !folder.exists());
+}
+
+#[tokio::test]
+async fn a_development_server_ends_with_its_process_and_can_be_started_at_once() {
+    let folder =
+        Path::new("/var/tmp").join(format!("audit-store-test-killed-{}", std::process::id()));
+    let (process, port, _) = start(folder.to_str().expect("a name"));
+    kill(process);
+    // No wait: the next start is in charge of what is left.
+    let options = ServerOptions {
+        folder: Some(folder.clone()),
+        ..ServerOptions::from_env().expect("options")
+    };
+    let server = Server::development(&options, &|_| {}).expect("started");
+    connect(&server.url("postgres")).await.expect("usable");
+    assert!(server.port() == port || !listens(port));
+    drop(server);
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[tokio::test]
+async fn databases_of_killed_test_processes_are_removed_and_those_of_living_ones_stay() {
+    let mine = TestDatabase::create_empty().await;
+    let server = TestServer::get().await;
+    let admin = connect(&server.url("postgres")).await.expect("admin");
+    // No process holds the lock of this token.
+    let leftover = "audit_test_2147483647_0";
+    admin
+        .batch_execute(&format!("CREATE DATABASE {leftover}"))
+        .await
+        .expect("a leftover");
+
+    let status = Command::new(std::env::current_exe().expect("this program"))
+        .args(["another_process", "--exact"])
+        .env("TEST_DATABASE_URL", server.url("postgres"))
+        .env(ROLE, "ephemeral-unused")
+        .stdout(Stdio::null())
+        .status()
+        .expect("another process");
+    assert!(status.success());
+
+    let sql = "SELECT count(*) FROM pg_database WHERE datname = $1";
+    let row = admin.query_one(sql, &[&leftover]).await.expect("a count");
+    assert_eq!(row.get::<_, i64>(0), 0);
+    mine.client()
+        .await
+        .simple_query("SELECT 1")
+        .await
+        .expect("mine is still there");
+}
+
+/// What the other process of the test above does.
+#[tokio::test]
+async fn another_process() {
+    if std::env::var(ROLE).is_ok() {
+        drop(TestDatabase::create().await);
+    }
+}
