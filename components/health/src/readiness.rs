@@ -78,7 +78,7 @@ async fn check(config: Configured) -> Checks {
             checks.schema = schema(&config).await;
         }
         Err(Failure::Timeout | Failure::Hangs) => {
-            checks.database = "does not answer in time".into()
+            checks.database = "does not answer in time".into();
         }
         Err(_) => checks.database = "unreachable".into(),
     }

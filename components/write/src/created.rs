@@ -10,10 +10,11 @@ pub(crate) struct Created<'a> {
     id: i64,
     /// The id as a text, for clients of the compact form.
     #[serde(rename = "auditID")]
-    audit_id: String,
-    created_at: &'a str,
+    id_text: String,
+    #[serde(rename = "created_at")]
+    time: &'a str,
     #[serde(rename = "createdAt")]
-    created_at_camel: &'a str,
+    time_camel: &'a str,
     /// Null until the record is embedded.
     embedding_id: Option<i64>,
     #[serde(rename = "embeddingId")]
@@ -27,9 +28,9 @@ impl<'a> Created<'a> {
     pub(crate) fn of(stored: &'a Stored) -> Self {
         Self {
             id: stored.id,
-            audit_id: stored.id.to_string(),
-            created_at: &stored.created_at,
-            created_at_camel: &stored.created_at,
+            id_text: stored.id.to_string(),
+            time: &stored.created_at,
+            time_camel: &stored.created_at,
             embedding_id: None,
             embedding_id_camel: None,
             status: &stored.status,
