@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// What happens when this process ends without a [`Leashed::stop`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum IfAbandoned<'a> {
+pub enum IfAbandoned<'a> {
     /// A shutdown that keeps the data.
     ShutDown,
     /// An immediate end; the folder is removed.
@@ -44,16 +44,17 @@ shift 2
 exec "$@"
 "#;
 
-/// A running server.
+/// A running server. It ends when this value is dropped, at the latest.
 #[derive(Debug)]
-pub(crate) struct Leashed {
+pub struct Leashed {
     child: Child,
     leash: Option<ChildStdin>,
 }
 
 impl Leashed {
-    /// Runs `server`, a command line, in the environment and as the user of `shell`.
-    pub(crate) fn start(
+    /// Runs `server`, a command line, by `shell`, a command for a POSIX shell without arguments:
+    /// its environment, folder, user and output become the server's.
+    pub fn start(
         shell: &mut Command,
         server: &[&std::ffi::OsStr],
         if_abandoned: IfAbandoned,
@@ -69,23 +70,23 @@ impl Leashed {
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()
-            .context("cannot start a shell for PostgreSQL")?;
+            .context("cannot start a shell (sh)")?;
         let leash = child.stdin.take();
         Ok(Self { child, leash })
     }
 
     /// Whether the server has ended.
-    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+    pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
 
     /// The server's process id.
-    pub(crate) fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Ends the server with `signal` and waits until it is gone.
-    pub(crate) fn stop(&mut self, signal: Signal, patience: Duration) -> Result<()> {
+    /// Ends the server with `signal` and waits until it is gone, at most for `patience`.
+    pub fn stop(&mut self, signal: Signal, patience: Duration) -> Result<()> {
         if self.has_ended()? {
             self.let_go();
             return Ok(());
@@ -94,7 +95,7 @@ impl Leashed {
         let deadline = Instant::now() + patience;
         while !self.has_ended()? {
             if Instant::now() > deadline {
-                bail!("PostgreSQL did not end within {} s", patience.as_secs());
+                bail!("it did not end within {} s", patience.as_secs());
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -15,6 +15,7 @@ mod test_server;
 mod wheel;
 
 pub use connection::{ConnectError, connect};
+pub use leash::{IfAbandoned, Leashed};
 pub use migrate::{
     DEFAULT_DIMENSIONS, DIMENSIONS, MigrateError, MigrateOptions, Outcome, Refusal, migrate,
     migrate_with,

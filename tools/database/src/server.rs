@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cluster::{self, Cluster, ROLE};
+use crate::connection::connect;
 use crate::home::Home;
 use crate::leash::{IfAbandoned, Leashed};
 use crate::processes::children;
@@ -150,6 +151,17 @@ impl Server {
     /// The folder of the data and the log.
     pub fn folder(&self) -> &Path {
         &self.cluster.folder
+    }
+
+    /// Makes sure that a database exists, and returns its [`Server::url`].
+    pub async fn ensure_database(&self, name: &str) -> Result<String> {
+        let client = connect(&self.url("postgres")).await?;
+        let sql = "SELECT 1 FROM pg_database WHERE datname = $1";
+        if client.query_opt(sql, &[&name]).await?.is_none() {
+            let create = format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""));
+            client.batch_execute(&create).await?;
+        }
+        Ok(self.url(name))
     }
 
     /// Shuts down: running statements are aborted, the data is complete on disk. Returns when
@@ -315,7 +327,9 @@ impl Server {
                 let _ = kill_process(process, Signal::CONT);
             }
         }
-        process.stop(signal, STOP_PATIENCE)
+        process
+            .stop(signal, STOP_PATIENCE)
+            .context("PostgreSQL does not stop")
     }
 
     fn pid(&self) -> Result<Pid> {

@@ -1,3 +1,54 @@
-//! The project's commands.
+//! The project's commands: `cargo xtask <command>`.
 
-fn main() {}
+mod blackbox;
+mod cargo;
+mod check;
+mod migrate;
+mod progress;
+mod readiness;
+mod test;
+mod up;
+mod variables;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about = "The project's commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the audit store on this machine until Ctrl-C
+    Up(up::Up),
+    /// Run all tests, or those whose names contain a filter
+    Test(test::Test),
+    /// Bring a database to the latest schema
+    Migrate(migrate::Migrate),
+    /// Run the black-box suite against a running instance
+    Blackbox(blackbox::Blackbox),
+    /// Check format, lints and, with cargo-deny, licences and advisories
+    Check,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Up(up) => up.run().await,
+        Command::Test(test) => test.run(),
+        Command::Migrate(migrate) => migrate.run().await,
+        Command::Blackbox(blackbox) => blackbox.run(),
+        Command::Check => check::run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

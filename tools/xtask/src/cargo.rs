@@ -1,0 +1,172 @@
+//! Building with cargo: what runs natively, and what runs as WebAssembly.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::progress::say;
+
+/// What the components are built for.
+const WASM: &str = "wasm32-wasip2";
+
+/// The workspace's packages that are built for WebAssembly only.
+pub(crate) struct WasmPackages {
+    /// The components of `spin.toml`.
+    pub(crate) components: Vec<String>,
+    /// The components that test the native host.
+    pub(crate) guests: Vec<String>,
+}
+
+impl WasmPackages {
+    pub(crate) fn find() -> Result<Self> {
+        let output = cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("cargo metadata failed; see above");
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let in_folder = |folder: &str| -> Vec<String> {
+            let folder = workspace().join(folder);
+            let packages = metadata["packages"].as_array().into_iter().flatten();
+            packages
+                .filter(|package| {
+                    let manifest = package["manifest_path"].as_str().unwrap_or_default();
+                    Path::new(manifest).starts_with(&folder)
+                })
+                .filter_map(|package| Some(package["name"].as_str()?.to_owned()))
+                .collect()
+        };
+        Ok(Self {
+            components: in_folder("components"),
+            guests: in_folder("host-tests/guests"),
+        })
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.components
+            .iter()
+            .chain(&self.guests)
+            .map(String::as_str)
+    }
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest).to_owned()
+}
+
+/// The cargo that runs this program, in the root of the workspace.
+pub(crate) fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(workspace());
+    command
+}
+
+/// `-p` for each package.
+pub(crate) fn select<'a>(packages: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    packages.flat_map(|package| ["-p", package]).collect()
+}
+
+/// `--exclude` for each package.
+pub(crate) fn exclude<'a>(packages: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    packages
+        .flat_map(|package| ["--exclude", package])
+        .collect()
+}
+
+/// Builds components, for release.
+///
+/// Always into `target`, because `spin.toml` names the files there, wherever
+/// `CARGO_TARGET_DIR` puts the rest.
+pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
+    ensure_wasm_target()?;
+    say("building the components");
+    let mut command = cargo();
+    command
+        .args(["build", "--release", "--target", WASM, "--target-dir"])
+        .arg(workspace().join("target"))
+        .args(select(packages));
+    succeed(&mut command, "the components do not build")
+}
+
+/// Lints components as they are built.
+pub(crate) fn clippy_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
+    ensure_wasm_target()?;
+    let mut command = cargo();
+    command
+        .args(["clippy", "--target", WASM])
+        .args(select(packages))
+        .args(["--", "-D", "warnings"]);
+    succeed(&mut command, "clippy objects to the components")
+}
+
+/// Builds the native host and returns its program, wherever cargo puts it.
+pub(crate) fn build_host() -> Result<PathBuf> {
+    say("building the native host");
+    let output = cargo()
+        .args(["build", "-p", "host-tests", "--bin", "host"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the native host does not build; see above");
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .context("cargo did not say where it put the native host")
+}
+
+/// Runs a command whose output the caller sees, and fails with `otherwise` if it fails.
+pub(crate) fn succeed(command: &mut Command, otherwise: &str) -> Result<()> {
+    if !status(command)?.success() {
+        bail!("{otherwise}; see above");
+    }
+    Ok(())
+}
+
+/// The exit code of a command whose output the caller sees.
+pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
+    let code = status(command)?
+        .code()
+        .and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn status(command: &mut Command) -> Result<ExitStatus> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command
+        .status()
+        .with_context(|| format!("cannot run {name}"))
+}
+
+/// Installs the WebAssembly target where it is missing.
+fn ensure_wasm_target() -> Result<()> {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", WASM])
+        .current_dir(workspace())
+        .output()
+        .context("cannot run rustc")?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    say(&format!("installing the Rust target {WASM}"));
+    let mut rustup = Command::new("rustup");
+    rustup
+        .args(["target", "add", WASM])
+        .current_dir(workspace());
+    succeed(
+        &mut rustup,
+        "the Rust target wasm32-wasip2 is missing and rustup could not install it",
+    )
+}

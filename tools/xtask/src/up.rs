@@ -1,0 +1,182 @@
+//! `cargo xtask up`: the audit store on this machine.
+
+use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use database::{IfAbandoned, Leashed, MigrateOptions, Server, ServerOptions};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cargo::{self, WasmPackages};
+use crate::progress::{Step, say};
+use crate::{readiness, variables};
+
+/// How long the first answer may take: the host compiles the components first.
+const READY_PATIENCE: Duration = Duration::from_mins(2);
+
+#[derive(clap::Args)]
+pub(crate) struct Up {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// The database to use [default: a PostgreSQL of its own, kept in .cache]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+impl Up {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        self.check_port()?;
+        cargo::build_wasm(select(&WasmPackages::find()?))?;
+        let host = cargo::build_host()?;
+
+        // From here on a signal is a wish to stop in order.
+        let mut stop = StopSignals::listen()?;
+        let (server, url) = self.database().await?;
+        database::migrate(&url, &MigrateOptions::default(), say).await?;
+        let mut host = self.start_host(host.as_os_str(), &url)?;
+        let outcome = self.serve(&mut host, &mut stop).await;
+
+        say("stopping the host");
+        let stopped = host.stop(Signal::TERM, Duration::from_secs(15));
+        if let Some(mut server) = server {
+            let _step = Step::begin("stopping PostgreSQL");
+            server.stop()?;
+        }
+        outcome?;
+        stopped.context("the host did not stop")?;
+        say("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Before anything is built, since building takes minutes.
+    fn check_port(&self) -> Result<()> {
+        TcpListener::bind(self.listen).with_context(|| {
+            format!(
+                "cannot listen on {}; stop what uses it, or choose another with --listen",
+                self.listen
+            )
+        })?;
+        Ok(())
+    }
+
+    async fn database(&self) -> Result<(Option<Server>, String)> {
+        if let Some(url) = self.database_url.clone().filter(|url| !url.is_empty()) {
+            return Ok((None, url));
+        }
+        let options = ServerOptions::from_env()?;
+        let server = tokio::task::spawn_blocking(move || {
+            let _step = Step::begin("preparing PostgreSQL");
+            Server::development(&options, &say)
+        })
+        .await??;
+        let url = server.ensure_database("audit").await?;
+        say(&format!(
+            "the data is kept in {}",
+            server.folder().display()
+        ));
+        Ok((Some(server), url))
+    }
+
+    fn start_host(&self, program: &OsStr, url: &str) -> Result<Leashed> {
+        say("starting the host");
+        let listen = self.listen.to_string();
+        let mut line = vec![program];
+        line.extend(["--from", "spin.toml"].map(OsStr::new));
+        line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsStr::new));
+        line.extend(["--listen", &listen].map(OsStr::new));
+        let mut shell = Command::new("sh");
+        shell
+            .current_dir(cargo::workspace())
+            .envs(variables::of_database(url)?);
+        Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)
+    }
+
+    /// Until a signal arrives or the host ends.
+    async fn serve(&self, host: &mut Leashed, stop: &mut StopSignals) -> Result<()> {
+        tokio::select! {
+            ready = self.wait_until_ready(host) => ready?,
+            () = stop.received() => return Ok(()),
+        }
+        self.greet();
+        tokio::select! {
+            ended = ended(host) => ended,
+            () = stop.received() => Ok(()),
+        }
+    }
+
+    async fn wait_until_ready(&self, host: &mut Leashed) -> Result<()> {
+        let _step = Step::begin("waiting until the service is ready");
+        let address = readiness::reachable(self.listen);
+        let deadline = Instant::now() + READY_PATIENCE;
+        loop {
+            let answer = readiness::ask(address).await;
+            if host.has_ended()? {
+                bail!("the host ended before it was ready; see above");
+            }
+            match answer {
+                Ok(()) => return Ok(()),
+                Err(last) if Instant::now() > deadline => bail!(
+                    "the service is not ready after {} s: {last}",
+                    READY_PATIENCE.as_secs()
+                ),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    fn greet(&self) {
+        let url = format!("http://{}", readiness::reachable(self.listen));
+        println!(
+            r#"
+The audit store listens on {url}. Ctrl-C stops it. Try:
+
+curl -i {url}/api/v1/store/remediation -H 'content-type: application/json' -d '{{
+  "name": "restart-payment-api", "namespace": "payments", "status": "success", "phase": "completed",
+  "start_time": "2025-11-05T10:00:00Z", "end_time": "2025-11-05T10:00:45Z",
+  "action_type": "restart_pod", "remediation_request_id": "rr-payment-api-1",
+  "alert_fingerprint": "3f2a9c", "severity": "critical", "environment": "production",
+  "cluster_name": "eu-1", "target_resource": "deployment/payment-api" }}'
+curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
+curl -i {url}/ready
+"#
+        );
+    }
+}
+
+/// SIGINT (Ctrl-C) and SIGTERM.
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The components without the guests that only tests need.
+fn select(packages: &WasmPackages) -> impl Iterator<Item = &str> {
+    packages.components.iter().map(String::as_str)
+}
+
+async fn ended(host: &mut Leashed) -> Result<()> {
+    while !host.has_ended()? {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("the host ended by itself; see above")
+}
