@@ -29,9 +29,9 @@ pub struct Record {
 
 /// Writes a digest as 64 hexadecimal digits.
 pub(crate) fn hex<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-    let text: String = digits
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect();
+    let mut text = String::with_capacity(64);
+    for digit in digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]) {
+        text.extend(char::from_digit(u32::from(digit), 16));
+    }
     serializer.serialize_str(&text)
 }
