@@ -1,1 +1,121 @@
-//! A small component that exercises the native host.
+//! A small component that exercises the native host. The last parts of a request's path say what to
+//! try; the answer is text that says how it went.
+
+mod instance;
+mod postgres;
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use spin_sdk::http::body::IncomingBodyExt as _;
+use spin_sdk::http::{FullBody, IntoResponse, Request, Response as SdkResponse, StatusCode};
+use spin_sdk::key_value::Store;
+use spin_sdk::{http_service, variables};
+use url::Url;
+
+/// What a request asks for.
+struct Call {
+    action: String,
+    arguments: Url,
+    headers: String,
+    body: String,
+}
+
+/// The text, or why there is none.
+type Answer = Result<String, String>;
+
+impl Call {
+    async fn read(request: Request) -> Self {
+        let mut headers: Vec<String> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        headers.sort();
+        let arguments = Url::parse(&format!("http://probe{}", request.uri()))
+            .or_else(|_| Url::parse(&request.uri().to_string()))
+            .expect("the URI of a request is a URL");
+        let action = arguments.path().splitn(3, '/').nth(2).unwrap_or_default().to_owned();
+        let body = request.into_body().bytes().await.unwrap_or_default();
+        Self {
+            action,
+            arguments,
+            headers: headers.concat(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    /// A query parameter; empty if absent.
+    fn argument(&self, name: &str) -> String {
+        let mut pairs = self.arguments.query_pairs();
+        pairs.find(|(n, _)| n == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
+
+    fn milliseconds(&self) -> u64 {
+        self.argument("ms").parse().unwrap_or(0)
+    }
+}
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    let call = Call::read(request).await;
+    let answer = match call.action.as_str() {
+        "echo" => Ok(call.body),
+        "echo-headers" => Ok(call.headers),
+        "environment" => Ok(std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()),
+        "print" => print(&call),
+        "variables" => failing(variables::get(call.argument("name")).await),
+        "outbound" => outbound(&call).await,
+        action => match action.split_once('/') {
+            Some(("kv", operation)) => key_value(operation, &call).await,
+            Some(("pg", operation)) => postgres::run(operation, &call).await,
+            Some(("instance", operation)) => instance::run(operation, &call).await,
+            _ => Ok(format!("path {}", call.arguments.path())),
+        },
+    };
+    let (status, text) = match answer {
+        Ok(text) => (StatusCode::OK, text),
+        Err(text) => (StatusCode::BAD_GATEWAY, text),
+    };
+    SdkResponse::builder()
+        .status(status)
+        .header("content-length", text.len())
+        .body(FullBody::new(Bytes::from(text)))
+}
+
+fn failing<T, E: Debug>(result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{error:?}"))
+}
+
+fn print(call: &Call) -> Answer {
+    println!("out: {}", call.body);
+    eprintln!("err: {}", call.body);
+    Ok(String::new())
+}
+
+async fn outbound(call: &Call) -> Answer {
+    let response = failing(spin_sdk::http::post(call.argument("url"), call.body.clone()).await)?;
+    let status = response.status();
+    let body = failing(response.into_body().bytes().await)?;
+    Ok(format!("{status}\n{}", String::from_utf8_lossy(&body)))
+}
+
+async fn key_value(operation: &str, call: &Call) -> Answer {
+    let store = failing(Store::open(call.argument("store")).await)?;
+    let key = call.argument("key");
+    match operation {
+        "get" => failing(store.get(key).await).map(|value| match value {
+            Some(value) => format!("some {}", String::from_utf8_lossy(&value)),
+            None => "none".to_owned(),
+        }),
+        "set" => failing(store.set(key, call.body.as_bytes()).await).map(|()| String::new()),
+        "delete" => failing(store.delete(key).await).map(|()| String::new()),
+        "exists" => failing(store.exists(key).await).map(|there| there.to_string()),
+        "keys" => {
+            let mut keys = failing(store.get_keys().await.collect().await)?;
+            keys.sort();
+            Ok(keys.join(","))
+        }
+        _ => Err(format!("no operation {operation:?}")),
+    }
+}

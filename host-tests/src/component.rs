@@ -1,0 +1,33 @@
+//! A component of the application, with everything that it is granted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wasmtime_wasi::WasiCtx;
+
+use crate::allowed_hosts::AllowedHosts;
+use crate::key_value::KeyValue;
+use crate::outbound_http::OutboundHttp;
+use crate::output::GuestOutput;
+use crate::postgres::Postgres;
+use crate::variables::Variables;
+use crate::wasi;
+
+/// What the instances of one component share.
+pub(crate) struct Component {
+    pub(crate) id: String,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) output: GuestOutput,
+    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    pub(crate) key_value: KeyValue,
+    pub(crate) outbound_http: OutboundHttp,
+    pub(crate) postgres: Postgres,
+    pub(crate) variables: Variables,
+}
+
+impl Component {
+    /// The WASI context of a new instance.
+    pub(crate) fn wasi(&self) -> WasiCtx {
+        wasi::context(&self.environment, &self.output, &self.allowed_hosts)
+    }
+}

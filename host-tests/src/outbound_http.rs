@@ -1,0 +1,258 @@
+//! `wasi:http` out: requests of the guests, to allowed hosts only.
+
+use std::error::Error as StdError;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::uri::{Scheme, Uri};
+use http::{Request, Response, header};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, timeout};
+use tower_service::Service;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::allowed_hosts::AllowedHosts;
+use crate::tls;
+
+/// Every time limit of a request unless the guest sets another, as in Spin.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The client of the whole application: connections are kept and shared by its components.
+pub(crate) type HttpClient = Client<HttpsConnector<Connector>, WasiBody>;
+
+/// A client with the system's root certificates.
+pub(crate) fn client() -> Result<HttpClient> {
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls::client_config(None)?)
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(Connector);
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// What one component may send, and through which client.
+#[derive(Clone)]
+pub(crate) struct OutboundHttp {
+    allowed: Arc<AllowedHosts>,
+    client: HttpClient,
+}
+
+impl OutboundHttp {
+    /// Requests to `allowed` hosts through `client`.
+    pub(crate) fn new(allowed: Arc<AllowedHosts>, client: HttpClient) -> Self {
+        Self { allowed, client }
+    }
+
+    async fn send(
+        self,
+        mut request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        // A request without a host is one to the application itself: not offered by this host.
+        let has_host = request.uri().host().is_some_and(|host| !host.is_empty());
+        if !has_host || !self.allowed.allow(&request.uri().to_string(), "https") {
+            return Err(Error::HttpRequestDenied);
+        }
+        // The client makes it from the URI; HTTP/2 servers dislike it.
+        request.headers_mut().remove(header::HOST);
+
+        let connect = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let between_bytes = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let sent = CONNECT_TIMEOUT.scope(connect, self.client.request(request));
+        let response = timeout(first_byte, sent)
+            .await
+            .map_err(|_| Error::ConnectionReadTimeout)?
+            .map_err(|error| client_error(&error))?;
+        Ok(response.map(|body| ResponseBody::new(body, between_bytes).boxed_unsync()))
+    }
+}
+
+type Sent = Result<
+    (
+        Response<WasiBody>,
+        Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ),
+    Error,
+>;
+
+impl WasiHttpHooks for OutboundHttp {
+    fn default_scheme(&mut self) -> Option<Scheme> {
+        Some(Scheme::HTTPS)
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        // How the guest fares with the response: nothing here depends on it.
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let outbound = self.clone();
+        Box::new(async move {
+            let response = outbound.send(request, options.unwrap_or_default()).await?;
+            // Failures while the request is sent reach the guest through the response's body.
+            let sent: Box<dyn Future<Output = _> + Send> = Box::new(async { Ok(()) });
+            Ok((response, sent))
+        })
+    }
+}
+
+tokio::task_local! {
+    /// How long the request that runs in this task waits for its connection. `Client` has no
+    /// parameter for it.
+    static CONNECT_TIMEOUT: Duration;
+}
+
+/// Opens TCP connections.
+#[derive(Clone)]
+pub(crate) struct Connector;
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let limit = CONNECT_TIMEOUT
+            .try_with(|limit| *limit)
+            .unwrap_or(DEFAULT_TIMEOUT);
+        Box::pin(async move {
+            let stream = timeout(limit, connect(&uri));
+            Ok(TokioIo::new(
+                stream.await.map_err(|_| ConnectError::Timeout)??,
+            ))
+        })
+    }
+}
+
+async fn connect(uri: &Uri) -> Result<TcpStream, ConnectError> {
+    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = uri.port_u16().unwrap_or(default_port);
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<_> = found.map_err(|_| ConnectError::Dns)?.collect();
+    TcpStream::connect(&*addresses)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AddrNotAvailable => ConnectError::Dns,
+            _ => ConnectError::Refused,
+        })
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ConnectError {
+    Dns,
+    Refused,
+    Timeout,
+}
+
+impl std::fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "address not available",
+            Self::Refused => "connection refused",
+            Self::Timeout => "connection timed out",
+        })
+    }
+}
+
+impl StdError for ConnectError {}
+
+/// The `wasi:http` error for a failed request, with Spin's choice of codes.
+fn client_error(error: &legacy::Error) -> Error {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        match inner.downcast_ref() {
+            Some(ConnectError::Refused) => return Error::ConnectionRefused,
+            Some(ConnectError::Timeout) => return Error::ConnectionTimeout,
+            Some(ConnectError::Dns) => {
+                return Error::DnsError {
+                    rcode: Some(ConnectError::Dns.to_string()),
+                    info_code: Some(0),
+                };
+            }
+            None if inner.is::<rustls::Error>() => return Error::TlsProtocolError,
+            None => {}
+        }
+        // `io::Error` hides the error that it wraps from `source`.
+        cause = match inner
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    tracing::warn!("outbound request failed: {error:?}");
+    Error::HttpProtocolError
+}
+
+/// A response's body that fails when its next part takes too long.
+struct ResponseBody {
+    /// None once it has timed out: the connection is given up at once.
+    body: Option<Incoming>,
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl ResponseBody {
+    fn new(body: Incoming, limit: Duration) -> Self {
+        Self {
+            body: Some(body),
+            limit,
+            sleep: None,
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            self.sleep = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+        }
+        let limit = self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(sleep.as_mut().poll(cx));
+        self.body = None;
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}

@@ -1,0 +1,29 @@
+//! Whom the host trusts as a TLS client.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+/// A configuration that trusts the system's roots and the certificates in `extra_roots`, a PEM
+/// text. A system without roots is not an error: then nothing but the extra ones is trusted.
+pub(crate) fn client_config(extra_roots: Option<&str>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(pem) = extra_roots {
+        let mut found = false;
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(certificate.context("not a PEM certificate")?)?;
+            found = true;
+        }
+        ensure!(found, "there is no PEM certificate in the text");
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
