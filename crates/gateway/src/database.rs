@@ -1,33 +1,20 @@
-//! PostgreSQL through the host: one connection per instance, shared while requests are in flight.
-//!
-//! The first request in flight opens the connection, others join it (also while it is being opened),
-//! the last one gives it back to the host's pool. The instance itself holds only a weak reference: a
-//! connection kept by an idle instance would be one that nobody else can use, and under load the
-//! host keeps enough idle instances to empty its pool.
+//! PostgreSQL through the host: statements with a limit in time, on the connection that an instance's
+//! requests share.
 
 mod failure;
+mod shared;
 
-use std::cell::RefCell;
 use std::pin::pin;
-use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use futures::lock::Mutex;
 pub use spin_sdk::pg::ParameterValue as Parameter;
 use spin_sdk::pg::{Certificate, Connection, DbValue, OpenOptions};
 
 pub use self::failure::Failure;
+use self::shared::Shared;
 use crate::Config;
 use crate::config::Database;
-
-/// The connection of the requests in flight. Empty until the first of them has opened it.
-#[derive(Default)]
-struct Shared(Mutex<Option<Rc<Connection>>>);
-
-thread_local! {
-    static SHARED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
-}
 
 /// How much longer than the statement's own limit the service waits: then the server has not even
 /// reported that limit, so it hangs or is out of reach.
@@ -61,46 +48,13 @@ async fn once(
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
     let limit = settings.timeout + GRACE;
-    let shared = join();
-    let connection = within(limit, connection(&shared, settings)).await?;
+    let shared = Shared::join();
+    let connection = within(limit, shared.connection(|| open_patiently(settings))).await?;
     let outcome = within(limit, first_text(&connection, statement, parameters)).await;
     if outcome.as_ref().is_err_and(Failure::breaks_connection) {
-        forget(&shared);
+        shared.forget();
     }
     outcome
-}
-
-/// The connection of the requests in flight, or the beginning of one.
-fn join() -> Rc<Shared> {
-    SHARED.with_borrow_mut(|weak| {
-        weak.upgrade().unwrap_or_else(|| {
-            let shared = Rc::new(Shared::default());
-            *weak = Rc::downgrade(&shared);
-            shared
-        })
-    })
-}
-
-/// Keeps later requests away from a connection that is broken. Those that share it see for
-/// themselves.
-fn forget(shared: &Rc<Shared>) {
-    SHARED.with_borrow_mut(|weak| {
-        if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(shared)) {
-            *weak = Weak::new();
-        }
-    });
-}
-
-/// Opens the connection, or waits for whoever is opening it. If that one is cancelled or fails, the
-/// next one tries.
-async fn connection(shared: &Shared, settings: &Database) -> Result<Rc<Connection>, Failure> {
-    let mut slot = shared.0.lock().await;
-    if let Some(connection) = slot.as_ref() {
-        return Ok(connection.clone());
-    }
-    let connection = Rc::new(open_patiently(settings).await?);
-    *slot = Some(connection.clone());
-    Ok(connection)
 }
 
 /// Waits between tries while the server has no connection to spare or is still starting.

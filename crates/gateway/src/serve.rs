@@ -113,7 +113,7 @@ async fn respond<E: Copy>(
 
 /// Runs `work` once the client has its answer. The host keeps the instance for it.
 pub fn after_response(work: impl Future<Output = ()> + 'static) {
-    wit_bindgen::spawn(work);
+    spin_sdk::wasip3::spawn(work);
 }
 
 fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {

@@ -1,0 +1,140 @@
+//! One connection per instance, shared while requests are in flight.
+//!
+//! The first request in flight opens the connection, others join it (also while it is being opened),
+//! the last one gives it back to the host's pool. The instance itself holds only a weak reference: a
+//! connection kept by an idle instance would be one that nobody else can use, and under load the
+//! host keeps enough idle instances to empty its pool.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use spin_sdk::pg::Connection;
+use spin_sdk::wasip3::wit_bindgen::StreamWriter;
+use spin_sdk::wasip3::wit_stream;
+
+use super::Failure;
+
+/// The connection of the requests in flight.
+#[derive(Default)]
+pub(super) struct Shared(RefCell<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Closed,
+    Opening(Rc<Attempt>),
+    Open(Rc<Connection>),
+}
+
+/// One try to open the connection, and who waits for it.
+#[derive(Default)]
+struct Attempt {
+    /// Why it failed. Nothing if it succeeded or was given up.
+    failure: RefCell<Option<Failure>>,
+    /// Dropping a writer wakes the request that reads the other end. A stream, because a plain Rust
+    /// waker must not be used between requests: they are separate tasks of the component model, and
+    /// wit-bindgen 0.57 supports wakers between those only in a way (`inter-task-wakeup`) that traps
+    /// on wasmtime 48.
+    waiting: RefCell<Vec<StreamWriter<u8>>>,
+}
+
+thread_local! {
+    static SHARED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+}
+
+impl Shared {
+    /// What the requests in flight share, or the beginning of it.
+    pub(super) fn join() -> Rc<Self> {
+        SHARED.with_borrow_mut(|weak| {
+            weak.upgrade().unwrap_or_else(|| {
+                let shared = Rc::new(Self::default());
+                *weak = Rc::downgrade(&shared);
+                shared
+            })
+        })
+    }
+
+    /// Keeps later requests away from a connection that is broken. Those that share it see for
+    /// themselves.
+    pub(super) fn forget(self: &Rc<Self>) {
+        SHARED.with_borrow_mut(|weak| {
+            if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(self)) {
+                *weak = Weak::new();
+            }
+        });
+    }
+
+    /// The connection: opens it with `open`, or waits for whoever is opening it and shares the
+    /// outcome. If that one is cancelled, the next one tries.
+    pub(super) async fn connection<F>(
+        &self,
+        open: impl Fn() -> F,
+    ) -> Result<Rc<Connection>, Failure>
+    where
+        F: Future<Output = Result<Connection, Failure>>,
+    {
+        loop {
+            let attempt = match &*self.0.borrow() {
+                State::Open(connection) => return Ok(connection.clone()),
+                State::Opening(attempt) => Some(attempt.clone()),
+                State::Closed => None,
+            };
+            match attempt {
+                Some(attempt) => attempt.ended().await?,
+                None => return self.attempt(open()).await,
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        open: impl Future<Output = Result<Connection, Failure>>,
+    ) -> Result<Rc<Connection>, Failure> {
+        let attempt = Rc::new(Attempt::default());
+        *self.0.borrow_mut() = State::Opening(attempt.clone());
+        let end = End {
+            shared: self,
+            attempt,
+        };
+        match open.await {
+            Ok(connection) => {
+                let connection = Rc::new(connection);
+                *self.0.borrow_mut() = State::Open(connection.clone());
+                Ok(connection)
+            }
+            Err(failure) => {
+                *end.attempt.failure.borrow_mut() = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl Attempt {
+    /// Returns when the attempt has ended, with an error if it failed.
+    async fn ended(self: Rc<Self>) -> Result<(), Failure> {
+        let (writer, mut reader) = wit_stream::new::<u8>();
+        self.waiting.borrow_mut().push(writer);
+        reader.next().await;
+        match &*self.failure.borrow() {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Ends an attempt, also when its request is cancelled, and wakes who waits for it.
+struct End<'a> {
+    shared: &'a Shared,
+    attempt: Rc<Attempt>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.0.borrow_mut();
+        if matches!(*state, State::Opening(_)) {
+            *state = State::Closed;
+        }
+        self.attempt.waiting.take();
+    }
+}
