@@ -1,12 +1,16 @@
 -- Writing: the natural key decides whether a post is a new record, a replay or the next state of a
--- record (the table in section "Life cycle" of docs/architecture.md).
+-- record (the table under "Life cycle" in docs/architecture.md).
 --
 -- A function rather than one statement of data-modifying CTEs: each statement in it sees what
 -- committed while the one before it waited for a concurrent holder of the same key.
 
+-- Milliseconds between two times; null if one is missing or they are the wrong way round, as when
+-- a step that is told about later started before the record's stand-in for a start.
 CREATE FUNCTION audit_elapsed_ms(start_time timestamptz, end_time timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN round(extract(epoch FROM end_time - start_time) * 1000)::bigint;
+RETURN CASE
+    WHEN start_time <= end_time THEN round(extract(epoch FROM end_time - start_time) * 1000)::bigint
+END;
 
 -- The ids under which the timeline finds a record. A full remediation without a request id is
 -- itself the request, and the others refer to it by its name.
@@ -38,7 +42,6 @@ BEGIN
     -- A duration that was computed follows the times, one that was sent stays.
     IF new.duration IS NOT DISTINCT FROM old.duration
         AND old.duration IS NOT DISTINCT FROM audit_elapsed_ms(old.start_time, old.end_time)
-        AND new.start_time <= new.end_time
     THEN
         new.duration := audit_elapsed_ms(new.start_time, new.end_time);
     END IF;
