@@ -35,7 +35,7 @@ impl Cluster {
     /// Opens the folder, and makes it and the data in it where they do not exist.
     pub(crate) fn open(home: &Home, binaries: &Path, folder: &Path) -> Result<Self> {
         home.make_private(folder)?;
-        let owner = File::create(folder.join("owner.lock"))?;
+        let owner = lock_file(&folder.join("owner.lock"))?;
         if let Err(TryLockError::WouldBlock) = owner.try_lock() {
             bail!(
                 "another process runs the PostgreSQL in {}; stop that one first",
@@ -165,6 +165,14 @@ fn end_predecessor(folder: &Path, patience: Duration) -> Result<()> {
         "an earlier PostgreSQL in {} does not end; end it by hand",
         folder.display()
     )
+}
+
+/// A file that exists to be locked.
+pub(crate) fn lock_file(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| {
+        let path = path.display();
+        format!("cannot write {path}; was its folder made by another user?")
+    })
 }
 
 fn open_log(folder: &Path) -> Result<File> {

