@@ -27,11 +27,6 @@ struct Shared {
     compiled: Mutex<HashMap<(PathBuf, SystemTime), ServicePre<State>>>,
 }
 
-/// The engine that all components are compiled for.
-pub(crate) fn engine() -> Result<&'static Engine> {
-    Ok(&shared()?.engine)
-}
-
 /// The component in the file `path`, compiled and linked.
 ///
 /// # Errors

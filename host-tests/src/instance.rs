@@ -13,11 +13,13 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::component::{GuestTaskId, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, Proxy, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, Proxy, ShouldAccept, ViewFn, WorkerExpiration, WorkerState,
+    WorkerStatus,
 };
 use wasmtime_wasi_http::p3::bindings::ServicePre;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::p3::{WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings;
 use crate::component::Component;
@@ -99,7 +101,6 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let l = &mut linker;
     wasmtime_wasi::p2::add_to_linker_async(l)?;
     wasmtime_wasi::p3::add_to_linker(l)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     wasmtime_wasi_http::p3::add_to_linker(l)?;
     bindings::key_value::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
     bindings::postgres::add_to_linker::<_, Has<Postgres>>(l, State::postgres)?;
@@ -140,7 +141,7 @@ impl HandlerState for Factory {
         Ok(Instance {
             store,
             proxy: Proxy::P3(service),
-            view: State::http,
+            view: ViewFn::P3(State::http),
             expiration: Expiration {
                 idle: self.limits.idle_timeout.pick(),
                 request_timeout,
@@ -197,7 +198,7 @@ pub(crate) struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = ();
+    type RequestId = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.requests {

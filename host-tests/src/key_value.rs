@@ -114,8 +114,9 @@ impl Database {
     }
 }
 
-/// An open store. Public for the generated code, which is.
+/// An open store.
 #[derive(Clone)]
+#[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Store {
     label: String,
     database: Arc<Database>,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::uri::{Scheme, Uri};
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
@@ -19,7 +20,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 use tower_service::Service;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime_wasi::TrappableError;
+use wasmtime_wasi_http::p3::bindings::http::types::{DnsErrorPayload, ErrorCode};
+use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpHooks};
 
 use crate::allowed_hosts::AllowedHosts;
 use crate::tls;
@@ -28,7 +31,10 @@ use crate::tls;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The client of the whole application: connections are kept and shared by its components.
-pub(crate) type HttpClient = Client<HttpsConnector<Connector>, WasiBody>;
+pub(crate) type HttpClient = Client<HttpsConnector<Connector>, HttpBody>;
+
+/// The body of a guest's request and of its answer.
+type HttpBody = UnsyncBoxBody<Bytes, ErrorCode>;
 
 /// A client with the system's root certificates.
 pub(crate) fn client() -> Result<HttpClient> {
@@ -56,13 +62,13 @@ impl OutboundHttp {
 
     async fn send(
         self,
-        mut request: Request<WasiBody>,
+        mut request: Request<HttpBody>,
         options: RequestOptions,
-    ) -> Result<Response<WasiBody>, Error> {
+    ) -> Result<Response<HttpBody>, ErrorCode> {
         // A request without a host is one to the application itself: not offered by this host.
         let has_host = request.uri().host().is_some_and(|host| !host.is_empty());
         if !has_host || !self.allowed.allow(&request.uri().to_string(), "https") {
-            return Err(Error::HttpRequestDenied);
+            return Err(ErrorCode::HttpRequestDenied);
         }
         // The client makes it from the URI; HTTP/2 servers dislike it.
         request.headers_mut().remove(header::HOST);
@@ -73,7 +79,7 @@ impl OutboundHttp {
         let sent = CONNECT_TIMEOUT.scope(connect, self.client.request(request));
         let response = timeout(first_byte, sent)
             .await
-            .map_err(|_| Error::ConnectionReadTimeout)?
+            .map_err(|_| ErrorCode::ConnectionReadTimeout)?
             .map_err(|error| client_error(&error))?;
         Ok(response.map(|body| ResponseBody::new(body, between_bytes).boxed_unsync()))
     }
@@ -81,10 +87,10 @@ impl OutboundHttp {
 
 type Sent = Result<
     (
-        Response<WasiBody>,
-        Box<dyn Future<Output = Result<(), Error>> + Send>,
+        Response<HttpBody>,
+        Box<dyn Future<Output = Result<(), ErrorCode>> + Send>,
     ),
-    Error,
+    TrappableError<ErrorCode>,
 >;
 
 impl WasiHttpHooks for OutboundHttp {
@@ -94,10 +100,10 @@ impl WasiHttpHooks for OutboundHttp {
 
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        request: Request<HttpBody>,
         options: Option<RequestOptions>,
         // How the guest fares with the response: nothing here depends on it.
-        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+        _: Box<dyn Future<Output = Result<(), ErrorCode>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let outbound = self.clone();
         Box::new(async move {
@@ -180,19 +186,19 @@ impl std::fmt::Display for ConnectError {
 impl StdError for ConnectError {}
 
 /// The `wasi:http` error for a failed request, with Spin's choice of codes.
-fn client_error(error: &legacy::Error) -> Error {
+fn client_error(error: &legacy::Error) -> ErrorCode {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(inner) = cause {
         match inner.downcast_ref() {
-            Some(ConnectError::Refused) => return Error::ConnectionRefused,
-            Some(ConnectError::Timeout) => return Error::ConnectionTimeout,
+            Some(ConnectError::Refused) => return ErrorCode::ConnectionRefused,
+            Some(ConnectError::Timeout) => return ErrorCode::ConnectionTimeout,
             Some(ConnectError::Dns) => {
-                return Error::DnsError {
+                return ErrorCode::DnsError(DnsErrorPayload {
                     rcode: Some(ConnectError::Dns.to_string()),
                     info_code: Some(0),
-                };
+                });
             }
-            None if inner.is::<rustls::Error>() => return Error::TlsProtocolError,
+            None if inner.is::<rustls::Error>() => return ErrorCode::TlsProtocolError,
             None => {}
         }
         // `io::Error` hides the error that it wraps from `source`.
@@ -205,7 +211,12 @@ fn client_error(error: &legacy::Error) -> Error {
         };
     }
     tracing::warn!("outbound request failed: {error:?}");
-    Error::HttpProtocolError
+    ErrorCode::HttpProtocolError
+}
+
+fn body_error(error: &hyper::Error) -> ErrorCode {
+    tracing::warn!("an answer broke off: {error:?}");
+    ErrorCode::HttpProtocolError
 }
 
 /// A response's body that fails when its next part takes too long.
@@ -228,24 +239,24 @@ impl ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Error;
+    type Error = ErrorCode;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             self.sleep = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| body_error(&error))));
         }
         let limit = self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(sleep.as_mut().poll(cx));
         self.body = None;
-        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+        Poll::Ready(Some(Err(ErrorCode::ConnectionReadTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {

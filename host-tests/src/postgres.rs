@@ -32,6 +32,7 @@ pub(crate) struct Postgres {
 
 /// A connection of a guest: it goes back to its pool with the last clone.
 #[derive(Clone)]
+#[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Connection {
     client: Arc<Client>,
     _permit: Option<Arc<OwnedSemaphorePermit>>,
@@ -39,6 +40,7 @@ pub struct Connection {
 
 /// An address, and a root certificate as PEM.
 #[derive(Clone)]
+#[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct ConnectionBuilder {
     address: String,
     ca_root: Option<String>,

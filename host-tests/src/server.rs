@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -17,7 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::handler::ErrorCode;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as P3ErrorCode;
 
 use crate::Options;
 use crate::application::Application;
@@ -27,6 +30,9 @@ use crate::routes::strip_headers;
 const WELL_KNOWN: &str = "/.well-known/spin/";
 /// How long [`Running::stop`] waits for requests and for work after the response.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What a component answers with.
+type ResponseBody = UnsyncBoxBody<Bytes, wasmtime::Error>;
 
 /// A host that serves.
 pub struct Running {
@@ -172,7 +178,7 @@ impl Application {
         &self,
         mut request: Request<Incoming>,
         client: SocketAddr,
-    ) -> Result<Response<WasiBody>> {
+    ) -> Result<Response<ResponseBody>> {
         strip_headers(request.headers_mut());
         let path = request.uri().path().to_owned();
         if let Some(name) = path.strip_prefix(WELL_KNOWN) {
@@ -190,7 +196,7 @@ impl Application {
         let (mut head, body) = request.into_parts();
         let answer = match found.add_headers(&mut head.headers, &head.uri, client) {
             Ok(()) => {
-                let body = body.map_err(Error::from).boxed_unsync();
+                let body = body.map_err(|error| broken(&error)).boxed_unsync();
                 let request = Request::from_parts(head, body);
                 handler
                     .handle((), request)
@@ -200,12 +206,12 @@ impl Application {
             Err(error) => Err(error),
         };
         Ok(answer.unwrap_or_else(|error| {
-            tracing::error!("{id:?} failed to answer {path}: {error:?}");
+            tracing::error!("{id:?} failed to answer {path}: {error:#}");
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }))
     }
 
-    fn well_known(&self, name: &str) -> Response<WasiBody> {
+    fn well_known(&self, name: &str) -> Response<ResponseBody> {
         match name {
             "health" => Response::new(full("OK".to_owned())),
             "info" => {
@@ -246,12 +252,20 @@ fn full_uri(request: &Request<Incoming>) -> Result<Uri> {
     Ok(Uri::from_parts(parts)?)
 }
 
-fn empty(status: StatusCode) -> Response<WasiBody> {
-    let mut response = Response::new(Empty::new().map_err(Error::from).boxed_unsync());
+/// Why a request's body ends early, for the component that reads it.
+fn broken(error: &hyper::Error) -> ErrorCode {
+    tracing::warn!("a request broke off: {error:?}");
+    ErrorCode::P3(P3ErrorCode::HttpProtocolError)
+}
+
+fn empty(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(Empty::new().map_err(wasmtime::Error::from).boxed_unsync());
     *response.status_mut() = status;
     response
 }
 
-fn full(text: String) -> WasiBody {
-    Full::from(text).map_err(Error::from).boxed_unsync()
+fn full(text: String) -> ResponseBody {
+    Full::from(text)
+        .map_err(wasmtime::Error::from)
+        .boxed_unsync()
 }

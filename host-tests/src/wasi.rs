@@ -25,16 +25,12 @@ pub(crate) fn context(
         .stdout(output.clone())
         .stderr(output.clone())
         .socket_addr_check(move |address, purpose| {
-            // Binding to no address in particular is a part of connecting.
-            let anywhere = address.ip().is_unspecified() && address.port() == 0;
             let allowed = match purpose {
-                SocketAddrUse::TcpBind => anywhere,
+                SocketAddrUse::TcpBind => false,
                 SocketAddrUse::TcpConnect => allowed.allow_socket(address, "tcp"),
-                SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-                SocketAddrUse::UdpBind => anywhere || allowed.allow_socket(address, "udp"),
-                SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-                    allowed.allow_socket(address, "udp")
-                }
+                SocketAddrUse::UdpBind
+                | SocketAddrUse::UdpConnect
+                | SocketAddrUse::UdpOutgoingDatagram => allowed.allow_socket(address, "udp"),
             };
             Box::pin(async move { allowed })
         });

@@ -47,7 +47,9 @@ pub(crate) async fn run(operation: &str, call: &Call) -> Answer {
         "wait" => {
             let (wake, woken) = oneshot::channel();
             WAITING.set(Some(wake));
-            woken.await.map_err(|_| "nobody will wake this request".to_owned())
+            woken
+                .await
+                .map_err(|_| "nobody will wake this request".to_owned())
         }
         "wake" => match WAITING.take() {
             Some(waiting) => waiting.send(call.body.clone()).map(|()| "woken".to_owned()),

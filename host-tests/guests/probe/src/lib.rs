@@ -32,10 +32,17 @@ impl Call {
             .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
             .collect();
         headers.sort();
-        let arguments = Url::parse(&format!("http://probe{}", request.uri()))
-            .or_else(|_| Url::parse(&request.uri().to_string()))
-            .expect("the URI of a request is a URL");
-        let action = arguments.path().splitn(3, '/').nth(2).unwrap_or_default().to_owned();
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        let arguments =
+            Url::parse(&format!("http://probe{path}")).expect("a request's path makes a URL");
+        let action = match request.headers().get("x-echo") {
+            Some(_) => "echo-headers",
+            None => arguments.path().splitn(3, '/').nth(2).unwrap_or_default(),
+        };
+        let action = action.to_owned();
         let body = request.into_body().bytes().await.unwrap_or_default();
         Self {
             action,
@@ -48,7 +55,10 @@ impl Call {
     /// A query parameter; empty if absent.
     fn argument(&self, name: &str) -> String {
         let mut pairs = self.arguments.query_pairs();
-        pairs.find(|(n, _)| n == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+        pairs
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
     }
 
     fn milliseconds(&self) -> u64 {
@@ -62,7 +72,9 @@ async fn handle(request: Request) -> impl IntoResponse {
     let answer = match call.action.as_str() {
         "echo" => Ok(call.body),
         "echo-headers" => Ok(call.headers),
-        "environment" => Ok(std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()),
+        "environment" => Ok(std::env::vars()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()),
         "print" => print(&call),
         "variables" => failing(variables::get(call.argument("name")).await),
         "outbound" => outbound(&call).await,

@@ -63,8 +63,9 @@ fn query_sync(address: &str, statement: &str) -> Answer {
     let connection = failing(RawConnection::open(address))?;
     let result = failing(connection.query(statement, &[]))?;
     let columns = result.columns.iter();
-    let mut text: String =
-        columns.map(|column| format!("{}:{:?} ", column.name, column.data_type)).collect();
+    let mut text: String = columns
+        .map(|column| format!("{}:{:?} ", column.name, column.data_type))
+        .collect();
     for row in result.rows {
         text.push_str(&format!("\n{row:?}"));
     }
@@ -127,17 +128,36 @@ async fn values(connection: &Connection) -> Answer {
         ("time", P::Time((23, 59, 58, 1000))),
         ("timestamp", P::Datetime((1999, 12, 31, 1, 2, 3, 4000))),
         ("timestamptz", P::Timestamp(0)),
-        ("uuid", P::Uuid("6f9619ff-8b86-d011-b42d-00cf4fc964ff".to_owned())),
+        (
+            "uuid",
+            P::Uuid("6f9619ff-8b86-d011-b42d-00cf4fc964ff".to_owned()),
+        ),
         ("jsonb", P::Jsonb(br#"{"b":[1,null],"a":"x"}"#.to_vec())),
-        ("numeric", P::Decimal("12345678901234567890.12345".to_owned())),
+        (
+            "numeric",
+            P::Decimal("12345678901234567890.12345".to_owned()),
+        ),
         ("int4range", P::RangeInt32((bound(1), bound(5)))),
-        ("int8range", P::RangeInt64((None, Some((9, RangeBoundKind::Exclusive))))),
-        ("numrange", P::RangeDecimal((decimal(decimals.0), decimal(decimals.1)))),
+        (
+            "int8range",
+            P::RangeInt64((None, Some((9, RangeBoundKind::Exclusive)))),
+        ),
+        (
+            "numrange",
+            P::RangeDecimal((decimal(decimals.0), decimal(decimals.1))),
+        ),
         ("int4[]", P::ArrayInt32(vec![Some(1), None])),
         ("int8[]", P::ArrayInt64(vec![])),
         ("numeric[]", P::ArrayDecimal(vec![some("0.10"), None])),
         ("text[]", P::ArrayStr(vec![some("a,\"b"), None])),
-        ("interval", P::Interval(Interval { micros: 1, days: 2, months: 3 })),
+        (
+            "interval",
+            P::Interval(Interval {
+                micros: 1,
+                days: 2,
+                months: 3,
+            }),
+        ),
         ("int4", P::DbNull),
         ("jsonb", P::DbNull),
         ("int4", P::Str("1".to_owned())),
