@@ -79,7 +79,8 @@ pub(super) async fn stream(
     statement: &str,
     values: &[ParameterValue],
 ) -> Result<Answer, Error> {
-    let mut found = start(&client, statement, values).await?;
+    // Fused, because an empty result ends with the first look, and its end is looked for again.
+    let mut found = start(&client, statement, values).await?.fuse();
     let (send_row, rows) = mpsc::channel(4);
     let (send_end, end) = oneshot::channel();
     let first = found.next().await;
