@@ -115,8 +115,45 @@ impl Client {
             headers: parts.headers,
             body,
         };
+        answer.check_length(&method);
+        answer.check_discretion();
         openapi::check(&method, path, &answer);
         Ok(answer)
+    }
+}
+
+/// What most tests begin and end with.
+impl Client {
+    /// Posts a record that nobody has stored before, and returns its id.
+    pub async fn create(&self, path: &str, body: &Value) -> i64 {
+        self.write(path, body, "persisted").await
+    }
+
+    /// Posts a record that must be answered with this `status`, and returns its id.
+    pub async fn write(&self, path: &str, body: &Value, status: &str) -> i64 {
+        let created = self.post(path, body).await.expect(201);
+        assert_eq!(created["status"], status, "{created} to {body}");
+        created["id"].as_i64().expect("an id")
+    }
+
+    /// The record of a kind that must be there.
+    pub async fn record(&self, kind: &str, id: i64) -> Value {
+        let path = format!("/api/v1/query/{kind}/{id}");
+        self.get(&path).await.expect(200)
+    }
+
+    /// The states of a record that must be there, oldest first.
+    pub async fn versions(&self, kind: &str, id: i64) -> Vec<Value> {
+        let path = format!("/api/v1/query/{kind}/{id}/versions");
+        let answer = self.get(&path).await.expect(200);
+        answer["versions"].as_array().expect("versions").clone()
+    }
+
+    /// How many records of a kind a namespace has.
+    pub async fn count(&self, kind: &str, namespace: &str) -> i64 {
+        let path = format!("/api/v1/query/{kind}?namespace={namespace}&limit=1");
+        let list = self.get(&path).await.expect(200);
+        list["total"].as_i64().expect("a total")
     }
 }
 
@@ -167,7 +204,10 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, status: u16, slug: &str) -> Value {
         let problem = self.expect(status);
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         assert_eq!(
             problem["type"],
             format!("https://kubernaut.io/problems/{slug}"),
@@ -175,5 +215,61 @@ impl Answer {
         );
         assert_eq!(problem["status"], status);
         problem
+    }
+
+    /// The pairs of field and code of a problem's `errors`, sorted.
+    pub fn violations(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let problem = self.value();
+        let errors = problem["errors"].as_array();
+        let mut pairs: Vec<_> = errors
+            .into_iter()
+            .flatten()
+            .map(|error| (text(&error["field"]), text(&error["code"])))
+            .collect();
+        pairs.sort();
+        pairs
+    }
+
+    /// A body without `content-length` would go out in chunks, the last of which waits for the
+    /// client's delayed acknowledgement.
+    fn check_length(&self, method: &Method) {
+        let length = self.header("content-length");
+        assert_eq!(self.header("transfer-encoding"), None, "{}", self.request);
+        if self.status == StatusCode::NO_CONTENT {
+            assert!(self.body.is_empty(), "{}", self.request);
+        } else if method == Method::HEAD {
+            assert!(length.is_some(), "{}: no content-length", self.request);
+            assert!(self.body.is_empty(), "{}: a body", self.request);
+        } else {
+            let expected = self.body.len().to_string();
+            assert_eq!(length, Some(expected.as_str()), "{}", self.request);
+        }
+    }
+
+    /// No problem names what is behind the service: tables, the server, source files.
+    fn check_discretion(&self) {
+        const INTERNALS: [&str; 9] = [
+            "_audit",
+            "audit_",
+            "sqlstate",
+            "postgres",
+            "pgvector",
+            "panicked",
+            "wasm",
+            ".rs:",
+            "127.0.0.1",
+        ];
+        if self.header("content-type") != Some("application/problem+json") {
+            return;
+        }
+        let text = self.text().to_lowercase();
+        for word in INTERNALS {
+            assert!(
+                !text.contains(word),
+                "{} names {word}: {text}",
+                self.request
+            );
+        }
     }
 }

@@ -1,5 +1,11 @@
 //! What the suites share: the service under test and a client that looks closely at every answer.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each suite includes this module and uses a part of it"
+)]
+
 pub mod client;
 pub mod openapi;
 pub mod payloads;
