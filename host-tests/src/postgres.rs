@@ -71,7 +71,7 @@ impl Postgres {
             .pools
             .get(&target.address, target.ca_root.as_deref())
             .await
-            .map_err(|error| Error::ConnectionFailed(format!("{error:?}")))?;
+            .map_err(|error| Error::ConnectionFailed(format!("{error:#}")))?;
         Ok(Connection {
             client: Arc::new(client),
             _permit: permit,

@@ -31,7 +31,7 @@ pub(super) async fn execute(
     values: &[ParameterValue],
 ) -> Result<u64, Error> {
     let parameters =
-        parameters(values).map_err(|error| Error::ValueConversionFailed(format!("{error:?}")))?;
+        parameters(values).map_err(|error| Error::ValueConversionFailed(format!("{error:#}")))?;
     client
         .execute_raw(statement, parameters)
         .await
@@ -56,7 +56,7 @@ pub(super) async fn query(
         if result.rows.is_empty() {
             result.columns = columns(&row);
         }
-        let row = convert(&row).map_err(|error| failed_with_text(error.to_string()))?;
+        let row = convert(&row).map_err(|error| failed_with_text(format!("{error:#}")))?;
         size += row.iter().map(values::size).sum::<usize>();
         if size > MAX_RESULT {
             return Err(too_large());
@@ -111,7 +111,7 @@ async fn forward(
         };
         let Some(row) = row else { return Ok(()) };
         let row = row.map_err(|error| query_failed(&error))?;
-        let row = convert(&row).map_err(|error| failed_with_text(format!("{error:?}")))?;
+        let row = convert(&row).map_err(|error| failed_with_text(format!("{error:#}")))?;
         if row.iter().map(values::size).sum::<usize>() > MAX_RESULT {
             return Err(too_large());
         }
@@ -127,7 +127,7 @@ async fn start(
     values: &[ParameterValue],
 ) -> Result<Pin<Box<RowStream>>, Error> {
     let parameters =
-        parameters(values).map_err(|error| Error::BadParameter(format!("{error:?}")))?;
+        parameters(values).map_err(|error| Error::BadParameter(format!("{error:#}")))?;
     let found = client.query_raw(statement, parameters).await;
     found.map(Box::pin).map_err(|error| query_failed(&error))
 }

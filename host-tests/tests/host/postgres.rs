@@ -266,7 +266,7 @@ async fn a_host_that_is_not_allowed_is_refused() {
     let elsewhere = [
         (
             "postgres://localhost/db",
-            "address postgres://localhost is not permitted",
+            "address postgres://localhost:5432 is not permitted",
         ),
         (
             "host=127.0.0.1,10.0.0.1 port=1",
