@@ -26,8 +26,15 @@ BEGIN
             leaf := parent || to_char(start, '_YYYY_MM');
             CONTINUE WHEN to_regclass(quote_ident(leaf)) IS NOT NULL;
 
+            -- Asked again once nobody else makes partitions, and of the table this time:
+            -- `to_regclass` may still answer from a cache.
             PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_partitions'));
-            CONTINUE WHEN to_regclass(quote_ident(leaf)) IS NOT NULL;
+            CONTINUE WHEN EXISTS (
+                SELECT
+                FROM pg_inherits AS i
+                JOIN pg_class AS c ON c.oid = i.inhrelid
+                WHERE i.inhparent = parent::regclass AND c.relname = leaf
+            );
 
             -- Created apart and then attached: `PARTITION OF` would lock out every reader and
             -- writer of the parent, `ATTACH` lets them go on.

@@ -72,7 +72,7 @@ impl Filter {
         }
         filter.since = since.map(id_at);
         // Records of the very millisecond of `until` are within.
-        filter.until = until.map(|until| id_at(until + chrono::Duration::milliseconds(1)));
+        filter.until = until.map(|until| id_at(until).saturating_add(1 << SEQUENCE_BITS));
         Ok(filter)
     }
 
@@ -185,10 +185,12 @@ fn take_time(parameters: &mut Parameters, name: &str) -> Result<Option<DateTime<
         })
 }
 
+/// The bits of an id below its time.
+const SEQUENCE_BITS: u32 = 12;
+
 /// The lowest id of a millisecond. Same as `audit_id_at` in `migrations/0001_tables.sql`.
 fn id_at(time: DateTime<Utc>) -> i64 {
     const EPOCH_2024_MS: i64 = 1_704_067_200_000;
-    const SEQUENCE_BITS: u32 = 12;
     time.timestamp_millis()
         .saturating_sub(EPOCH_2024_MS)
         .saturating_mul(1 << SEQUENCE_BITS)

@@ -1,6 +1,7 @@
 //! The log: one line per request on standard output, which the host collects.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -107,7 +108,8 @@ pub(crate) fn write(config: Option<&Config>, level: Level, line: &Line<'_>) {
         Format::Json => serde_json::to_string(&stamp).unwrap_or_default(),
         Format::Text => stamp.for_people(),
     };
-    println!("{text}");
+    // Not `println!`, which panics if the output is gone: better no log than no service.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Logs something that belongs to no request. `reason` must hold no secret.

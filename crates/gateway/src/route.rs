@@ -1,9 +1,11 @@
 //! A component's table of routes.
 
+use audit::Kind;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// One row of the table: `pattern` is a path whose segments in braces match anything.
+/// One row of the table: `pattern` is a path whose segments in braces match anything, but `{kind}`
+/// only the kinds that there are.
 ///
 /// A path belongs to the first pattern that matches it, so `…/{kind}/batch` stands before
 /// `…/{kind}/{id}`. Rows of one pattern differ in the method.
@@ -96,6 +98,9 @@ fn segments(pattern: &'static str, path: &str) -> Option<Segments> {
         {
             Some(name) if !part.is_empty() => {
                 let value = percent_decode_str(part).decode_utf8().ok()?;
+                if name == "kind" {
+                    Kind::parse(&value)?;
+                }
                 values.push((name, value.into_owned()));
             }
             None if part == expected => {}
@@ -130,22 +135,22 @@ mod tests {
     #[test]
     fn the_first_pattern_that_matches_decides() {
         assert_eq!(
-            find(ROUTES, &Method::GET, "/store/x/batch"),
+            find(ROUTES, &Method::GET, "/store/workflow/batch"),
             Match::OtherMethod {
                 pattern: "/store/{kind}/batch",
                 allow: "POST".into()
             }
         );
         assert_eq!(
-            find(ROUTES, &Method::HEAD, "/store/a%2Fb/7"),
+            find(ROUTES, &Method::HEAD, "/store/%77orkflow/7%2F8"),
             Match::Endpoint {
                 endpoint: 2,
                 pattern: "/store/{kind}/{id}",
-                segments: Segments(vec![("kind", "a/b".into()), ("id", "7".into())]),
+                segments: Segments(vec![("kind", "workflow".into()), ("id", "7/8".into())]),
             }
         );
         assert_eq!(
-            find(ROUTES, &Method::PUT, "/store/x/7"),
+            find(ROUTES, &Method::PUT, "/store/workflow/7"),
             Match::OtherMethod {
                 pattern: "/store/{kind}/{id}",
                 allow: "GET, HEAD, DELETE".into()
@@ -159,11 +164,13 @@ mod tests {
             "",
             "/",
             "/store",
-            "/store/x",
-            "/store/x/",
-            "/store/x/7/",
+            "/store/workflow",
+            "/store/workflow/",
+            "/store/workflow/7/",
             "/store//7",
-            "/store/%FF/7",
+            "/store/workflow/%FF",
+            "/store/workflows/7",
+            "/store/workflows/batch",
         ] {
             assert_eq!(find(ROUTES, &Method::GET, path), Match::Unknown, "{path}");
         }

@@ -1,0 +1,13 @@
+//! The service with its surroundings changing: the database stops, fills up, hangs or lacks a month;
+//! variables are wrong. Each test has a native host and a database of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configuration;
+mod many_clients;
+mod migrations;
+mod months;
+mod outage;
+mod slow_database;
+mod walking;

@@ -1,0 +1,126 @@
+//! A month begins.
+
+use serde_json::json;
+
+use crate::support::payloads::{fresh, remediation};
+use crate::support::service::Service;
+
+/// As after a pause so long that nobody made partitions for today.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_record_of_a_month_finds_its_partition() {
+    let service = Service::start().await;
+    let db = service.database.client().await;
+    let far = "SELECT count(*) FROM audit_drop_partitions(now() + interval '1 year')";
+    let dropped: i64 = db.query_one(far, &[]).await.unwrap().get(0);
+    assert!(dropped >= 20, "five tables with four months each");
+
+    let record = remediation(&fresh("month"), &fresh("rr"));
+    let stored = service
+        .client
+        .post("/api/v1/store/remediation", &record)
+        .await
+        .expect(201);
+    assert_eq!(stored["status"], "persisted");
+    let batch = json!([remediation(&fresh("month"), &fresh("rr"))]);
+    service
+        .client
+        .post("/api/v1/store/remediation/batch", &batch)
+        .await
+        .expect(201);
+    service.stop().await;
+}
+
+/// The months ahead are there before anybody needs them, without anybody's doing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_makes_the_partitions_of_the_months_ahead() {
+    let service = Service::start().await;
+    let db = service.database.client().await;
+    let leaf = "SELECT 'remediation_audit' || to_char(now() AT TIME ZONE 'UTC' + interval '2 months', '_YYYY_MM')";
+    let leaf: String = db.query_one(leaf, &[]).await.unwrap().get(0);
+    db.batch_execute(&format!("DROP TABLE {leaf}"))
+        .await
+        .unwrap();
+
+    let record = remediation(&fresh("month"), &fresh("rr"));
+    service
+        .client
+        .post("/api/v1/store/remediation", &record)
+        .await
+        .expect(201);
+
+    let found = "SELECT to_regclass($1) IS NOT NULL";
+    while !db
+        .query_one(found, &[&leaf])
+        .await
+        .unwrap()
+        .get::<_, bool>(0)
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_makers_of_one_month_do_not_disturb_each_other() {
+    let service = Service::start().await;
+    let call = "SELECT audit_ensure_partitions(at => '2031-05-31T23:59:59Z', ahead => 1)";
+    let makers = (0..8).map(|_| async {
+        let db = service.database.client().await;
+        db.query_one(call, &[]).await.unwrap().get::<_, i32>(0)
+    });
+    let made = futures::future::join_all(makers).await;
+    assert_eq!(made.iter().sum::<i32>(), 10, "{made:?}");
+
+    // The last instant of May and the first of June are on two sides of a border.
+    let bounds = "
+        SELECT pg_get_expr(c.relpartbound, c.oid)
+            = format('FOR VALUES FROM (''%s'') TO (''%s'')',
+                audit_id_at('2031-05-01T00:00:00Z'), audit_id_at('2031-06-01T00:00:00Z'))
+        FROM pg_class AS c
+        WHERE c.relname = 'execution_audit_2031_05'";
+    let db = service.database.client().await;
+    assert!(db.query_one(bounds, &[]).await.unwrap().get::<_, bool>(0));
+    service.stop().await;
+}
+
+/// Retention: the rows go with their month, the keys stay, and a late replay is recognised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_month_is_gone_and_its_keys_are_remembered() {
+    let service = Service::start().await;
+    let db = service.database.client().await;
+    let record = remediation(&fresh("month"), &fresh("rr"));
+    let first = service
+        .client
+        .post("/api/v1/store/remediation", &record)
+        .await
+        .expect(201);
+    let drop = "SELECT count(*) FROM audit_drop_partitions(now() + interval '1 month')";
+    db.query_one(drop, &[]).await.unwrap();
+
+    let path = format!("/api/v1/query/remediation/{}", first["id"]);
+    service.client.get(&path).await.problem(404, "not-found");
+    let again = service
+        .client
+        .post("/api/v1/store/remediation", &record)
+        .await
+        .expect(201);
+    assert_eq!(
+        (&again["id"], &again["status"]),
+        (&first["id"], &json!("stale"))
+    );
+    service.client.get(&path).await.problem(404, "not-found");
+    service.stop().await;
+}
+
+/// Ids made here and in SQL are the same, so time filters hit the right rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_carry_their_time() {
+    let service = Service::start().await;
+    let db = service.database.client().await;
+    let same = "
+        SELECT audit_id_at('2024-01-01T00:00:01Z') = 1000 << 12
+            AND audit_id_time(audit_id_at('2031-05-31T23:59:59.123Z')) = '2031-05-31T23:59:59.123Z'
+            AND audit_id_at('2093-01-01T00:00:00Z') < 1::bigint << 53";
+    assert!(db.query_one(same, &[]).await.unwrap().get::<_, bool>(0));
+    service.stop().await;
+}
