@@ -30,8 +30,8 @@ async fn a_patch_changes_what_it_names_and_answers_with_the_record() {
         "phase": "Completed", "end_time": "2025-11-05T11:00:30+01:00",
         "error_message": "none  in the end", "message": "done", "reason": "Scaled"
     });
-    let path = format!("{STORE}/{id}");
-    let record = client.patch(&path, &patch).await.expect(200);
+    let url = format!("{STORE}/{id}");
+    let record = client.patch(&url, &patch).await.expect(200);
     assert_eq!(record, client.record("remediation", id).await);
     for (name, value) in [
         ("phase", json!("completed")),
@@ -121,26 +121,26 @@ async fn each_kind_has_its_own_life_cycle_members() {
     let client = client();
     let analysis = aianalysis(&fresh("changing"), &fresh("word"));
     let id = client.create("/api/v1/store/aianalysis", &analysis).await;
-    let path = format!("/api/v1/store/aianalysis/{id}");
+    let url = format!("/api/v1/store/aianalysis/{id}");
     let patch = json!({"confidence_score": 0.9, "findings": {"causes": null, "x": 1}});
-    let record = client.patch(&path, &patch).await.expect(200);
+    let record = client.patch(&url, &patch).await.expect(200);
     assert_eq!(record["confidence_score"], 0.9);
     assert_eq!(record["findings"], json!({"x": 1}));
     let patch = json!({"confidence_score": 1.1});
     client
-        .patch(&path, &patch)
+        .patch(&url, &patch)
         .await
         .problem(400, "validation-error");
 
     let run = workflow(&fresh("changing"), &fresh("word"));
     let id = client.create("/api/v1/store/workflow", &run).await;
-    let path = format!("/api/v1/store/workflow/{id}");
+    let url = format!("/api/v1/store/workflow/{id}");
     let record = client
-        .patch(&path, &json!({"steps_completed": 3}))
+        .patch(&url, &json!({"steps_completed": 3}))
         .await
         .expect(200);
     assert_eq!(record["steps_completed"], 3);
-    let answer = client.patch(&path, &json!({"steps_completed": 5})).await;
+    let answer = client.patch(&url, &json!({"steps_completed": 5})).await;
     answer.problem(400, "validation-error");
     assert_eq!(
         answer.violations(),

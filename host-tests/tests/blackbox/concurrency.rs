@@ -176,10 +176,10 @@ async fn simultaneous_patches_all_count() {
     let id = client
         .create(STORE, &remediation(&fresh("race"), &fresh("rr")))
         .await;
-    let path = format!("{STORE}/{id}");
+    let url = format!("{STORE}/{id}");
     let patches = (0..20).map(async |i| {
         let patch = json!({"metadata": {format!("key-{i}"): i}});
-        client.patch(&path, &patch).await.expect(200)
+        client.patch(&url, &patch).await.expect(200)
     });
     join_all(patches).await;
     let record = client.record("remediation", id).await;

@@ -6,9 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod batch;
 mod changing;
 mod concurrency;
+mod connections;
 mod dialects;
 mod filters;
 mod incidents;
@@ -16,10 +18,13 @@ mod keys;
 mod life_cycle;
 mod limits;
 mod parameters;
+mod problems;
 mod reading;
+mod routes;
 mod rules;
 mod timeline;
 mod times;
+mod wire;
 
 use support::{Client, service};
 

@@ -6,6 +6,7 @@ use crate::client;
 use crate::support::payloads::{form, fresh, with};
 
 /// A member of a form, the values that it takes, and those that it refuses with a code.
+#[derive(Clone)]
 struct Rule {
     form: &'static str,
     member: &'static str,
@@ -90,72 +91,120 @@ fn phases(form: &'static str, phases: &[&str], others: &[&str]) -> Rule {
 }
 
 fn rules() -> Vec<Rule> {
-    const PHASES: [&str; 4] = ["pending", "processing", "completed", "failed"];
-    const NO_PHASES: [&str; 5] = ["planning", "executing", "running", "success", ""];
-    let severities = ["critical", "high", "medium", "low", "warning", "info"];
-    let statuses = [
-        "success",
-        "failure",
-        "pending",
-        "running",
-        "completed",
-        "failed",
-    ];
-    let targets = [
-        "deployment",
-        "statefulset",
-        "daemonset",
-        "pod",
-        "job",
-        "node",
-        "service",
-    ];
-    let signals = ["prometheus", "kubernetes-event"];
+    [texts(), closed_sets(), numbers(), others()].concat()
+}
+
+fn texts() -> Vec<Rule> {
     let mut rules = vec![
         text("store execution", "name", 1, 255),
         text("store remediation", "action_type", 1, 100),
         text("audit execution", "actionType", 1, 100),
         text("store remediation", "target_resource", 0, 512),
         text("compact remediation", "targetResource", 0, 512),
-        words("store remediation", "severity", &severities),
+    ];
+    for member in [
+        "namespace",
+        "remediation_request_id",
+        "alert_name",
+        "alert_fingerprint",
+        "cluster_name",
+        "correlation_id",
+    ] {
+        rules.push(text("store remediation", member, 1, 255));
+    }
+    for member in ["namespace", "signalName", "fingerprint", "correlationId"] {
+        rules.push(text("audit remediation", member, 1, 255));
+    }
+    for member in ["alertName", "cluster", "remediationRequestID"] {
+        rules.push(text("compact remediation", member, 1, 255));
+    }
+    rules
+}
+
+const STATUSES: [&str; 6] = [
+    "success",
+    "failure",
+    "pending",
+    "running",
+    "completed",
+    "failed",
+];
+const SEVERITIES: [&str; 6] = ["critical", "high", "medium", "low", "warning", "info"];
+const ENVIRONMENTS: [&str; 4] = ["production", "staging", "development", "test"];
+const TARGETS: [&str; 7] = [
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "pod",
+    "job",
+    "node",
+    "service",
+];
+const PRIORITIES: [&str; 4] = ["P0", "P1", "P2", "P3"];
+const PROVIDERS: [&str; 3] = ["openai", "anthropic", "local"];
+const PHASES: [&str; 4] = ["pending", "processing", "completed", "failed"];
+const WORKFLOW_PHASES: [&str; 6] = [
+    "pending",
+    "planning",
+    "processing",
+    "executing",
+    "completed",
+    "failed",
+];
+const NO_PHASES: [&str; 5] = ["planning", "executing", "running", "success", ""];
+
+fn closed_sets() -> Vec<Rule> {
+    vec![
+        words("store remediation", "status", &STATUSES),
+        words("store aianalysis", "status", &STATUSES),
+        words("store workflow", "status", &STATUSES),
+        words("store execution", "status", &STATUSES),
+        words("store remediation", "severity", &SEVERITIES),
+        words("store remediation", "environment", &ENVIRONMENTS),
         words(
-            "store remediation",
-            "environment",
-            &["production", "staging", "development", "test"],
+            "audit remediation",
+            "signalType",
+            &["prometheus", "kubernetes-event"],
         ),
-        words("audit remediation", "signalType", &signals),
-        words("audit remediation", "targetType", &targets),
-        words("audit remediation", "priority", &["P0", "P1", "P2", "P3"]),
-        words("compact remediation", "priority", &["P0", "P1", "P2", "P3"]),
-        words(
-            "audit aianalysis",
-            "llmProvider",
-            &["openai", "anthropic", "local"],
-        ),
+        words("audit remediation", "targetType", &TARGETS),
+        words("audit remediation", "priority", &PRIORITIES),
+        words("compact remediation", "priority", &PRIORITIES),
+        words("audit aianalysis", "llmProvider", &PROVIDERS),
         phases("store remediation", &PHASES, &NO_PHASES),
         phases("audit aianalysis", &PHASES, &NO_PHASES),
         phases("audit execution", &PHASES, &NO_PHASES),
         phases(
             "audit workflow",
-            &[
-                "pending",
-                "planning",
-                "processing",
-                "executing",
-                "completed",
-                "failed",
-            ],
+            &WORKFLOW_PHASES,
             &["running", "success", ""],
         ),
+    ]
+}
+
+fn numbers() -> Vec<Rule> {
+    vec![
         number("store aianalysis", "confidence_score", 1.0),
         number("audit aianalysis", "confidence", 1.0),
         number("compact remediation", "confidence", 1.0),
         number("store workflow", "confidenceOfPlan", 1.0),
         number("audit aianalysis", "temperature", 2.0),
         count("store execution", "duration"),
-        count("store workflow", "steps_total"),
         count("audit aianalysis", "tokensUsed"),
         count("audit aianalysis", "investigationTimeSeconds"),
+        rule(
+            "store workflow",
+            "steps_total",
+            json!([1, 4, 9_007_199_254_740_993_i64]),
+            &[
+                ("out_of_range", json!([-1])),
+                ("invalid_type", json!([1.5, "4"])),
+            ],
+        ),
+    ]
+}
+
+fn others() -> Vec<Rule> {
+    vec![
         rule(
             "audit execution",
             "message",
@@ -196,32 +245,7 @@ fn rules() -> Vec<Rule> {
             json!([{}]),
             &[("invalid_type", json!([[], "a"]))],
         ),
-    ];
-    for form in [
-        "store remediation",
-        "store aianalysis",
-        "store workflow",
-        "store execution",
-    ] {
-        rules.push(words(form, "status", &statuses));
-    }
-    for member in [
-        "namespace",
-        "remediation_request_id",
-        "alert_name",
-        "alert_fingerprint",
-        "cluster_name",
-        "correlation_id",
-    ] {
-        rules.push(text("store remediation", member, 1, 255));
-    }
-    for member in ["namespace", "signalName", "fingerprint", "correlationId"] {
-        rules.push(text("audit remediation", member, 1, 255));
-    }
-    for member in ["alertName", "cluster", "remediationRequestID"] {
-        rules.push(text("compact remediation", member, 1, 255));
-    }
-    rules
+    ]
 }
 
 /// A member of a record, by the name with which it was posted.
