@@ -12,6 +12,7 @@ fn main() {
     let wit = spin_sdk(&manifest).join("wit");
     assert!(wit.is_dir(), "spin-sdk has no folder {}", wit.display());
 
+    let wit = wit.to_str().expect("the path of spin-sdk is not UTF-8");
     // `bindgen!` takes a literal path only, so the literal is put in by a macro made here.
     let wrapper = format!(
         "macro_rules! spin_bindgen {{\n    ($($options:tt)*) => {{\n        \

@@ -26,7 +26,7 @@ use crate::component::Component;
 use crate::key_value::KeyValue;
 use crate::outbound_http::OutboundHttp;
 use crate::postgres::Postgres;
-use crate::reuse::ReuseLimits;
+use crate::reuse::{ReuseLimits, Span};
 use crate::variables::Variables;
 
 /// What belongs to one instance.
@@ -137,7 +137,7 @@ impl HandlerState for Factory {
         let request_timeout = self
             .limits
             .request_timeout
-            .map_or(Duration::MAX, |t| t.pick());
+            .map_or(Duration::MAX, Span::pick);
         Ok(Instance {
             store,
             proxy: Proxy::P3(service),

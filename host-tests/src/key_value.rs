@@ -1,4 +1,4 @@
-//! `spin:key-value@3.0.0` on SQLite, with Spin's schema.
+//! `spin:key-value@3.0.0` on `SQLite`, with Spin's schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

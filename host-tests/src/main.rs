@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, env = "RUNTIME_CONFIG_FILE")]
     runtime_config_file: Option<PathBuf>,
 
-    /// The value of an application variable; wins over SPIN_VARIABLE_NAME
+    /// The value of an application variable; wins over `SPIN_VARIABLE_NAME`
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     variable: Vec<(String, String)>,
 

@@ -28,7 +28,7 @@ use crate::allowed_hosts::AllowedHosts;
 use crate::tls;
 
 /// Every time limit of a request unless the guest sets another, as in Spin.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The client of the whole application: connections are kept and shared by its components.
 pub(crate) type HttpClient = Client<HttpsConnector<Connector>, HttpBody>;

@@ -1,5 +1,10 @@
 //! `spin:postgres@4.2.0`: the guests' connections and statements.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "`Error` is generated; it is large as it carries all that PostgreSQL says"
+)]
+
 mod error;
 mod pool;
 mod query;

@@ -18,7 +18,7 @@ pub struct ReuseLimits {
 }
 
 impl Default for ReuseLimits {
-    /// Spin's defaults for WASIp3 components.
+    /// Spin's defaults for WASI p3 components.
     fn default() -> Self {
         Self {
             requests: Span::One(128),

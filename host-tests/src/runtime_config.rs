@@ -30,7 +30,7 @@ struct OutboundPg {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
 enum KeyValueStore {
-    /// SQLite, in memory without a path.
+    /// `SQLite`, in memory without a path.
     Spin { path: Option<PathBuf> },
 }
 

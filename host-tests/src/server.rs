@@ -155,19 +155,19 @@ async fn serve(
         let application = Arc::clone(&application);
         async move { application.answer(request, client).await }
     });
-    let server = Builder::new(TokioExecutor::new());
-    let mut connection = Box::pin(server.serve_connection(TokioIo::new(stream), service));
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
+    let http = Builder::new(TokioExecutor::new());
+    let mut connection = Box::pin(http.serve_connection(TokioIo::new(stream), service));
+    let end = tokio::select! {
+        end = connection.as_mut() => end,
         () = lifetime.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                served = connection.as_mut() => served,
+                end = connection.as_mut() => end,
                 () = lifetime.abort.cancelled() => return,
             }
         }
     };
-    if let Err(error) = served {
+    if let Err(error) = end {
         tracing::warn!("error serving HTTP connection: {error:?}");
     }
 }

@@ -109,11 +109,12 @@ pub(super) fn to_sql(value: &ParameterValue) -> Result<Box<dyn ToSql + Send + Sy
         P::Floating64(v) => Box::new(*v),
         P::Str(v) => Box::new(v.clone()),
         P::Binary(v) => Box::new(v.clone()),
-        P::Date((y, m, d)) => Box::new(parse_date(*y, *m, *d)?),
-        P::Time((h, m, s, ns)) => Box::new(parse_time(*h, *m, *s, *ns)?),
-        P::Datetime((y, mon, d, h, m, s, ns)) => {
-            let day = parse_date(*y, *mon, *d)?;
-            Box::new(NaiveDateTime::new(day, parse_time(*h, *m, *s, *ns)?))
+        P::Date(v) => Box::new(parse_date(*v)?),
+        P::Time(v) => Box::new(parse_time(*v)?),
+        P::Datetime((year, month, day, hour, minute, second, nanosecond)) => {
+            let date = parse_date((*year, *month, *day))?;
+            let time = parse_time((*hour, *minute, *second, *nanosecond))?;
+            Box::new(NaiveDateTime::new(date, time))
         }
         P::Timestamp(v) => {
             let time = DateTime::<Utc>::from_timestamp(*v, 0);
@@ -183,12 +184,12 @@ fn small(part: u32) -> u8 {
     u8::try_from(part).unwrap_or(u8::MAX)
 }
 
-fn parse_date(year: i32, month: u8, day: u8) -> Result<NaiveDate> {
+fn parse_date((year, month, day): (i32, u8, u8)) -> Result<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month.into(), day.into())
         .ok_or_else(|| anyhow!("invalid date y={year}, m={month}, d={day}"))
 }
 
-fn parse_time(hour: u8, minute: u8, second: u8, nanosecond: u32) -> Result<NaiveTime> {
+fn parse_time((hour, minute, second, nanosecond): (u8, u8, u8, u32)) -> Result<NaiveTime> {
     NaiveTime::from_hms_nano_opt(hour.into(), minute.into(), second.into(), nanosecond)
         .ok_or_else(|| anyhow!("invalid time {hour}:{minute}:{second}:{nanosecond}"))
 }
@@ -219,13 +220,13 @@ fn parse_range<W, T: Normalizable + PartialOrd>(
     convert: impl Fn(&W) -> Result<T>,
 ) -> Result<Range<T>> {
     Ok(Range::new(
-        parse_bound(lower, &convert)?,
-        parse_bound(upper, &convert)?,
+        parse_bound(lower.as_ref(), &convert)?,
+        parse_bound(upper.as_ref(), &convert)?,
     ))
 }
 
 fn parse_bound<S: BoundSided, W, T: Normalizable + PartialOrd>(
-    bound: &Option<(W, RangeBoundKind)>,
+    bound: Option<&(W, RangeBoundKind)>,
     convert: impl Fn(&W) -> Result<T>,
 ) -> Result<Option<RangeBound<S, T>>> {
     let Some((value, kind)) = bound else {

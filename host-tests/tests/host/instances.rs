@@ -29,7 +29,7 @@ async fn an_instance_is_reused_as_often_as_the_limit_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_default_an_instance_takes_128_requests() {
     let mut setup = Setup::new();
-    setup.options.reuse.idle_timeout = Span::One(Duration::from_secs(60));
+    setup.options.reuse.idle_timeout = Span::One(Duration::from_mins(1));
     let probe = setup.start().await;
     let counts = counts(&probe, 129).await;
     assert_eq!(counts[127..], ["128", "1"]);
@@ -126,7 +126,7 @@ async fn stopping_waits_for_requests_and_for_the_work_after_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_does_not_wait_for_idle_instances() {
     let mut setup = Setup::new();
-    setup.options.reuse.idle_timeout = Span::One(Duration::from_secs(60));
+    setup.options.reuse.idle_timeout = Span::One(Duration::from_mins(1));
     let probe = setup.start().await;
     probe.get(COUNT).await.ok();
     tokio::time::timeout(Duration::from_secs(4), probe.stop())

@@ -57,7 +57,7 @@ async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
 async fn a_request_to_an_allowed_host_is_sent() {
     let upstream = Upstream::start().await;
     let port = upstream.port;
-    let probe = Setup::new().variable("upstream_port", port).start().await;
+    let probe = Setup::new().variable("upstream_port", &port).start().await;
     let path = format!("/probe/outbound?url=http://127.0.0.1:{port}/a/b%3Fq=1");
     for _ in 0..3 {
         let answer = probe.post(&path, "body").await.ok();
@@ -75,7 +75,7 @@ async fn a_request_to_an_allowed_host_is_sent() {
 async fn any_other_host_is_refused() {
     let upstream = Upstream::start().await;
     let port = upstream.port;
-    let probe = Setup::new().variable("upstream_port", port).start().await;
+    let probe = Setup::new().variable("upstream_port", &port).start().await;
     let own = probe.port();
     let cases = [
         format!("/refused/outbound?url=http://127.0.0.1:{port}/"),
@@ -96,7 +96,7 @@ async fn a_host_that_is_not_there_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let probe = Setup::new().variable("upstream_port", port).start().await;
+    let probe = Setup::new().variable("upstream_port", &port).start().await;
     let path = format!("/probe/outbound?url=http://127.0.0.1:{port}/");
     let error = probe.get(&path).await.error();
     assert!(error.contains("ConnectionRefused"), "{error}");

@@ -28,8 +28,8 @@ fn setup(name: &str) -> Setup {
         "the probe may call 127.0.0.1 only"
     );
     Setup::new()
-        .variable("db_port", url.port().unwrap_or(5432))
-        .variable("database_url", url)
+        .variable("db_port", &url.port().unwrap_or(5432))
+        .variable("database_url", &url)
 }
 
 async fn query(probe: &Probe, statement: &str) -> String {

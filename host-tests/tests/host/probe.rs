@@ -62,7 +62,7 @@ impl Setup {
         }
     }
 
-    pub(crate) fn variable(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &impl ToString) -> Self {
         self.options
             .variables
             .insert(name.to_owned(), value.to_string());

@@ -44,7 +44,7 @@ async fn a_missing_component_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undeclared_variable_is_an_error() {
-    let error = Setup::new().variable("greting", "typo").failure().await;
+    let error = Setup::new().variable("greting", &"typo").failure().await;
     assert!(error.contains("\"greting\""), "{error}");
 }
 
@@ -65,8 +65,8 @@ async fn a_runtime_with_one_thread_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_run_side_by_side() {
-    let one = Setup::new().variable("greeting", "one").start().await;
-    let two = Setup::new().variable("greeting", "two").start().await;
+    let one = Setup::new().variable("greeting", &"one").start().await;
+    let two = Setup::new().variable("greeting", &"two").start().await;
     let greeting = "/probe/variables?name=greeting";
     assert_eq!(one.get(greeting).await.ok(), "one, one!");
     assert_eq!(two.get(greeting).await.ok(), "two, two!");

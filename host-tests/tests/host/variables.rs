@@ -11,7 +11,7 @@ async fn defaults_fill_the_templates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_given_value_wins() {
-    let probe = Setup::new().variable("greeting", "moin").start().await;
+    let probe = Setup::new().variable("greeting", &"moin").start().await;
     let greeting = probe.get("/probe/variables?name=greeting").await.ok();
     assert_eq!(greeting, "moin, moin!");
 }
@@ -49,7 +49,7 @@ async fn a_required_variable_without_a_value_stops_the_start() {
     assert!(error.contains("\"greeting\" has no value"), "{error}");
     assert!(error.contains("SPIN_VARIABLE_GREETING"), "{error}");
     let probe = Setup::with_manifest(&required)
-        .variable("greeting", "given")
+        .variable("greeting", &"given")
         .start()
         .await;
     let greeting = probe.get("/probe/variables?name=greeting").await.ok();
@@ -59,6 +59,6 @@ async fn a_required_variable_without_a_value_stops_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_is_the_manifests_alone() {
     let probe = Setup::new().start().await;
-    assert_eq!(probe.get("/probe/environment").await.ok(), "PROBE=set\n");
+    assert_eq!(probe.get("/probe/environment").await.ok(), "PROBE=set");
     assert_eq!(probe.get("/refused/environment").await.ok(), "");
 }

@@ -72,10 +72,8 @@ async fn handle(request: Request) -> impl IntoResponse {
     let answer = match call.action.as_str() {
         "echo" => Ok(call.body),
         "echo-headers" => Ok(call.headers),
-        "environment" => Ok(std::env::vars()
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect()),
-        "print" => print(&call),
+        "environment" => Ok(environment()),
+        "print" => Ok(print(&call)),
         "variables" => failing(variables::get(call.argument("name")).await),
         "outbound" => outbound(&call).await,
         action => match action.split_once('/') {
@@ -99,10 +97,15 @@ fn failing<T, E: Debug>(result: Result<T, E>) -> Result<T, String> {
     result.map_err(|error| format!("{error:?}"))
 }
 
-fn print(call: &Call) -> Answer {
+fn environment() -> String {
+    let variables = std::env::vars().map(|(name, value)| format!("{name}={value}"));
+    variables.collect::<Vec<_>>().join("\n")
+}
+
+fn print(call: &Call) -> String {
     println!("out: {}", call.body);
     eprintln!("err: {}", call.body);
-    Ok(String::new())
+    String::new()
 }
 
 async fn outbound(call: &Call) -> Answer {

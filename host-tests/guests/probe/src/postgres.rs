@@ -1,11 +1,12 @@
 //! Statements, on the connection string in the variable `database_url` or in the argument `address`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use spin_sdk::pg::wit::postgres::{
     Connection as RawConnection, ConnectionBuilder, Interval, RangeBoundKind,
 };
-use spin_sdk::pg::{Connection, ParameterValue as P};
+use spin_sdk::pg::{Column, Connection, DbValue, ParameterValue as P};
 use spin_sdk::time::sleep;
 use spin_sdk::variables;
 
@@ -44,17 +45,13 @@ async fn open(address: &str) -> Result<Connection, String> {
     failing(Connection::open(address).await)
 }
 
-/// The columns, then each row on a line.
 async fn query(connection: &Connection, statement: &str, parameters: Vec<P>) -> Answer {
     let mut result = failing(connection.query(statement, parameters).await)?;
-    let mut text: String = result
-        .columns()
-        .iter()
-        .map(|column| format!("{}:{:?} ", column.name, column.data_type))
-        .collect();
+    let mut rows = Vec::new();
     while let Some(row) = result.rows().next().await {
-        text.push_str(&format!("\n{row:?}"));
+        rows.push(row);
     }
+    let text = table(result.columns(), &rows);
     failing(result.result().await)?;
     Ok(text)
 }
@@ -62,14 +59,20 @@ async fn query(connection: &Connection, statement: &str, parameters: Vec<P>) -> 
 fn query_sync(address: &str, statement: &str) -> Answer {
     let connection = failing(RawConnection::open(address))?;
     let result = failing(connection.query(statement, &[]))?;
-    let columns = result.columns.iter();
-    let mut text: String = columns
-        .map(|column| format!("{}:{:?} ", column.name, column.data_type))
-        .collect();
-    for row in result.rows {
-        text.push_str(&format!("\n{row:?}"));
+    Ok(table(&result.columns, &result.rows))
+}
+
+/// The columns, then each row on a line.
+fn table(columns: &[Column], rows: &[Vec<DbValue>]) -> String {
+    let mut text = String::new();
+    for column in columns {
+        // Writing to a String cannot fail.
+        _ = write!(text, "{}:{:?} ", column.name, column.data_type);
     }
-    Ok(text)
+    for row in rows {
+        _ = write!(text, "\n{row:?}");
+    }
+    text
 }
 
 /// Opens with the certificate in the body, if there is one, by `how`.
@@ -168,7 +171,7 @@ async fn values(connection: &Connection) -> Answer {
     for (kind, value) in cases {
         let answer = query(connection, &format!("select $1::{kind} as v"), vec![value]).await;
         let answer = answer.unwrap_or_else(|error| format!("error {error}"));
-        text.push_str(&format!("{kind} {}\n", answer.replace('\n', "")));
+        _ = writeln!(text, "{kind} {}", answer.replace('\n', ""));
     }
     Ok(text)
 }
