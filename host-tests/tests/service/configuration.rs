@@ -9,7 +9,7 @@ use crate::support::service::{Service, start_host};
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_names_each_wrong_variable_and_no_value() {
     let wrong = [
-        ("db_port", "70000"),
+        ("db_port", "00000"),
         ("db_ssl_mode", "maybe"),
         ("write_timeout", "soon"),
         ("log_level", "loud"),

@@ -3,6 +3,7 @@
 mod blackbox;
 mod cargo;
 mod check;
+mod env;
 mod migrate;
 mod progress;
 mod readiness;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Test),
     /// Bring a database to the latest schema
     Migrate(migrate::Migrate),
+    /// Print the Spin variables that lead to DATABASE_URL, for a shell to evaluate
+    Env(env::Env),
     /// Run the black-box suite against a running instance
     Blackbox(blackbox::Blackbox),
     /// Check format, lints and, with cargo-deny, licences and advisories
@@ -45,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Up(up) => up.run().await,
         Command::Test(test) => test.run(),
         Command::Migrate(migrate) => migrate.run().await,
+        Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Check => check::run(),
     };
