@@ -89,11 +89,28 @@ pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<
     ensure_wasm_target()?;
     say("building the components");
     let mut command = cargo();
+    build_into(&mut command, &workspace().join("target")).args(select(packages));
+    succeed(&mut command, "the components do not build")
+}
+
+/// Builds components as for release, but with the names of their functions, and returns the folder
+/// they are in.
+pub(crate) fn build_wasm_with_names(packages: &[String]) -> Result<PathBuf> {
+    ensure_wasm_target()?;
+    say("building the components with names");
+    let folder = workspace().join("target/sizes");
+    let mut command = cargo();
+    build_into(&mut command, &folder)
+        .env("CARGO_PROFILE_RELEASE_STRIP", "none")
+        .args(select(packages.iter().map(String::as_str)));
+    succeed(&mut command, "the components do not build")?;
+    Ok(folder.join(WASM).join("release"))
+}
+
+fn build_into<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
     command
         .args(["build", "--release", "--target", WASM, "--target-dir"])
-        .arg(workspace().join("target"))
-        .args(select(packages));
-    succeed(&mut command, "the components do not build")
+        .arg(folder)
 }
 
 /// Lints components as they are built.

@@ -7,6 +7,7 @@ mod env;
 mod migrate;
 mod progress;
 mod readiness;
+mod sizes;
 mod test;
 mod up;
 mod variables;
@@ -34,10 +35,12 @@ enum Command {
     Test(test::Test),
     /// Bring a database to the latest schema
     Migrate(migrate::Migrate),
-    /// Print the Spin variables that lead to DATABASE_URL, for a shell to evaluate
+    /// Print the Spin variables that lead to a database, for a shell to evaluate
     Env(env::Env),
     /// Run the black-box suite against a running instance
     Blackbox(blackbox::Blackbox),
+    /// Print how large each component is, and which crates its code comes from
+    Sizes,
     /// Check format, lints and, with cargo-deny, licences and advisories
     Check,
 }
@@ -50,6 +53,7 @@ async fn main() -> ExitCode {
         Command::Migrate(migrate) => migrate.run().await,
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
+        Command::Sizes => sizes::run(),
         Command::Check => check::run(),
     };
     match result {
