@@ -1,5 +1,10 @@
 -- Partitions appear ahead of time and leave as a whole.
 
+-- What `SET search_path FROM CURRENT` keeps below: the schema of the tables, and temporary tables last,
+-- so that nobody's temporary table can stand in for one of ours in a function with its owner's
+-- rights.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 -- The tables that have a partition for each month.
 CREATE FUNCTION audit_monthly_tables() RETURNS text[]
 LANGUAGE sql IMMUTABLE

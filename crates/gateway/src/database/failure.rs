@@ -45,6 +45,7 @@ impl Failure {
             "too many clients",
             "connection slots",
             "starting up",
+            "not yet accepting",
         ]) {
             Self::Busy
         } else if has(&["E28P01", "E28000", "authentication failed"]) {
