@@ -114,7 +114,7 @@ async fn a_body_has_at_most_1_mib() {
         let namespace = fresh("size");
         let record = execution(&namespace, &fresh("word")).to_string();
         let blanks = " ".repeat(bytes - record.len());
-        let answer = post(&client, record + &blanks).await;
+        let answer = post(&client, record + blanks.as_str()).await;
         if status == 413 {
             answer.problem(413, "payload-too-large");
         }

@@ -189,7 +189,7 @@ async fn a_batch_has_1_to_500_records() {
 fn padded(body: &Value, bytes: usize) -> String {
     let text = json!([body]).to_string();
     let blanks = bytes - text.len();
-    text + &" ".repeat(blanks)
+    text + " ".repeat(blanks).as_str()
 }
 
 #[tokio::test]
