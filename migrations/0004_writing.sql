@@ -103,7 +103,7 @@ RETURN coalesce(octet_length(a.metadata::text), 0)
     + octet_length(a.document::text) > 2 * 256 * 1024;
 
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
--- `stale`, `updated`, `conflict` or `too_large`.
+-- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.
 CREATE FUNCTION audit_apply(post_kind text, post jsonb, caller text) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
@@ -113,6 +113,7 @@ DECLARE
     new       audit;
     columns   jsonb := post -> 'columns';
     outcome   text;
+    differing text;
 BEGIN
     SELECT k.id INTO record_id
     FROM audit_key AS k
@@ -120,7 +121,13 @@ BEGIN
 
     SELECT * INTO old FROM audit AS a WHERE a.kind = post_kind AND a.id = record_id FOR UPDATE;
 
-    IF NOT FOUND THEN
+    -- A stand-in gives way to a real name, and a real name ignores stand-ins.
+    differing := CASE
+        WHEN columns ->> 'name' <> old.name AND old.name_is_stand_in = (post ->> 'stand_in')::boolean THEN 'name'
+        WHEN columns ->> 'namespace' <> old.namespace THEN 'namespace'
+    END;
+
+    IF old.id IS NULL THEN
         outcome := 'stale'; -- retention has dropped it; the key remains
     ELSIF old.content_hash = decode(post ->> 'hash', 'hex') THEN
         outcome := 'duplicate';
@@ -129,9 +136,7 @@ BEGIN
         WHERE v.kind = post_kind AND v.id = record_id AND v.content_hash = decode(post ->> 'hash', 'hex')
     ) THEN
         outcome := 'stale';
-    ELSIF (columns ->> 'name' <> old.name AND old.name_is_stand_in = (post ->> 'stand_in')::boolean)
-        OR columns ->> 'namespace' <> old.namespace
-    THEN
+    ELSIF differing IS NOT NULL THEN
         outcome := 'conflict';
     ELSIF (post ->> 'rank')::smallint < old.state_rank THEN
         outcome := 'stale';
@@ -160,6 +165,7 @@ BEGIN
     RETURN jsonb_build_object(
         'id', record_id,
         'status', outcome,
+        'field', differing,
         'created_at', audit_rfc3339(audit_id_time(record_id))
     );
 END

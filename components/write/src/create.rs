@@ -72,6 +72,8 @@ struct Results<'a> {
 pub(crate) struct Stored {
     pub id: i64,
     pub status: String,
+    /// What differs from the stored record, in a conflict.
+    field: Option<String>,
     pub created_at: String,
 }
 
@@ -116,11 +118,11 @@ fn refused<'a>(results: impl Iterator<Item = (String, &'a Stored)>) -> Result<()
     for (prefix, result) in results {
         match result.status.as_str() {
             "conflict" => conflicts.push(Violation {
-                field: format!("{prefix}name"),
+                field: format!("{prefix}{}", result.field.as_deref().unwrap_or("name")),
                 code: Code::Inconsistent,
                 message: format!(
-                    "or namespace differs from record {}, which has the same key; send the record's \
-                     own name and namespace, or another key",
+                    "is another one in record {}, which has the same key; send the record's own name \
+                     and namespace, or another key",
                     result.id
                 ),
             }),
