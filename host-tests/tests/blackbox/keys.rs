@@ -27,15 +27,22 @@ async fn another_name_or_namespace_is_a_conflict_and_writes_nothing() {
     let body = running(&namespace, &request);
     let id = client.create(STORE, &body).await;
     let record = client.record("remediation", id).await;
-    for changes in [
-        json!({"name": "another"}),
-        json!({"namespace": fresh("another")}),
-        json!({"name": "another", "phase": "completed", "status": "success"}),
-        json!({"name": "another", "phase": "pending", "status": "pending"}),
+    for (field, changes) in [
+        ("name", json!({"name": "another"})),
+        ("namespace", json!({"namespace": fresh("another")})),
+        (
+            "name",
+            json!({"name": "another", "phase": "completed", "status": "success"}),
+        ),
+        (
+            "name",
+            json!({"name": "another", "phase": "pending", "status": "pending"}),
+        ),
     ] {
         let answer = client.post(STORE, &with(&body, &changes)).await;
         let problem = answer.problem(409, "conflict");
         assert_eq!(problem["error"], "conflict");
+        assert_eq!(problem["field"], field);
         assert_eq!(client.record("remediation", id).await, record);
         assert_eq!(client.versions("remediation", id).await.len(), 1);
     }
