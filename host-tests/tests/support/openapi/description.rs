@@ -261,23 +261,8 @@ impl<'a> Reader<'a> {
             })
             .collect();
         Operation {
-            body: operation.get("requestBody").map(|body| self.body(body)),
+            body: operation.get("requestBody").map(request_body),
             responses,
-        }
-    }
-
-    fn body(&self, body: &'a Value) -> RequestBody {
-        let mut contents = members(&body["content"]);
-        let first = contents.next().expect("a media type");
-        let shown = |content: &Value| content.get("examples").is_some();
-        let (media_type, content) = contents
-            .find(|(_, content)| shown(content))
-            .unwrap_or(first);
-        RequestBody {
-            media_type: media_type.clone(),
-            examples: members(&content["examples"])
-                .map(|(_, example)| example["value"].clone())
-                .collect(),
         }
     }
 
@@ -307,7 +292,7 @@ impl<'a> Reader<'a> {
         let kind = &self.resolve(schema)["properties"]["type"];
         elements(&kind["enum"])
             .chain(kind.get("const"))
-            .filter_map(|value| slug(value))
+            .filter_map(slug)
             .collect()
     }
 
@@ -321,6 +306,21 @@ impl<'a> Reader<'a> {
             .should_validate_formats(true)
             .build(&root)
             .unwrap_or_else(|error| panic!("not a JSON Schema: {error}: {schema}"))
+    }
+}
+
+fn request_body(body: &Value) -> RequestBody {
+    let mut contents = members(&body["content"]);
+    let first = contents.next().expect("a media type");
+    let shown = |content: &Value| content.get("examples").is_some();
+    let (media_type, content) = contents
+        .find(|(_, content)| shown(content))
+        .unwrap_or(first);
+    RequestBody {
+        media_type: media_type.clone(),
+        examples: members(&content["examples"])
+            .map(|(_, example)| example["value"].clone())
+            .collect(),
     }
 }
 
