@@ -81,12 +81,12 @@ async fn write_until(
         let request_id = fresh("rr");
         let record = remediation(&namespace, &request_id);
         let answer = client.post("/api/v1/store/remediation", &record).await;
-        match answer.status.as_u16() {
-            201 => acknowledged.push((answer.value()["id"].as_i64().unwrap(), request_id)),
-            _ => {
-                answer.problem(503, "service-unavailable");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        if answer.status == 201 {
+            let id = answer.value()["id"].as_i64().unwrap();
+            acknowledged.push((id, request_id));
+        } else {
+            answer.problem(503, "service-unavailable");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     acknowledged
@@ -162,7 +162,7 @@ fn ephemeral() -> Server {
 
 /// Waits until readiness answers with `status`.
 async fn until(client: &Client, status: u16) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let answer = client.get("/ready").await;
         if answer.status.as_u16() == status {
