@@ -231,7 +231,7 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(duration("5s"), Some(Duration::from_secs(5)));
-        assert_eq!(duration("1m"), Some(Duration::from_secs(60)));
+        assert_eq!(duration("1m"), Some(Duration::from_mins(1)));
         for bad in ["", "5", "0s", "-1s", "5h", "ms", "5 s", "s5", "99999999s"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
