@@ -139,11 +139,11 @@ fn worlds() -> Worlds {
     let mut worlds = Worlds::new();
     let mut current = String::new();
     for line in text.lines().map(str::trim) {
-        let words: Vec<_> = line
+        let tokens: Vec<_> = line
             .trim_end_matches([';', '{'])
             .split_whitespace()
             .collect();
-        match words[..] {
+        match tokens[..] {
             ["world", name] => name.clone_into(&mut current),
             ["import", name] => {
                 worlds
