@@ -58,7 +58,6 @@ async fn every_dimension_of_embeddings_works() {
         let database = TestDatabase::create_empty().await;
         let options = MigrateOptions {
             embedding_dimensions: Some(dimensions),
-            ..MigrateOptions::default()
         };
         migrate(database.url(), &options, |_| {}).await.unwrap();
         let db = database.client().await;
