@@ -74,6 +74,12 @@ RETURN json_build_object(
     'target_resource', a.target_resource
 );
 
+-- How large a page of records may become, in bytes. Spin refuses results of more than 128 MiB; a page
+-- that would be larger than this ends early, and the reader goes on from there.
+CREATE FUNCTION audit_page_bytes() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 32 * 1024 * 1024;
+
 -- The planner's estimate of how many records of a kind match `filter` (column -> value; `since` and
 -- `until` are ids). For totals that would take too long to count. Volatile, because PostgreSQL
 -- allows EXPLAIN in no other function.
@@ -114,16 +120,22 @@ BEGIN
     JOIN audit AS a ON a.kind = c.kind AND a.id = c.id
     WHERE c.key = correlation AND a.deleted_at IS NULL;
 
-    SELECT coalesce(json_agg(body), '[]')::text
+    SELECT coalesce(json_agg(body ORDER BY position), '[]')::text
     INTO entries
     FROM (
-        SELECT audit_json(a) AS body
-        FROM audit_correlation AS c
-        JOIN audit AS a ON a.kind = c.kind AND a.id = c.id
-        WHERE c.key = correlation AND a.deleted_at IS NULL
-        ORDER BY coalesce(a.start_time, a.created_at), a.id
-        LIMIT page_limit OFFSET page_offset
-    ) AS entry;
+        SELECT body, position, sum(octet_length(body::text)) OVER (ORDER BY position) AS bytes
+        FROM (
+            SELECT
+                audit_json(a) AS body,
+                row_number() OVER (ORDER BY coalesce(a.start_time, a.created_at), a.id) AS position
+            FROM audit_correlation AS c
+            JOIN audit AS a ON a.kind = c.kind AND a.id = c.id
+            WHERE c.key = correlation AND a.deleted_at IS NULL
+            ORDER BY position
+            LIMIT page_limit OFFSET page_offset
+        ) AS page
+    ) AS entry
+    WHERE position = page_offset + 1 OR bytes <= audit_page_bytes();
 
     RETURN '{"correlation_id":' || to_json(correlation)
         || ',"audits":' || entries

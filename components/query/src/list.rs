@@ -64,7 +64,7 @@ impl List {
     }
 
     /// One statement for rows, total and cursor. One row more than asked is read, to know whether
-    /// there is a next page. Matching rows are counted up to 100 000; beyond that the planner's
+    /// there is a next page; a page also ends before it becomes larger than the host takes. Matching rows are counted up to 100 000; beyond that the planner's
     /// estimate has to do.
     fn statement(&self, filter: &Filter, page: &Page) -> (String, Vec<Parameter>) {
         let mut parameters = vec![
@@ -92,7 +92,17 @@ WITH page AS MATERIALIZED (
     ORDER BY a.id DESC
     LIMIT $2::bigint + 1 OFFSET $3::bigint
 ), shown AS (
-    SELECT id, body FROM page ORDER BY id DESC LIMIT $2::bigint
+    SELECT id, body
+    FROM (
+        SELECT
+            id,
+            body,
+            row_number() OVER newest_first AS position,
+            sum(octet_length(body::text)) OVER newest_first AS bytes
+        FROM page
+        WINDOW newest_first AS (ORDER BY id DESC)
+    ) AS p
+    WHERE position <= $2::bigint AND (position = 1 OR bytes <= audit_page_bytes())
 ), counted AS (
     SELECT count(*) AS n
     FROM (
@@ -111,7 +121,9 @@ WITH page AS MATERIALIZED (
         CASE WHEN n <= 100000 THEN '' ELSE ',"total_is_estimate":true' END AS estimated,
         $2::bigint AS page_limit,
         $3::bigint AS page_offset,
-        CASE WHEN (SELECT count(*) FROM page) > $2::bigint THEN (SELECT min(id) FROM shown) END AS next_cursor
+        CASE
+            WHEN (SELECT count(*) FROM page) > (SELECT count(*) FROM shown) THEN (SELECT min(id) FROM shown)
+        END AS next_cursor
     FROM counted
 )
 SELECT {body} FROM list"#

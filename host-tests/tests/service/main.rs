@@ -5,6 +5,7 @@
 mod support;
 
 mod configuration;
+mod large_pages;
 mod many_clients;
 mod migrations;
 mod months;

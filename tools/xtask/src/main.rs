@@ -7,6 +7,7 @@ mod env;
 mod migrate;
 mod progress;
 mod readiness;
+mod schemathesis;
 mod sizes;
 mod test;
 mod up;
@@ -39,6 +40,8 @@ enum Command {
     Env(env::Env),
     /// Run the black-box suite against a running instance
     Blackbox(blackbox::Blackbox),
+    /// Check a running instance against the API's description with made-up requests
+    Schemathesis(schemathesis::Schemathesis),
     /// Print how large each component is, and which crates its code comes from
     Sizes,
     /// Check format, lints and, with cargo-deny, licences and advisories
@@ -53,6 +56,7 @@ async fn main() -> ExitCode {
         Command::Migrate(migrate) => migrate.run().await,
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
+        Command::Schemathesis(schemathesis) => schemathesis.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),
     };

@@ -1,6 +1,6 @@
 """What JSON Schema cannot say about requests, for schemathesis.
 
-Run with PYTHONPATH set to this folder and SCHEMATHESIS_HOOKS=hooks.
+`cargo xtask schemathesis` runs it with these.
 """
 
 import re
