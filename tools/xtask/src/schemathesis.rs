@@ -43,7 +43,8 @@ impl Schemathesis {
             // Every answer of the search routes is 503 until there are embeddings.
             .args(["--checks", "all", "--exclude-tag", "search"])
             .args(["--suppress-health-check", "filter_too_much"])
-            .args(["--continue-on-failure", "--workers", "2"])
+            // One worker: two trip over a race in CPython 3.11 now and then.
+            .args(["--continue-on-failure", "--workers", "1"])
             .args(["--max-examples", &self.max_examples.to_string()]);
         cargo::exit_code(&mut command)
     }
