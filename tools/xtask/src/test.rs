@@ -23,7 +23,8 @@ impl Test {
         say("running the tests");
         let mut command = cargo();
         command
-            .args(["test", "--workspace"])
+            // Without doc tests: there are none, and the last lines should be those of a suite.
+            .args(["test", "--workspace", "--lib", "--bins", "--tests"])
             .args(exclude(packages.all()))
             .env("TEST_DATABASE_URL", url);
         if !self.filter.is_empty() {
