@@ -34,12 +34,13 @@ impl Schemathesis {
         let url = self.url.as_str().trim_end_matches('/');
         let mut command = Command::new("python3");
         command
-            .current_dir(workspace())
+            // It leaves a folder of its own where it runs.
+            .current_dir(workspace().join(".cache"))
             .env("PYTHONPATH", modules)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             // What JSON Schema cannot say, for example that an end is not before its start.
             .env("SCHEMATHESIS_HOOKS", "hooks")
-            .args(["-c", START, "run", "docs/openapi.yaml", "--url", url])
+            .args(["-c", START, "run", "../docs/openapi.yaml", "--url", url])
             // Every answer of the search routes is 503 until there are embeddings.
             .args(["--checks", "all", "--exclude-tag", "search"])
             .args(["--suppress-health-check", "filter_too_much"])
