@@ -94,13 +94,13 @@ BEGIN
 END
 $$;
 
--- Whether what a record gathered by merging is more than one record may hold. Twice the limit of a
--- single post (256 KiB), because PostgreSQL prints JSON with blanks.
+-- Whether what a record gathered by merging is more than one record may hold: twice the body of a
+-- single post (1 MiB).
 CREATE FUNCTION audit_too_large(a audit) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN coalesce(octet_length(a.metadata::text), 0)
     + coalesce(octet_length(a.findings::text), 0)
-    + octet_length(a.document::text) > 2 * 256 * 1024;
+    + octet_length(a.document::text) > 2 * 1024 * 1024;
 
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
 -- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.

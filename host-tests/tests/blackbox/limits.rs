@@ -273,3 +273,29 @@ async fn a_flood_of_violations_is_cut_and_counted() {
     let message = errors[100]["message"].as_str().expect("a message");
     assert!(message.starts_with("150 more"), "{message}");
 }
+
+/// The longest posts may be followed by others, and a record still does not grow without end.
+#[tokio::test]
+async fn what_a_record_gathers_has_a_limit() {
+    let client = client();
+    let form = form("compact remediation");
+    let step = form.body(&fresh("gather"), &fresh("rr"));
+    let long = with(&step, &json!({"reasoning": "x".repeat(1_000_000)}));
+    let id = client.create(form.path, &long).await;
+    let later = with(&step, &json!({"actionType": "scale"}));
+    assert_eq!(client.write(form.path, &later, "updated").await, id);
+
+    for i in 0.. {
+        assert!(i < 12, "nothing stops it");
+        let before = client.record(form.kind, id).await;
+        let more = json!({format!("unknown{i}"): "x".repeat(250_000)});
+        let answer = client.post(form.path, &with(&step, &more)).await;
+        if answer.status != 201 {
+            answer.problem(400, "validation-error");
+            let expected = ("metadata".to_owned(), "too_large".to_owned());
+            assert_eq!(answer.violations(), [expected]);
+            assert_eq!(client.record(form.kind, id).await, before);
+            break;
+        }
+    }
+}
