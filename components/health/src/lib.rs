@@ -13,7 +13,7 @@
 mod readiness;
 
 use gateway::{Component, HttpResponse, Reply, Route, serve_unconfigured};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -25,23 +25,14 @@ enum Endpoint {
     Metrics,
 }
 
-/// A read.
-const fn get(pattern: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
-    Route {
-        method: Method::GET,
-        pattern,
-        endpoint,
-    }
-}
-
 static ROUTES: &[Route<Endpoint>] = &[
-    get("/health", Endpoint::Alive),
-    get("/health/live", Endpoint::Alive),
-    get("/healthz", Endpoint::Alive),
-    get("/ready", Endpoint::Ready),
-    get("/health/ready", Endpoint::Ready),
-    get("/readyz", Endpoint::Ready),
-    get("/metrics", Endpoint::Metrics),
+    Route::get("/health", Endpoint::Alive),
+    Route::get("/health/live", Endpoint::Alive),
+    Route::get("/healthz", Endpoint::Alive),
+    Route::get("/ready", Endpoint::Ready),
+    Route::get("/health/ready", Endpoint::Ready),
+    Route::get("/readyz", Endpoint::Ready),
+    Route::get("/metrics", Endpoint::Metrics),
 ];
 
 const COMPONENT: Component = Component {

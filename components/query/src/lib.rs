@@ -16,7 +16,6 @@ mod record;
 mod timeline;
 
 use gateway::{Component, HttpResponse, Route, serve};
-use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -31,25 +30,16 @@ enum Endpoint {
     Incident,
 }
 
-/// A read.
-const fn get(pattern: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
-    Route {
-        method: Method::GET,
-        pattern,
-        endpoint,
-    }
-}
-
 static ROUTES: &[Route<Endpoint>] = &[
-    get(
+    Route::get(
         "/api/v1/query/timeline/{correlation_id}",
         Endpoint::Timeline,
     ),
-    get("/api/v1/query/{kind}", Endpoint::Audits),
-    get("/api/v1/query/{kind}/{id}", Endpoint::Audit),
-    get("/api/v1/query/{kind}/{id}/versions", Endpoint::Versions),
-    get("/api/v1/incidents", Endpoint::Incidents),
-    get("/api/v1/incidents/{id}", Endpoint::Incident),
+    Route::get("/api/v1/query/{kind}", Endpoint::Audits),
+    Route::get("/api/v1/query/{kind}/{id}", Endpoint::Audit),
+    Route::get("/api/v1/query/{kind}/{id}/versions", Endpoint::Versions),
+    Route::get("/api/v1/incidents", Endpoint::Incidents),
+    Route::get("/api/v1/incidents/{id}", Endpoint::Incident),
 ];
 
 const COMPONENT: Component = Component {

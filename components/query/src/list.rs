@@ -5,33 +5,22 @@ use gateway::{Call, Filter, Page, Reply, Result};
 
 /// The records of one kind.
 pub(crate) async fn audits(call: Call) -> Result<Reply> {
-    let kind = call.kind()?;
-    let mut parameters = call.parameters()?;
-    let filter = Filter::take(&mut parameters)?;
-    let page = Page::take(&mut parameters)?;
-    parameters.finish()?;
-
-    let body = List {
-        kind: kind.as_str(),
+    let list = List {
+        kind: call.kind()?.as_str(),
         row: "audit_json(a)",
         body: AUDITS,
     };
-    body.read(&call, &filter, &page).await
+    list.read(call).await
 }
 
 /// The remediations, as incidents.
 pub(crate) async fn incidents(call: Call) -> Result<Reply> {
-    let mut parameters = call.parameters()?;
-    let filter = Filter::take(&mut parameters)?;
-    let page = Page::take(&mut parameters)?;
-    parameters.finish()?;
-
-    let body = List {
+    let list = List {
         kind: "remediation",
         row: "incident_json(a)",
         body: INCIDENTS,
     };
-    body.read(&call, &filter, &page).await
+    list.read(call).await
 }
 
 /// A kind of list.
@@ -57,15 +46,20 @@ const INCIDENTS: &str = r#"'{"data":' || list.rows
         || ',"next_cursor":' || coalesce('"' || list.next_cursor || '"', 'null') || '}}'"#;
 
 impl List {
-    async fn read(&self, call: &Call, filter: &Filter, page: &Page) -> Result<Reply> {
-        let (statement, parameters) = self.statement(filter, page);
+    async fn read(&self, call: Call) -> Result<Reply> {
+        let mut parameters = call.parameters()?;
+        let filter = Filter::take(&mut parameters)?;
+        let page = Page::take(&mut parameters)?;
+        parameters.finish()?;
+
+        let (statement, parameters) = self.statement(&filter, &page);
         let body = database::text(&call.config, &statement, &parameters).await?;
         Ok(Reply::json_text(body.unwrap_or_default()))
     }
 
     /// One statement for rows, total and cursor. One row more than asked is read, to know whether
-    /// there is a next page; a page also ends before it becomes larger than the host takes. Matching rows are counted up to 100 000; beyond that the planner's
-    /// estimate has to do.
+    /// there is a next page; a page also ends before it becomes larger than the host takes. Matching
+    /// rows are counted up to 100 000; beyond that the planner's estimate has to do.
     fn statement(&self, filter: &Filter, page: &Page) -> (String, Vec<Parameter>) {
         let mut parameters = vec![
             Parameter::Str(self.kind.to_owned()),

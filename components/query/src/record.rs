@@ -5,30 +5,24 @@ use gateway::{Call, Error, Id, Reply, Result};
 
 /// A record of a kind.
 pub(crate) async fn audit(call: Call) -> Result<Reply> {
-    let kind = call.kind()?;
-    let id = call.id()?;
-    call.no_parameters()?;
     let statement = "
         SELECT audit_json(a)::text
         FROM audit AS a
         WHERE a.kind = $1 AND a.id = $2 AND a.deleted_at IS NULL";
-    let parameters = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Int64(id),
-    ];
-    found(
-        database::text(&call.config, statement, &parameters).await?,
-        id,
-    )
+    of_kind(call, statement).await
 }
 
 /// The states of a record, oldest first; those of a hidden one too, because who hid it is part of
 /// the audit.
 pub(crate) async fn versions(call: Call) -> Result<Reply> {
+    of_kind(call, "SELECT audit_versions($1, $2)").await
+}
+
+/// What `statement` says of the path's kind and id.
+async fn of_kind(call: Call, statement: &str) -> Result<Reply> {
     let kind = call.kind()?;
     let id = call.id()?;
     call.no_parameters()?;
-    let statement = "SELECT audit_versions($1, $2)";
     let parameters = [
         Parameter::Str(kind.as_str().to_owned()),
         Parameter::Int64(id),

@@ -81,11 +81,14 @@ impl Field {
     }
 }
 
+/// The words of `severity`. Source: the rules of the contract.
+pub const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "warning", "info"];
+
 const TEXT_255: Rule = Text(1, 255);
 const MESSAGE: Rule = Bytes(10 * 1024);
 pub(crate) const CONFIDENCE: Rule = Number(0.0, 1.0);
 const STATUS: Rule = OneOf(STATUSES);
-const SEVERITY: Rule = OneOf(&["critical", "high", "medium", "low", "warning", "info"]);
+const SEVERITY: Rule = OneOf(SEVERITIES);
 const ENVIRONMENT: Rule = OneOf(&["production", "staging", "development", "test"]);
 const SIGNAL_TYPE: Rule = OneOf(&["prometheus", "kubernetes-event"]);
 const TARGET_TYPE: Rule = OneOf(&[

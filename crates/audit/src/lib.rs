@@ -35,6 +35,7 @@ mod state;
 mod time;
 mod violation;
 
+pub use fields::SEVERITIES;
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};
 pub use read::{Dialect, MAX_BATCH, read, read_batch};

@@ -20,8 +20,8 @@ use crate::config::Database;
 /// reported that limit, so it hangs or is out of reach.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often a request tries: a connection that breaks under a statement is replaced once, and so is
-/// a statement that lost against a concurrent one. Every statement of the service may be repeated.
+/// How often a request tries: after a connection that broke under a statement, and after a statement
+/// that lost against a concurrent one. Every statement of the service may be repeated.
 const ATTEMPTS: u32 = 3;
 
 /// Runs one statement and returns its first value, a text, if there is a row and it is not null.

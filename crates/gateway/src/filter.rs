@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use audit::SEVERITIES;
 use chrono::{DateTime, Utc};
 
 use crate::database::Parameter;
@@ -26,8 +27,6 @@ const COLUMNS: [(&str, &str); 12] = [
 
 /// The columns that are found through `audit_correlation`.
 const CORRELATED: [&str; 2] = ["remediation_request_id", "correlation_id"];
-
-const SEVERITIES: [&str; 6] = ["critical", "high", "medium", "low", "warning", "info"];
 
 /// The records that a list is about.
 #[derive(Debug, Default, PartialEq, Eq)]

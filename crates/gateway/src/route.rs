@@ -19,6 +19,17 @@ pub struct Route<E: 'static> {
     pub endpoint: E,
 }
 
+impl<E> Route<E> {
+    /// A row for `GET`.
+    pub const fn get(pattern: &'static str, endpoint: E) -> Self {
+        Self {
+            method: Method::GET,
+            pattern,
+            endpoint,
+        }
+    }
+}
+
 /// What the path said in place of a pattern's braces, percent-decoded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Segments(Vec<(&'static str, String)>);
