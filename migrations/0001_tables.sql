@@ -52,7 +52,8 @@ CREATE TABLE audit (
     resource               text,
     metadata               jsonb,
     document               jsonb       NOT NULL, -- members without a column, as they came
-    embedding              vector({{embedding_dimensions}}),
+    embedding              vector({{embedding_dimensions}}), -- no index: searches read `audit_vector`
+    embedding_model        text,       -- what made `embedding`; '' if there is nothing to embed; null: to be embedded
     created_at             timestamptz NOT NULL, -- the time in the id
     updated_at             timestamptz NOT NULL,
     deleted_at             timestamptz,          -- set: hidden from every read but `versions`
@@ -83,9 +84,49 @@ CREATE INDEX audit_alert_fingerprint ON audit (alert_fingerprint, id) WHERE aler
 CREATE INDEX audit_cluster_name      ON audit (cluster_name, id) WHERE cluster_name IS NOT NULL;
 CREATE INDEX audit_action_type       ON audit (action_type, id) WHERE action_type IS NOT NULL;
 
--- Rows without a vector are not in it, so it costs them nothing.
-CREATE INDEX audit_embedding ON audit
+-- What is to be embedded: null, and every model but the present one.
+CREATE INDEX audit_embedding_model ON audit (embedding_model, id);
+
+-- The vectors that searches look at: those of visible records, each in one of two tables. They are not
+-- indexed in `audit` itself, where every change of a record would insert into the HNSW index anew.
+--
+-- The indexed part.
+CREATE TABLE audit_vector (
+    kind      text   NOT NULL,
+    id        bigint NOT NULL,
+    model     text   NOT NULL,
+    embedding vector({{embedding_dimensions}}) NOT NULL,
+    PRIMARY KEY (kind, id)
+) PARTITION BY RANGE (id);
+
+CREATE INDEX audit_vector_embedding ON audit_vector
     USING hnsw (embedding vector_cosine_ops) WITH (m = 16, ef_construction = 64);
+
+-- Where new vectors land. Searches scan it, so it has no HNSW index, and writes do not wait for one.
+CREATE TABLE audit_vector_tail (
+    kind      text   NOT NULL,
+    id        bigint NOT NULL,
+    model     text   NOT NULL,
+    embedding vector({{embedding_dimensions}}) NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+-- The records whose state the vector database has yet to be told. It is read when it is delivered, so
+-- a record is here once however often it changes; `revision` tells an earlier state from a later one.
+CREATE TABLE audit_outbox (
+    kind          text        NOT NULL,
+    id            bigint      NOT NULL,
+    revision      bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    claimed_until timestamptz NOT NULL DEFAULT '-infinity', -- until then somebody is delivering it
+    PRIMARY KEY (kind, id)
+);
+
+-- Whether the vector database, together with the outbox, has every record: true until one is written
+-- without it.
+CREATE TABLE audit_mirror (
+    complete boolean NOT NULL
+);
+INSERT INTO audit_mirror VALUES (true);
 
 -- Natural keys. Not partitioned and never dropped: a key is unique for ever.
 CREATE TABLE audit_key (

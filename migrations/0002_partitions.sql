@@ -8,7 +8,10 @@ SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', t
 -- The tables that have a partition for each month.
 CREATE FUNCTION audit_monthly_tables() RETURNS text[]
 LANGUAGE sql IMMUTABLE
-RETURN ARRAY['remediation_audit', 'ai_analysis_audit', 'workflow_audit', 'execution_audit', 'audit_version'];
+RETURN ARRAY[
+    'remediation_audit', 'ai_analysis_audit', 'workflow_audit', 'execution_audit',
+    'audit_version', 'audit_vector'
+];
 
 -- Makes the partitions of the month of `at` and of the `ahead` months after it, where they are
 -- missing, and returns how many it made. Cheap when there is nothing to do, safe to call from many
@@ -82,6 +85,8 @@ BEGIN
         END LOOP;
     END LOOP;
     DELETE FROM audit_correlation WHERE id < horizon_id;
+    DELETE FROM audit_vector_tail WHERE id < horizon_id;
+    DELETE FROM audit_outbox WHERE id < horizon_id;
 END
 $$;
 

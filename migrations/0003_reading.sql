@@ -40,6 +40,7 @@ RETURN json_build_object(
     'resource', a.resource,
     'metadata', a.metadata,
     'document', a.document,
+    'embedding_model', nullif(a.embedding_model, ''),
     'version', a.version,
     'created_at', audit_rfc3339(a.created_at),
     'updated_at', audit_rfc3339(a.updated_at)

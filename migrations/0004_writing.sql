@@ -22,6 +22,63 @@ RETURN ARRAY[
     CASE WHEN a.kind = 'remediation' AND a.remediation_request_id IS NULL THEN a.name END
 ];
 
+-- What the embedding of a record depends on: the parts of its text. Same as `Parts::of` in
+-- crates/audit/src/embedding.rs, which makes the text; here they only tell whether it changed.
+CREATE FUNCTION audit_embedding_parts(a audit) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN jsonb_strip_nulls(jsonb_build_object(
+    'alert', nullif(coalesce(a.alert_name, a.document #>> '{signalContext,alertname}'), ''),
+    'severity', a.severity,
+    'target', nullif(coalesce(a.target_resource, a.resource), ''),
+    'action', nullif(coalesce(
+        a.action_type, a.action, a.document ->> 'recommendedAction', a.document ->> 'recommended_action',
+        a.document ->> 'workflowName', a.workflow_type
+    ), ''),
+    'cause', nullif(coalesce(
+        a.document ->> 'rootCause', a.document ->> 'root_cause', a.findings ->> 'rootCause', a.findings ->> 'root_cause'
+    ), ''),
+    'reasoning', nullif(a.document ->> 'reasoning', ''),
+    'error', nullif(a.error_message, '')
+));
+
+-- Lets searches find a record by `embedding`, in place of the vector it had. The tail comes first: a
+-- concurrent move has the record in one of the two, and this waits for it before looking into the other.
+CREATE FUNCTION audit_place_vector(record_kind text, record_id bigint, model text, embedding vector) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO audit_vector_tail AS t (kind, id, model, embedding)
+    VALUES (record_kind, record_id, model, embedding)
+    ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, embedding = excluded.embedding;
+    DELETE FROM audit_vector AS v WHERE v.kind = record_kind AND v.id = record_id;
+END
+$$;
+
+-- Lets searches find a record no more. In the same order, for the same reason.
+CREATE FUNCTION audit_remove_vector(record_kind text, record_id bigint) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    DELETE FROM audit_vector_tail AS t WHERE t.kind = record_kind AND t.id = record_id;
+    DELETE FROM audit_vector AS v WHERE v.kind = record_kind AND v.id = record_id;
+END
+$$;
+
+-- Has the vector database told about a record, if `mirror` says that there is one.
+CREATE FUNCTION audit_announce(record_kind text, record_id bigint, mirror boolean) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF mirror THEN
+        INSERT INTO audit_outbox AS o (kind, id)
+        VALUES (record_kind, record_id)
+        ON CONFLICT (kind, id) DO UPDATE SET revision = DEFAULT, claimed_until = DEFAULT;
+    ELSE
+        UPDATE audit_mirror SET complete = false WHERE complete;
+    END IF;
+END
+$$;
+
 -- Keeps the state that a record is about to leave.
 CREATE FUNCTION audit_keep_version(old audit) RETURNS void
 LANGUAGE sql VOLATILE
@@ -30,12 +87,22 @@ BEGIN ATOMIC
     VALUES (old.kind, old.id, old.version, old.content_hash, audit_state_json(old));
 END;
 
--- Replaces a record, already locked, by its next state.
-CREATE FUNCTION audit_replace(old audit, new audit) RETURNS void
+-- Replaces a record, already locked, by its next state. A vector that no longer fits the text stays, to
+-- be found by, until there is another one.
+CREATE FUNCTION audit_replace(old audit, new audit, mirror boolean) RETURNS void
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    parts jsonb := audit_embedding_parts(new);
 BEGIN
     PERFORM audit_keep_version(old);
+
+    IF parts = '{}' THEN
+        new.embedding := NULL;
+        new.embedding_model := '';
+    ELSIF parts <> audit_embedding_parts(old) AND new.embedding IS NOT DISTINCT FROM old.embedding THEN
+        new.embedding_model := NULL;
+    END IF;
 
     new.version := old.version + 1;
     new.updated_at := clock_timestamp();
@@ -74,6 +141,8 @@ BEGIN
         resource = new.resource,
         metadata = new.metadata,
         document = new.document,
+        embedding = new.embedding,
+        embedding_model = new.embedding_model,
         updated_at = new.updated_at,
         deleted_at = new.deleted_at,
         version = new.version,
@@ -91,6 +160,15 @@ BEGIN
         FROM unnest(audit_correlation_keys(new)) AS key
         WHERE key IS NOT NULL;
     END IF;
+
+    IF new.embedding IS DISTINCT FROM old.embedding OR new.deleted_at IS DISTINCT FROM old.deleted_at THEN
+        IF new.embedding IS NULL OR new.deleted_at IS NOT NULL THEN
+            PERFORM audit_remove_vector(new.kind, new.id);
+        ELSE
+            PERFORM audit_place_vector(new.kind, new.id, new.embedding_model, new.embedding);
+        END IF;
+        PERFORM audit_announce(new.kind, new.id, mirror);
+    END IF;
 END
 $$;
 
@@ -104,13 +182,14 @@ RETURN coalesce(octet_length(a.metadata::text), 0)
 
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
 -- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.
-CREATE FUNCTION audit_apply(post_kind text, post jsonb, caller text) RETURNS jsonb
+CREATE FUNCTION audit_apply(post_kind text, post jsonb, caller text, mirror boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
     record_id bigint;
     old       audit;
     new       audit;
+    alone     audit; -- what the post says without what was there
     columns   jsonb := post -> 'columns';
     outcome   text;
     differing text;
@@ -154,10 +233,18 @@ BEGIN
         new.name_is_stand_in := old.name_is_stand_in AND (post ->> 'stand_in')::boolean;
         new.content_hash := decode(post ->> 'hash', 'hex');
         new.changed_by := caller;
+        -- The post's vector is one of the post's own text.
+        alone := jsonb_populate_record(NULL::audit, columns || jsonb_build_object('document', post -> 'document'));
+        IF audit_embedding_parts(new) = audit_embedding_parts(alone)
+            AND (post #>> '{embedding,vector}') IS NOT NULL
+        THEN
+            new.embedding := (post #>> '{embedding,vector}')::vector;
+            new.embedding_model := post #>> '{embedding,model}';
+        END IF;
         IF audit_too_large(new) THEN
             outcome := 'too_large';
         ELSE
-            PERFORM audit_replace(old, new);
+            PERFORM audit_replace(old, new, mirror);
             outcome := 'updated';
         END IF;
     END IF;
@@ -166,16 +253,18 @@ BEGIN
         'id', record_id,
         'status', outcome,
         'field', differing,
-        'created_at', audit_rfc3339(audit_id_time(record_id))
+        'created_at', audit_rfc3339(audit_id_time(record_id)),
+        'embedded', (SELECT a.embedding_model <> '' FROM audit AS a WHERE a.kind = post_kind AND a.id = record_id)
     );
 END
 $$;
 
--- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document}. Returns an
--- array in the same order of {id, status, created_at}. New keys go in as one statement. Of several
+-- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document, embedding}, where
+-- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing. Returns an array
+-- in the same order of {id, status, created_at, embedded}. New keys go in as one statement. Of several
 -- posts either all are accepted or none: a conflict among them raises AU001 with the results as
--- its detail.
-CREATE FUNCTION audit_write(post_kind text, posts jsonb, caller text) RETURNS text
+-- its detail. `mirror` says whether there is a vector database to be told.
+CREATE FUNCTION audit_write(post_kind text, posts jsonb, caller text, mirror boolean) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -203,8 +292,8 @@ BEGIN
                 alert_fingerprint, severity, environment, cluster_name, target_resource,
                 remediation_request_id, correlation_id, start_time, end_time, duration,
                 error_message, analysis_type, confidence_score, findings, workflow_type,
-                steps_completed, steps_total, action, resource, metadata, document, created_at,
-                updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
+                steps_completed, steps_total, action, resource, metadata, document, embedding,
+                embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
             )
             SELECT
                 post_kind, p.id, c.name, c.namespace, c.phase, c.status, c.action_type, c.alert_name,
@@ -213,7 +302,8 @@ BEGIN
                 coalesce(c.duration, audit_elapsed_ms(c.start_time, c.end_time)),
                 c.error_message, c.analysis_type, c.confidence_score, c.findings, c.workflow_type,
                 c.steps_completed, c.steps_total, c.action, c.resource, c.metadata,
-                p.value -> 'document', audit_id_time(p.id), audit_id_time(p.id), 1,
+                p.value -> 'document', (p.value #>> '{embedding,vector}')::vector,
+                p.value #>> '{embedding,model}', audit_id_time(p.id), audit_id_time(p.id), 1,
                 (p.value ->> 'rank')::smallint, (p.value ->> 'stand_in')::boolean,
                 decode(p.value ->> 'hash', 'hex'), caller
             FROM claimed
@@ -226,15 +316,31 @@ BEGIN
             FROM stored
             CROSS JOIN unnest(audit_correlation_keys(row)) AS key
             WHERE key IS NOT NULL
+        ), findable AS (
+            INSERT INTO audit_vector_tail (kind, id, model, embedding)
+            SELECT post_kind, (row).id, (row).embedding_model, (row).embedding
+            FROM stored
+            WHERE (row).embedding IS NOT NULL
+        ), announced AS (
+            INSERT INTO audit_outbox (kind, id)
+            SELECT post_kind, (row).id
+            FROM stored
+            WHERE mirror
         )
-        SELECT p.position, p.id FROM claimed JOIN post AS p USING (id)
+        SELECT p.position, p.id, coalesce(p.value #>> '{embedding,model}', '') <> '' AS embedded
+        FROM claimed
+        JOIN post AS p USING (id)
     LOOP
         results[entry.position] := jsonb_build_object(
             'id', entry.id,
             'status', 'persisted',
-            'created_at', audit_rfc3339(audit_id_time(entry.id))
+            'created_at', audit_rfc3339(audit_id_time(entry.id)),
+            'embedded', entry.embedded
         );
     END LOOP;
+    IF NOT mirror THEN
+        UPDATE audit_mirror SET complete = false WHERE complete;
+    END IF;
 
     FOR entry IN
         SELECT position::integer, value
@@ -242,7 +348,7 @@ BEGIN
         WHERE results[position] IS NULL
         ORDER BY value ->> 'key', position -- locks in key order, see above
     LOOP
-        results[entry.position] := audit_apply(post_kind, entry.value, caller);
+        results[entry.position] := audit_apply(post_kind, entry.value, caller, mirror);
     END LOOP;
 
     IF cardinality(results) > 1

@@ -28,7 +28,9 @@ $$;
 -- Applies a merge patch {hash, rank, columns, document} to a record. Returns {outcome, record},
 -- where `outcome` is `updated`, `unchanged`, `not_found`, `conflict` (a finished record never
 -- becomes unfinished), `end_before_start`, `steps_exceed_total` or `too_large`.
-CREATE FUNCTION audit_patch(record_kind text, record_id bigint, patch jsonb, caller text) RETURNS text
+CREATE FUNCTION audit_patch(
+    record_kind text, record_id bigint, patch jsonb, caller text, mirror boolean
+) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -68,7 +70,7 @@ BEGIN
     ELSE
         new.content_hash := decode(patch ->> 'hash', 'hex');
         new.changed_by := caller;
-        PERFORM audit_replace(old, new);
+        PERFORM audit_replace(old, new, mirror);
     END IF;
 
     RETURN (
@@ -81,7 +83,9 @@ $$;
 
 -- Hides a record. It stays in its table, and its versions show who hid it and when. False where
 -- there is none to hide.
-CREATE FUNCTION audit_delete(record_kind text, record_id bigint, caller text) RETURNS boolean
+CREATE FUNCTION audit_delete(
+    record_kind text, record_id bigint, caller text, mirror boolean
+) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -98,7 +102,7 @@ BEGIN
     new := old;
     new.deleted_at := clock_timestamp();
     new.changed_by := caller;
-    PERFORM audit_replace(old, new);
+    PERFORM audit_replace(old, new, mirror);
     RETURN true;
 END
 $$;

@@ -56,7 +56,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
 
     let hidden = database::text(
         &call.config,
-        "SELECT audit_delete($1, $2, NULL)::text",
+        "SELECT audit_delete($1, $2, NULL, false)::text",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),
@@ -81,7 +81,7 @@ async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Res
         .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
     let text = database::text(
         config,
-        "SELECT audit_patch($1, $2, $3::text::jsonb, NULL)",
+        "SELECT audit_patch($1, $2, $3::text::jsonb, NULL, false)",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),

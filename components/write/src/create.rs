@@ -105,7 +105,7 @@ async fn store(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<St
 async fn write(config: &Config, parameters: &[Parameter]) -> Result<Option<String>, Failure> {
     database::text(
         config,
-        "SELECT audit_write($1, $2::text::jsonb, NULL)",
+        "SELECT audit_write($1, $2::text::jsonb, NULL, false)",
         parameters,
     )
     .await
