@@ -23,6 +23,7 @@
 
 mod consistency;
 mod content;
+mod embedding;
 mod fields;
 mod free;
 pub mod json;
@@ -35,6 +36,7 @@ mod state;
 mod time;
 mod violation;
 
+pub use embedding::{Embedding, Parts};
 pub use fields::SEVERITIES;
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};

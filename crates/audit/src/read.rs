@@ -8,7 +8,7 @@ use crate::fields::{self, Field};
 use crate::free::{self, Free};
 use crate::rule::{self, Context, name_of_type};
 use crate::violation::{Code, Violation, Violations};
-use crate::{Kind, Record, consistency, state, time};
+use crate::{Embedding, Kind, Parts, Record, consistency, state, time};
 
 /// The most records of one batch (contract, batch).
 pub const MAX_BATCH: usize = 500;
@@ -159,6 +159,7 @@ fn read_one(
         return None;
     }
     let stand_in = stand_in_name(form, &mut columns, &document);
+    let has_text = Parts::of(&columns, &document).text().is_some();
     Some(Record {
         key: natural_key(form, context.kind, &columns, &document, idempotency_key).digest(),
         hash: content::digest(&columns, &document),
@@ -166,6 +167,7 @@ fn read_one(
         stand_in,
         columns,
         document,
+        embedding: (!has_text).then(Embedding::nothing),
     })
 }
 

@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::Embedding;
+
 /// What one post states about one record, checked and ready for storage. Serialises as the object
 /// that the database function takes, with `key` and `hash` in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +27,9 @@ pub struct Record {
     pub columns: Map<String, Value>,
     /// What has no column, under the name it came with.
     pub document: Map<String, Value>,
+    /// The vector of [`Record::embedding_text`]; nothing while it is to be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Embedding>,
 }
 
 /// Writes a digest as 64 hexadecimal digits.
