@@ -121,6 +121,8 @@ CREATE TABLE audit_outbox (
     PRIMARY KEY (kind, id)
 );
 
+CREATE INDEX audit_outbox_revision ON audit_outbox (revision);
+
 -- Whether the vector database, together with the outbox, has every record: true until one is written
 -- without it.
 CREATE TABLE audit_mirror (

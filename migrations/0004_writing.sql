@@ -103,6 +103,9 @@ BEGIN
     ELSIF parts <> audit_embedding_parts(old) AND new.embedding IS NOT DISTINCT FROM old.embedding THEN
         new.embedding_model := NULL;
     END IF;
+    IF new.deleted_at IS NOT NULL THEN
+        new.embedding_model := coalesce(new.embedding_model, ''); -- nobody will look for it
+    END IF;
 
     new.version := old.version + 1;
     new.updated_at := clock_timestamp();
@@ -259,9 +262,9 @@ BEGIN
 END
 $$;
 
--- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document, embedding}, where
--- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing. Returns an array
--- in the same order of {id, status, created_at, embedded}. New keys go in as one statement. Of several
+-- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document, embedding, id}, where
+-- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing; `id` is there if
+-- one was reserved. Returns an array in the same order of {id, status, created_at, embedded}. New keys go in as one statement. Of several
 -- posts either all are accepted or none: a conflict among them raises AU001 with the results as
 -- its detail. `mirror` says whether there is a vector database to be told.
 CREATE FUNCTION audit_write(post_kind text, posts jsonb, caller text, mirror boolean) RETURNS text
@@ -277,7 +280,7 @@ BEGIN
                 position::integer,
                 value,
                 decode(value ->> 'key', 'hex') AS key,
-                audit_next_id() AS id
+                coalesce((value ->> 'id')::bigint, audit_next_id()) AS id
             FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
         ), claimed AS (
             -- In key order, so that two writers with the same keys never wait for each other in a
