@@ -38,6 +38,8 @@ static ROUTES: &[Route<Endpoint>] = &[
 const COMPONENT: Component = Component {
     name: "health",
     timeouts: &["query_timeout", "write_timeout"],
+    vectors: true,
+    asks_provider: false,
 };
 
 #[http_service]

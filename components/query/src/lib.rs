@@ -45,6 +45,8 @@ static ROUTES: &[Route<Endpoint>] = &[
 const COMPONENT: Component = Component {
     name: "query",
     timeouts: &["query_timeout"],
+    vectors: false,
+    asks_provider: false,
 };
 
 #[http_service]

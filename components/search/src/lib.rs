@@ -1,7 +1,4 @@
-//! The `search` component: the routes of semantic search.
-//!
-//! Search needs embeddings, which this build does not make yet. Until then its endpoints say that the
-//! service is not available, as they also will when the embedding provider is away.
+//! The `search` component: which past incidents look like this one.
 
 #![deny(
     clippy::expect_used,
@@ -12,33 +9,48 @@
     clippy::unwrap_used
 )]
 
-use gateway::{Component, Error, HttpResponse, Route, serve};
+mod question;
+mod semantic;
+mod similar;
+
+use gateway::{Component, HttpResponse, Route, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
-static ROUTES: &[Route<()>] = &[
+/// What this component does.
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Semantic,
+    Similar,
+}
+
+static ROUTES: &[Route<Endpoint>] = &[
     Route {
         method: Method::POST,
         pattern: "/api/v1/query/semantic",
-        endpoint: (),
+        endpoint: Endpoint::Semantic,
     },
-    Route {
-        method: Method::GET,
-        pattern: "/api/v1/incidents/{id}/similar",
-        endpoint: (),
-    },
+    Route::get("/api/v1/incidents/{id}/similar", Endpoint::Similar),
 ];
 
 const COMPONENT: Component = Component {
     name: "search",
-    timeouts: &[],
+    timeouts: &["query_timeout"],
+    vectors: true,
+    asks_provider: true,
 };
 
 #[http_service]
 async fn handle(request: Request) -> HttpResponse {
-    serve(COMPONENT, ROUTES, request, async |(), _call| {
-        Err(Error::Unavailable("no embedding provider is configured"))
-    })
+    serve(
+        COMPONENT,
+        ROUTES,
+        request,
+        async |endpoint, call| match endpoint {
+            Endpoint::Semantic => semantic::search(call).await,
+            Endpoint::Similar => similar::show(call).await,
+        },
+    )
     .await
 }

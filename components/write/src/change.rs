@@ -2,9 +2,11 @@
 
 use audit::{Code, Kind, Violation};
 use gateway::database::{self, Parameter};
-use gateway::{Call, Config, Error, Id, Reply, Result};
+use gateway::{Call, Config, Error, Id, Reply, Result, mirror};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::follow_up;
 
 /// Bytes in the body of a merge patch.
 const PATCH_LIMIT: usize = 1024 * 1024;
@@ -19,6 +21,7 @@ pub(crate) async fn patch(call: Call) -> Result<Reply> {
     let body = call.json(PATCH_LIMIT).await?;
     let patch = audit::read_patch(kind, body, Call::now())?;
     let outcome = apply(&config, kind, id, &patch).await?;
+    follow_up(&config);
 
     match (outcome.outcome.as_str(), outcome.record) {
         ("updated" | "unchanged", Some(record)) => {
@@ -54,18 +57,27 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     let id = call.id()?;
     call.no_parameters()?;
 
+    let promise = mirror::promise_removal(&call.config, kind, id).await?;
     let hidden = database::text(
         &call.config,
-        "SELECT audit_delete($1, $2, NULL, false)::text",
+        "SELECT audit_delete($1, $2, NULL, $3)::text",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),
+            Parameter::Boolean(mirror::is_enabled(&call.config)),
         ],
     )
     .await?;
-    match hidden.as_deref() {
-        Some("true") => Ok(Reply::no_content().about(id)),
-        _ => Err(Error::NoSuchRecord),
+    let hidden = hidden.as_deref() == Some("true");
+    if let Some(promise) = promise {
+        let written: &[Id] = if hidden { &[id] } else { &[] };
+        promise.keep(&call.config, written).await;
+    }
+    follow_up(&call.config);
+    if hidden {
+        Ok(Reply::no_content().about(id))
+    } else {
+        Err(Error::NoSuchRecord)
     }
 }
 
@@ -81,11 +93,12 @@ async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Res
         .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
     let text = database::text(
         config,
-        "SELECT audit_patch($1, $2, $3::text::jsonb, NULL, false)",
+        "SELECT audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),
             Parameter::Str(json),
+            Parameter::Boolean(mirror::is_enabled(config)),
         ],
     )
     .await?

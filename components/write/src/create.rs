@@ -1,14 +1,16 @@
 //! `POST`: one record, or a batch of them.
 
+use std::rc::Rc;
+
 use audit::{Code, Dialect, Kind, Record, Violation};
 use gateway::database::{self, Failure, Parameter};
-use gateway::{Call, Config, Error, Reply, Result};
+use gateway::{Call, Config, Error, Reply, Result, mirror};
 use http::StatusCode;
 use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 
 use crate::created::Created;
-use crate::partitions;
+use crate::{embed, follow_up, partitions};
 
 /// Bytes in the body of a single record.
 const SINGLE_LIMIT: usize = 1024 * 1024;
@@ -24,8 +26,7 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
 
     let body = call.json(SINGLE_LIMIT).await?;
     let record = audit::read(kind, dialect, body, key.as_deref(), Call::now())?;
-    let results = store(&config, kind, &[record]).await?;
-    partitions::look_after(&config);
+    let results = store(&config, kind, vec![record]).await?;
 
     let Some(result) = results.first() else {
         return Err(Error::Internal(
@@ -48,8 +49,7 @@ pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
 
     let body = call.json(BATCH_LIMIT).await?;
     let records = audit::read_batch(kind, dialect, body, key.as_deref(), Call::now())?;
-    let results = store(&config, kind, &records).await?;
-    partitions::look_after(&config);
+    let results = store(&config, kind, records).await?;
 
     refused(
         results
@@ -75,21 +75,41 @@ pub(crate) struct Stored {
     /// What differs from the stored record, in a conflict.
     field: Option<String>,
     pub created_at: String,
+    /// Whether the record has its vector; missing where it has no text.
+    #[serde(default)]
+    pub embedded: Option<bool>,
 }
 
-/// Hands the records to the database: one statement, however many they are.
-async fn store(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<Stored>> {
+/// Embeds the records and hands them to the database: one statement, however many they are.
+async fn store(config: &Rc<Config>, kind: Kind, mut records: Vec<Record>) -> Result<Vec<Stored>> {
+    let embedded = embed::attach(config, &mut records).await;
+    let promise = mirror::promise(config, kind, &mut records).await?;
+    let results = write(config, kind, &records).await?;
+    if let Some(promise) = promise {
+        let written: Vec<_> = results.iter().map(|stored| stored.id).collect();
+        promise.keep(config, &written).await;
+    }
+    if let Some(embedded) = embedded {
+        embedded.remember(config);
+    }
+    follow_up(config);
+    Ok(results)
+}
+
+async fn write(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<Stored>> {
     let json = serde_json::to_string(records)
         .map_err(|error| Error::Internal(format!("a record does not serialise: {error}")))?;
     let parameters = [
         Parameter::Str(kind.as_str().to_owned()),
         Parameter::Str(json),
+        Parameter::Boolean(mirror::is_enabled(config)),
     ];
-    let outcome = match write(config, &parameters).await {
+    let statement = "SELECT audit_write($1, $2::text::jsonb, NULL, $3)";
+    let outcome = match database::text(config, statement, &parameters).await {
         // A month has begun that nobody has made partitions for yet.
         Err(Failure::NoPartition) => {
             partitions::ensure(config).await?;
-            write(config, &parameters).await
+            database::text(config, statement, &parameters).await
         }
         outcome => outcome,
     };
@@ -100,15 +120,6 @@ async fn store(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<St
     };
     serde_json::from_str(&text)
         .map_err(|error| Error::Internal(format!("the write function's result: {error}")))
-}
-
-async fn write(config: &Config, parameters: &[Parameter]) -> Result<Option<String>, Failure> {
-    database::text(
-        config,
-        "SELECT audit_write($1, $2::text::jsonb, NULL, false)",
-        parameters,
-    )
-    .await
 }
 
 /// The records that were not accepted, as one error. `results` come with the prefix of their fields.

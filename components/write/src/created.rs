@@ -26,13 +26,14 @@ pub(crate) struct Created<'a> {
 
 impl<'a> Created<'a> {
     pub(crate) fn of(stored: &'a Stored) -> Self {
+        let embedding_id = stored.embedded.unwrap_or_default().then_some(stored.id);
         Self {
             id: stored.id,
             id_text: stored.id.to_string(),
             time: &stored.created_at,
             time_camel: &stored.created_at,
-            embedding_id: None,
-            embedding_id_camel: None,
+            embedding_id,
+            embedding_id_camel: embedding_id,
             status: &stored.status,
             message: match stored.status.as_str() {
                 "duplicate" => "Audit record was stored before; nothing changed",

@@ -15,10 +15,13 @@
 mod change;
 mod create;
 mod created;
+mod embed;
 mod partitions;
 
+use std::rc::Rc;
+
 use audit::Dialect;
-use gateway::{Component, HttpResponse, Route, serve};
+use gateway::{Component, Config, HttpResponse, Route, look_after, mirror, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -68,6 +71,8 @@ static ROUTES: &[Route<Endpoint>] = &[
 const COMPONENT: Component = Component {
     name: "write",
     timeouts: &["write_timeout"],
+    vectors: true,
+    asks_provider: true,
 };
 
 #[http_service]
@@ -84,4 +89,11 @@ async fn handle(request: Request) -> HttpResponse {
         },
     )
     .await
+}
+
+/// What a write leaves to do behind its response.
+fn follow_up(config: &Rc<Config>) {
+    mirror::deliver_soon(config);
+    partitions::look_after(config);
+    look_after(config);
 }

@@ -167,6 +167,7 @@ fn read_one(
         stand_in,
         columns,
         document,
+        id: None,
         embedding: (!has_text).then(Embedding::nothing),
     })
 }

@@ -27,6 +27,9 @@ pub struct Record {
     pub columns: Map<String, Value>,
     /// What has no column, under the name it came with.
     pub document: Map<String, Value>,
+    /// The id to store a new record under, if one was reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// The vector of [`Record::embedding_text`]; nothing while it is to be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Embedding>,

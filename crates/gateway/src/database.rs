@@ -4,17 +4,15 @@
 mod failure;
 mod shared;
 
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 pub use spin_sdk::pg::ParameterValue as Parameter;
 use spin_sdk::pg::{Certificate, Connection, DbValue, OpenOptions};
 
 pub use self::failure::Failure;
-use self::shared::Shared;
-use crate::Config;
+pub(crate) use self::shared::Shared;
 use crate::config::Database;
+use crate::{Config, limit};
 
 /// How much longer than the statement's own limit the service waits: then the server has not even
 /// reported that limit, so it hangs or is out of reach.
@@ -24,37 +22,80 @@ const GRACE: Duration = Duration::from_secs(1);
 /// that lost against a concurrent one. Every statement of the service may be repeated.
 const ATTEMPTS: u32 = 3;
 
-/// Runs one statement and returns its first value, a text, if there is a row and it is not null.
+/// Runs one statement on the primary, on the connection that the requests in flight share, and returns its
+/// first value, a text, if there is a row and it is not null.
 pub async fn text(
     config: &Config,
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    let Some(settings) = &config.database else {
-        return Err(Failure::Unavailable("this component has no database"));
-    };
+    text_on(primary(config)?, statement, parameters).await
+}
+
+/// As [`text`], on any database.
+pub(crate) async fn text_on(
+    database: &Database,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
     let mut attempt = 1;
     loop {
-        match once(settings, statement, parameters).await {
+        match once(database, statement, parameters).await {
             Err(failure) if failure.may_repeat() && attempt < ATTEMPTS => attempt += 1,
             outcome => return outcome,
         }
     }
 }
 
+pub(crate) fn primary(config: &Config) -> Result<&Database, Failure> {
+    config
+        .database
+        .as_ref()
+        .ok_or(Failure::Unavailable("this component has no database"))
+}
+
 async fn once(
-    settings: &Database,
+    database: &Database,
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    let limit = settings.timeout + GRACE;
-    let shared = Shared::join();
-    let connection = within(limit, shared.connection(|| open_patiently(settings))).await?;
+    let limit = database.timeout + GRACE;
+    let shared = Shared::join(database);
+    let connection = within(limit, shared.connection(|| open_patiently(database))).await?;
     let outcome = within(limit, first_text(&connection, statement, parameters)).await;
     if outcome.as_ref().is_err_and(Failure::breaks_connection) {
-        shared.forget();
+        shared.forget(database);
     }
     outcome
+}
+
+/// A connection of one's own: for work behind the response, which must not hold up the statements of
+/// requests.
+pub(crate) struct Session {
+    connection: Connection,
+    limit: Duration,
+}
+
+impl Session {
+    /// Opens it. It goes back to the host's pool when it is dropped.
+    pub(crate) async fn open(database: &Database) -> Result<Self, Failure> {
+        let limit = database.timeout + GRACE;
+        let connection = within(limit, open_patiently(database)).await?;
+        Ok(Self { connection, limit })
+    }
+
+    /// As [`text`], without another try.
+    pub(crate) async fn text(
+        &self,
+        statement: &str,
+        parameters: &[Parameter],
+    ) -> Result<Option<String>, Failure> {
+        within(
+            self.limit,
+            first_text(&self.connection, statement, parameters),
+        )
+        .await
+    }
 }
 
 /// Waits between tries while the server has no connection to spare or is still starting.
@@ -67,19 +108,19 @@ const BUSY_WAITS: [Duration; 6] = [
     Duration::from_millis(500),
 ];
 
-async fn open_patiently(settings: &Database) -> Result<Connection, Failure> {
+async fn open_patiently(database: &Database) -> Result<Connection, Failure> {
     for wait in BUSY_WAITS {
-        match open(settings).await {
+        match open(database).await {
             Err(Failure::Busy) => spin_sdk::time::sleep(wait).await,
             outcome => return outcome,
         }
     }
-    open(settings).await
+    open(database).await
 }
 
-async fn open(settings: &Database) -> Result<Connection, Failure> {
-    let address = settings.connection.as_str();
-    let opened = match &settings.ca_root {
+async fn open(database: &Database) -> Result<Connection, Failure> {
+    let address = database.connection.as_str();
+    let opened = match &database.ca_root {
         None => Connection::open(address).await,
         Some(pem) => {
             let ca_root = Some(Certificate::Text(pem.clone()));
@@ -119,8 +160,7 @@ async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match select(pin!(work), pin!(spin_sdk::time::sleep(limit))).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(Failure::Hangs),
-    }
+    limit::within(limit, work)
+        .await
+        .unwrap_or(Err(Failure::Hangs))
 }

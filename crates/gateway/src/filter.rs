@@ -106,8 +106,23 @@ impl Filter {
         sql
     }
 
+    /// Whether there is no condition.
+    pub fn is_empty(&self) -> bool {
+        self.equal.is_empty() && self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether no record can match: none has U+0000, and PostgreSQL cannot even be asked for it.
+    pub fn is_hopeless(&self) -> bool {
+        self.equal.iter().any(|(_, value)| value.contains('\0'))
+    }
+
     /// The same conditions for `audit_estimate`, as JSON.
     pub fn to_json(&self) -> String {
+        serde_json::Value::Object(self.to_members()).to_string()
+    }
+
+    /// The same conditions by column, with `since` and `until` as ids.
+    pub fn to_members(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut filter: serde_json::Map<_, _> = self
             .equal
             .iter()
@@ -119,8 +134,14 @@ impl Filter {
                 filter.insert(name.to_owned(), id.into());
             }
         }
-        serde_json::Value::Object(filter).to_string()
+        filter
     }
+}
+
+/// Takes how many results a search may have: 1 to 100, 10 unless asked.
+pub fn take_results(parameters: &mut Parameters) -> Result<i32> {
+    let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=100)?;
+    Ok(limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10))
 }
 
 impl Page {

@@ -21,27 +21,33 @@ mod body;
 mod call;
 mod config;
 pub mod database;
+pub mod embedding;
 mod filter;
+mod limit;
 mod log;
+pub mod mirror;
 mod parameters;
 mod problem;
 mod reply;
 mod request_id;
 mod route;
 mod serve;
+mod upkeep;
+mod wakeup;
 
 pub use call::{Call, Id};
 pub use config::{Config, Misconfigured};
-pub use filter::{Filter, Page};
+pub use filter::{Filter, Page, take_results};
 pub use log::{log_event, timestamp};
 pub use parameters::Parameters;
 pub use problem::Error;
 pub use reply::Reply;
 pub use route::Route;
 pub use serve::{Component, Configured, HttpResponse, after_response, serve, serve_unconfigured};
+pub use upkeep::look_after;
 
 /// The newest migration that this build needs. Readiness compares it with the database's.
-pub const SCHEMA_VERSION: i32 = 5;
+pub const SCHEMA_VERSION: i32 = 7;
 
 /// What an endpoint returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -28,6 +28,11 @@ impl Parameters {
             .map(Self)
     }
 
+    /// Names and values that came another way, such as in a body.
+    pub fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// Takes the value of `name`. More than one is refused: they could only contradict each other.
     pub fn take(&mut self, name: &str) -> Result<Option<String>, Error> {
         let mut values = self.0.extract_if(.., |(key, _)| key == name);

@@ -5,8 +5,8 @@ use audit::Violation;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::Reply;
 use crate::request_id::RequestIds;
+use crate::{Reply, embedding};
 
 /// Everything that can be wrong with a request or keep it from being answered.
 ///
@@ -40,6 +40,8 @@ pub enum Error {
     UnsupportedMediaType,
     /// Something the service needs is away.
     Unavailable(&'static str),
+    /// The question could not be embedded.
+    NotEmbedded(embedding::Failure),
     /// The database did not answer in time.
     Timeout,
     /// The service itself failed.
@@ -210,6 +212,7 @@ impl Error {
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Self::Unavailable(reason) => Some(reason),
+            Self::NotEmbedded(failure) => Some(failure.reason()),
             Self::Internal(reason) => Some(reason),
             _ => None,
         }
@@ -225,7 +228,7 @@ impl Error {
             Self::Conflict(_) => Slug::Conflict,
             Self::PayloadTooLarge(_) => Slug::PayloadTooLarge,
             Self::UnsupportedMediaType => Slug::UnsupportedMediaType,
-            Self::Unavailable(_) => Slug::ServiceUnavailable,
+            Self::Unavailable(_) | Self::NotEmbedded(_) => Slug::ServiceUnavailable,
             Self::Timeout => Slug::Timeout,
             Self::Internal(_) => Slug::InternalError,
         }
@@ -247,6 +250,8 @@ impl Error {
             }
             Self::UnsupportedMediaType => "send `Content-Type: application/json`".into(),
             Self::Unavailable(_) => "a service that this one needs is away; try again shortly".into(),
+            Self::NotEmbedded(embedding::Failure::Disabled) => "no embedding provider is configured, so questions cannot be compared with records; lists and timelines work without".into(),
+            Self::NotEmbedded(_) => "the embedding provider is away, so the question cannot be compared with records; try again shortly".into(),
             Self::Timeout => "the database did not answer in time; ask for less, or try again".into(),
             Self::Internal(_) => "the request could not be processed; the log has the reason under the correlation id".into(),
         }
@@ -275,6 +280,12 @@ impl Error {
         match self {
             Self::MethodNotAllowed(allow) => reply.header(http::header::ALLOW, allow),
             Self::Unavailable(_) => reply.header(http::header::RETRY_AFTER, RETRY_AFTER),
+            Self::NotEmbedded(failure) => {
+                let seconds = failure
+                    .retry_after()
+                    .map_or(1, |after| after.as_secs().max(1));
+                reply.header(http::header::RETRY_AFTER, &seconds.to_string())
+            }
             _ => reply,
         }
     }

@@ -25,6 +25,10 @@ pub struct Component {
     /// The variables that limit statements in time: the first one limits this component's, the others
     /// are checked. None for a component that uses no database.
     pub timeouts: &'static [&'static str],
+    /// Whether it has to do with vectors: the embedding provider, its cache, the vector database.
+    pub vectors: bool,
+    /// Whether it asks the embedding provider.
+    pub asks_provider: bool,
 }
 
 /// The configuration, or what is wrong with it.

@@ -9,14 +9,14 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use spin_sdk::pg::Connection;
-use spin_sdk::wasip3::wit_bindgen::StreamWriter;
-use spin_sdk::wasip3::wit_stream;
 
 use super::Failure;
+use crate::config::Database;
+use crate::wakeup::Waiting;
 
 /// The connection of the requests in flight.
 #[derive(Default)]
-pub(super) struct Shared(RefCell<State>);
+pub(crate) struct Shared(RefCell<State>);
 
 #[derive(Default)]
 enum State {
@@ -31,37 +31,27 @@ enum State {
 struct Attempt {
     /// Why it failed. Nothing if it succeeded or was given up.
     failure: RefCell<Option<Failure>>,
-    /// Dropping a writer wakes the request that reads the other end. A stream, because a plain Rust
-    /// waker must not be used between requests: they are separate tasks of the component model, and
-    /// wit-bindgen 0.57 supports wakers between those only in a way (`inter-task-wakeup`) that traps
-    /// on wasmtime 48.
-    waiting: RefCell<Vec<StreamWriter<u8>>>,
-}
-
-thread_local! {
-    static SHARED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+    waiting: Waiting,
 }
 
 impl Shared {
     /// What the requests in flight share, or the beginning of it.
-    pub(super) fn join() -> Rc<Self> {
-        SHARED.with_borrow_mut(|weak| {
-            weak.upgrade().unwrap_or_else(|| {
-                let shared = Rc::new(Self::default());
-                *weak = Rc::downgrade(&shared);
-                shared
-            })
+    pub(super) fn join(database: &Database) -> Rc<Self> {
+        let mut weak = database.shared.borrow_mut();
+        weak.upgrade().unwrap_or_else(|| {
+            let shared = Rc::new(Self::default());
+            *weak = Rc::downgrade(&shared);
+            shared
         })
     }
 
     /// Keeps later requests away from a connection that is broken. Those that share it see for
     /// themselves.
-    pub(super) fn forget(self: &Rc<Self>) {
-        SHARED.with_borrow_mut(|weak| {
-            if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(self)) {
-                *weak = Weak::new();
-            }
-        });
+    pub(super) fn forget(self: &Rc<Self>, database: &Database) {
+        let mut weak = database.shared.borrow_mut();
+        if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(self)) {
+            *weak = Weak::new();
+        }
     }
 
     /// The connection: opens it with `open`, or waits for whoever is opening it and shares the
@@ -113,9 +103,7 @@ impl Shared {
 impl Attempt {
     /// Returns when the attempt has ended, with an error if it failed.
     async fn ended(self: Rc<Self>) -> Result<(), Failure> {
-        let (writer, mut reader) = wit_stream::new::<u8>();
-        self.waiting.borrow_mut().push(writer);
-        reader.next().await;
+        self.waiting.join().await;
         match &*self.failure.borrow() {
             Some(failure) => Err(failure.clone()),
             None => Ok(()),
@@ -135,6 +123,6 @@ impl Drop for End<'_> {
         if matches!(*state, State::Opening(_)) {
             *state = State::Closed;
         }
-        self.attempt.waiting.take();
+        self.attempt.waiting.wake_all();
     }
 }
