@@ -15,7 +15,7 @@ pub use weights::LoadError;
 /// `max_seq_length` of `sentence_bert_config.json`. The rest of a text is not read.
 const MAX_TOKENS: usize = 256;
 /// Bounds the memory of one pass: the widest layer takes 6 KiB per token.
-const BATCH_TOKENS: usize = 8192;
+const BATCH_TOKENS: usize = 4096;
 
 pub(crate) struct MiniLm {
     tokenizer: Tokenizer,

@@ -48,11 +48,6 @@ impl LoadError {
     pub(super) fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Broken(error.into())
     }
-
-    /// Whether a download failed, so that another attempt with a better network may succeed.
-    pub fn is_download(&self) -> bool {
-        matches!(self, Self::Wheel(wheel::Error::Download { .. }))
-    }
 }
 
 pub(super) struct Files {
