@@ -18,9 +18,9 @@ pub use connection::{ConnectError, connect};
 pub use leash::{IfAbandoned, Leashed};
 pub use migrate::{
     DEFAULT_DIMENSIONS, DIMENSIONS, MigrateError, MigrateOptions, Outcome, Refusal, migrate,
-    migrate_with,
+    migrate_vector_db, migrate_with,
 };
-pub use migrations::{Migration, latest_version, migrations};
+pub use migrations::{Migration, latest_version, migrations, vector_db_migrations};
 pub use server::{PostgresVersion, Server, ServerOptions};
 pub use test_database::TestDatabase;
 pub use test_server::TestServer;

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use wheel::hex;
 
 use crate::connection::connect;
-use crate::migrations::{Migration, migrations};
+use crate::migrations::{Migration, migrations, vector_db_migrations};
 
 /// The dimensions that an embedding column may have: all-MiniLM-L6-v2, all-mpnet-base-v2, and
 /// the small models of `OpenAI`.
@@ -53,6 +53,15 @@ pub async fn migrate(
     progress: impl Fn(&str),
 ) -> Result<Outcome, MigrateError> {
     migrate_with(url, migrations(), options, progress).await
+}
+
+/// Brings the vector database at `url` to the latest version, as [`migrate`] does with the audit store's.
+pub async fn migrate_vector_db(
+    url: &str,
+    options: &MigrateOptions,
+    progress: impl Fn(&str),
+) -> Result<Outcome, MigrateError> {
+    migrate_with(url, vector_db_migrations(), options, progress).await
 }
 
 /// [`migrate`] with another list of migrations.

@@ -1,6 +1,6 @@
-//! The list of migrations.
+//! The lists of migrations.
 
-/// One numbered SQL file of `migrations/`.
+/// One numbered SQL file of `migrations/` or `migrations/vector_db/`.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
     /// Its number, from 1 without gaps.
@@ -11,9 +11,14 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-/// All migrations, in order.
+/// All migrations of the audit store, in order.
 pub fn migrations() -> &'static [Migration] {
     include!(concat!(env!("OUT_DIR"), "/migrations.rs"))
+}
+
+/// All migrations of the vector database, in order.
+pub fn vector_db_migrations() -> &'static [Migration] {
+    include!(concat!(env!("OUT_DIR"), "/vector_db.rs"))
 }
 
 /// The schema version that this build brings a database to.
