@@ -124,23 +124,33 @@ pub(crate) fn clippy_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result
     succeed(&mut command, "clippy objects to the components")
 }
 
-/// Builds the native host and returns its program, wherever cargo puts it.
+/// Builds the native host and returns its program.
 pub(crate) fn build_host() -> Result<PathBuf> {
-    say("building the native host");
+    build_program("the native host", "host-tests", "host")
+}
+
+/// Builds the embedding server and returns its program.
+pub(crate) fn build_embedder() -> Result<PathBuf> {
+    build_program("the embedding server", "embedder", "embedder")
+}
+
+/// Builds a program and returns it, wherever cargo puts it.
+fn build_program(what: &str, package: &str, name: &str) -> Result<PathBuf> {
+    say(&format!("building {what}"));
     let output = cargo()
-        .args(["build", "-p", "host-tests", "--bin", "host"])
+        .args(["build", "-p", package, "--bin", name])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the native host does not build; see above");
+        bail!("{what} does not build; see above");
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
-        .context("cargo did not say where it put the native host")
+        .with_context(|| format!("cargo did not say where it put {what}"))
 }
 
 /// Runs a command whose output the caller sees, and fails with `otherwise` if it fails.

@@ -3,6 +3,7 @@
 mod blackbox;
 mod cargo;
 mod check;
+mod embeddings;
 mod env;
 mod migrate;
 mod progress;

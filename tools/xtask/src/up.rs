@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cargo::{self, WasmPackages};
+use crate::embeddings::{Embeddings, Source};
 use crate::progress::{Step, say};
 use crate::{readiness, variables};
 
@@ -25,6 +26,10 @@ pub(crate) struct Up {
     /// The database to use [default: a PostgreSQL of its own, kept in .cache]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// Start without an embedding server: records are stored without vectors, and nothing can be
+    /// found by meaning
+    #[arg(long)]
+    no_embeddings: bool,
 }
 
 impl Up {
@@ -32,22 +37,22 @@ impl Up {
         self.check_port()?;
         cargo::build_wasm(select(&WasmPackages::find()?))?;
         let host = cargo::build_host()?;
+        let source = Source::choose(self.no_embeddings)?;
 
         // From here on a signal is a wish to stop in order.
         let mut stop = StopSignals::listen()?;
         let (server, url) = self.database().await?;
         database::migrate(&url, &MigrateOptions::default(), say).await?;
-        let mut host = self.start_host(host.as_os_str(), &url)?;
-        let outcome = self.serve(&mut host, &mut stop).await;
-
-        say("stopping the host");
-        let stopped = host.stop(Signal::TERM, Duration::from_secs(15));
+        let mut embeddings = source.start()?;
+        let outcome = self
+            .serve(host.as_os_str(), &url, &mut embeddings, &mut stop)
+            .await;
+        let embeddings_stopped = embeddings.stop();
         if let Some(mut server) = server {
             let _step = Step::begin("stopping PostgreSQL");
             server.stop()?;
         }
-        outcome?;
-        stopped.context("the host did not stop")?;
+        outcome.and(embeddings_stopped)?;
         say("stopped");
         Ok(ExitCode::SUCCESS)
     }
@@ -81,7 +86,32 @@ impl Up {
         Ok((Some(server), url))
     }
 
-    fn start_host(&self, program: &OsStr, url: &str) -> Result<Leashed> {
+    /// Runs the host until a signal arrives or something ends by itself.
+    async fn serve(
+        &self,
+        program: &OsStr,
+        url: &str,
+        embeddings: &mut Embeddings,
+        stop: &mut StopSignals,
+    ) -> Result<()> {
+        let mut variables = variables::of_database(url)?;
+        tokio::select! {
+            of_embeddings = embeddings.variables() => variables.extend(of_embeddings?),
+            () = stop.received() => return Ok(()),
+        }
+        let mut host = self.start_host(program, variables)?;
+        let outcome = self.attend(&mut host, embeddings, stop).await;
+        say("stopping the host");
+        let stopped = host.stop(Signal::TERM, Duration::from_secs(15));
+        outcome?;
+        stopped.context("the host did not stop")
+    }
+
+    fn start_host(
+        &self,
+        program: &OsStr,
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<Leashed> {
         say("starting the host");
         let listen = self.listen.to_string();
         let mut line = vec![program];
@@ -89,21 +119,23 @@ impl Up {
         line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsStr::new));
         line.extend(["--listen", &listen].map(OsStr::new));
         let mut shell = Command::new("sh");
-        shell
-            .current_dir(cargo::workspace())
-            .envs(variables::of_database(url)?);
+        shell.current_dir(cargo::workspace()).envs(variables);
         Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)
     }
 
-    /// Until a signal arrives or the host ends.
-    async fn serve(&self, host: &mut Leashed, stop: &mut StopSignals) -> Result<()> {
+    async fn attend(
+        &self,
+        host: &mut Leashed,
+        embeddings: &mut Embeddings,
+        stop: &mut StopSignals,
+    ) -> Result<()> {
         tokio::select! {
             ready = self.wait_until_ready(host) => ready?,
             () = stop.received() => return Ok(()),
         }
-        self.greet();
+        self.greet(embeddings);
         tokio::select! {
-            ended = ended(host) => ended,
+            ended = ended(host, embeddings) => ended,
             () = stop.received() => Ok(()),
         }
     }
@@ -128,7 +160,7 @@ impl Up {
         }
     }
 
-    fn greet(&self) {
+    fn greet(&self, embeddings: &Embeddings) {
         let url = format!("http://{}", readiness::reachable(self.listen));
         println!(
             r#"
@@ -138,11 +170,18 @@ curl -i {url}/api/v1/store/remediation -H 'content-type: application/json' -d '{
   "name": "restart-payment-api", "namespace": "payments", "status": "success", "phase": "completed",
   "start_time": "2025-11-05T10:00:00Z", "end_time": "2025-11-05T10:00:45Z",
   "action_type": "restart_pod", "remediation_request_id": "rr-payment-api-1",
-  "alert_fingerprint": "3f2a9c", "severity": "critical", "environment": "production",
+  "alert_name": "PodCrashLooping", "alert_fingerprint": "3f2a9c", "severity": "critical", "environment": "production",
   "cluster_name": "eu-1", "target_resource": "deployment/payment-api" }}'
 curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
-curl -i {url}/ready
-"#
+{}
+"#,
+            match embeddings {
+                Embeddings::Off => format!("curl -i {url}/ready"),
+                Embeddings::Given | Embeddings::Own(_) => format!(
+                    r#"curl {url}/api/v1/query/semantic -H 'content-type: application/json' -d '{{
+  "query": "a container of the checkout service keeps dying", "limit": 3 }}'"#
+                ),
+            }
         );
     }
 }
@@ -174,9 +213,14 @@ fn select(packages: &WasmPackages) -> impl Iterator<Item = &str> {
     packages.components.iter().map(String::as_str)
 }
 
-async fn ended(host: &mut Leashed) -> Result<()> {
-    while !host.has_ended()? {
+async fn ended(host: &mut Leashed, embeddings: &mut Embeddings) -> Result<()> {
+    loop {
+        if host.has_ended()? {
+            bail!("the host ended by itself; see above");
+        }
+        if embeddings.have_ended()? {
+            bail!("the embedding server ended by itself; see above");
+        }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    bail!("the host ended by itself; see above")
 }
