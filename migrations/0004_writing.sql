@@ -32,7 +32,7 @@ RETURN jsonb_strip_nulls(jsonb_build_object(
     'target', nullif(coalesce(a.target_resource, a.resource), ''),
     'action', nullif(coalesce(
         a.action_type, a.action, a.document ->> 'recommendedAction', a.document ->> 'recommended_action',
-        a.document ->> 'workflowName', a.workflow_type
+        a.document ->> 'stepName', a.document ->> 'workflowName', a.workflow_type
     ), ''),
     'cause', nullif(coalesce(
         a.document ->> 'rootCause', a.document ->> 'root_cause', a.findings ->> 'rootCause', a.findings ->> 'root_cause'

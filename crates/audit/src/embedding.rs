@@ -48,6 +48,7 @@ impl Parts {
                     .or_else(|| column("action"))
                     .or_else(|| member("recommendedAction"))
                     .or_else(|| member("recommended_action"))
+                    .or_else(|| member("stepName"))
                     .or_else(|| member("workflowName"))
                     .or_else(|| column("workflow_type")),
             ),

@@ -109,6 +109,19 @@ pub fn model(config: &Config) -> Option<&str> {
         .map(|embedding| embedding.model.as_str())
 }
 
+/// Whether the cache can be used: `ok`, `disabled`, or what is wrong.
+pub async fn cache_verdict(config: &Config) -> &'static str {
+    match config
+        .embedding
+        .as_ref()
+        .and_then(|embedding| embedding.cache_ttl)
+    {
+        None => "disabled",
+        Some(_) if cache::works().await => "ok",
+        Some(_) => "does not answer; embeddings are fetched anew each time",
+    }
+}
+
 /// Embeds texts within the configured time.
 pub async fn embed(config: &Rc<Config>, texts: &[String]) -> Embedded {
     let Some(settings) = &config.embedding else {

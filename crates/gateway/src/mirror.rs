@@ -65,6 +65,26 @@ pub(crate) async fn text(
     outcome
 }
 
+/// The newest migration of `migrations/vector_db` that this build needs.
+const SCHEMA_VERSION: i32 = 1;
+
+/// Whether the vector database can be used: `ok`, `disabled`, or what is wrong.
+pub async fn verdict(config: &Config) -> String {
+    let Some(vector_db) = &config.vector_db else {
+        return "disabled".into();
+    };
+    let statement = "SELECT max(version)::text FROM schema_migration";
+    match text_on(&vector_db.database, statement, &[]).await {
+        Ok(found) => match found.and_then(|found| found.parse::<i32>().ok()) {
+            Some(found) if found >= SCHEMA_VERSION => "ok".into(),
+            _ => "its schema is behind; run the migrations".into(),
+        },
+        Err(Failure::SchemaBehind) => "it has no schema; run the migrations".into(),
+        Err(Failure::Timeout | Failure::Hangs) => "does not answer in time".into(),
+        Err(_) => "unreachable".into(),
+    }
+}
+
 /// What the vector database finds nearest to `vector`, as `audit_search_among` takes it; nothing if there is
 /// no vector database, or it is away. `kinds` is a JSON array, or null for all.
 pub async fn nearest(

@@ -28,7 +28,7 @@ pub fn look_after(config: &Rc<Config>) {
     let config = config.clone();
     after_response(async move {
         if let Err(failure) = work(&config).await {
-            log_event(&config, "upkeep", &format!("{failure:?}"));
+            report(&config, "chores", &failure);
         }
     });
 }
@@ -38,12 +38,21 @@ async fn work(config: &Rc<Config>) -> Result<(), Failure> {
         .map_or(Parameter::DbNull, |model| Parameter::Str(model.to_owned()));
     let chores = database::text(config, "SELECT audit_chores($1)", &[model]).await?;
     for chore in chores.unwrap_or_default().split(' ') {
-        match chore {
-            "embed" => embed::some(config).await?,
-            "move" => tail::shorten(config).await?,
-            "deliver" => mirror::deliver_soon(config),
-            _ => {}
+        let outcome = match chore {
+            "embed" => embed::some(config).await,
+            "move" => tail::shorten(config).await,
+            _ => Ok(()),
+        };
+        if let Err(failure) = outcome {
+            report(config, chore, &failure);
+        }
+        if chore == "deliver" {
+            mirror::deliver_soon(config);
         }
     }
     Ok(())
+}
+
+fn report(config: &Config, chore: &str, failure: &Failure) {
+    log_event(config, "upkeep", &format!("{chore}: {failure:?}"));
 }

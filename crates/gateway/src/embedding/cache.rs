@@ -71,6 +71,17 @@ pub(super) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
     within(PUT_LIMIT, write).await;
 }
 
+/// Whether the store answers.
+pub(super) async fn works() -> bool {
+    let read = async {
+        let store = Store::open_default().await?;
+        store.get("emb:").await
+    };
+    within(LIMIT, read)
+        .await
+        .is_some_and(|outcome| outcome.is_ok())
+}
+
 fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {
     let expiry = now.saturating_add(milliseconds(ttl)).to_le_bytes();
     let numbers: Vec<u8> = vector
