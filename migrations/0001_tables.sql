@@ -124,9 +124,9 @@ CREATE TABLE audit_outbox (
 CREATE INDEX audit_outbox_revision ON audit_outbox (revision);
 
 -- Whether the vector database, together with the outbox, has every record: true until one is written
--- without it.
+-- without it, null while `cargo xtask backfill` makes up for that.
 CREATE TABLE audit_mirror (
-    complete boolean NOT NULL
+    complete boolean
 );
 INSERT INTO audit_mirror VALUES (true);
 

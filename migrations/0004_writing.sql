@@ -74,7 +74,7 @@ BEGIN
         VALUES (record_kind, record_id)
         ON CONFLICT (kind, id) DO UPDATE SET revision = DEFAULT, claimed_until = DEFAULT;
     ELSE
-        UPDATE audit_mirror SET complete = false WHERE complete;
+        UPDATE audit_mirror SET complete = false WHERE complete IS DISTINCT FROM false;
     END IF;
 END
 $$;
@@ -342,7 +342,7 @@ BEGIN
         );
     END LOOP;
     IF NOT mirror THEN
-        UPDATE audit_mirror SET complete = false WHERE complete;
+        UPDATE audit_mirror SET complete = false WHERE complete IS DISTINCT FROM false;
     END IF;
 
     FOR entry IN

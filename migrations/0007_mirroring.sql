@@ -94,3 +94,37 @@ LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     SELECT json_agg(audit_next_id())::text FROM generate_series(1, count);
 END;
+
+-- Begins to make up for records that were written without the vector database.
+CREATE FUNCTION audit_mirror_begin() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE audit_mirror SET complete = NULL WHERE complete IS NOT TRUE;
+END;
+
+-- Announces at most `step` records of a kind, those after `after`. Returns the last one; null if there is none.
+CREATE FUNCTION audit_mirror_fill(record_kind text, after bigint, step integer) RETURNS bigint
+LANGUAGE sql
+BEGIN ATOMIC
+    WITH page AS (
+        SELECT a.kind, a.id
+        FROM audit AS a
+        WHERE a.kind = record_kind AND a.id > after
+        ORDER BY a.id
+        LIMIT step
+    ), announced AS (
+        INSERT INTO audit_outbox (kind, id)
+        SELECT kind, id FROM page
+        ON CONFLICT (kind, id) DO NOTHING
+    )
+    SELECT max(id) FROM page;
+END;
+
+-- Ends what `audit_mirror_begin` began, once every record is announced. False if one was written without the
+-- vector database meanwhile.
+CREATE FUNCTION audit_mirror_end() RETURNS boolean
+LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE audit_mirror SET complete = true WHERE complete IS NULL;
+    SELECT complete IS TRUE FROM audit_mirror;
+END;
