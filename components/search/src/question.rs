@@ -31,25 +31,32 @@ impl Question {
             ));
         };
         let text = query(members.remove("query"))?;
+        let question = Self::read_members(members).map_err(in_body)?;
+        Ok((text, question))
+    }
+
+    fn read_members(mut members: Map<String, Value>) -> Result<Self> {
         let kinds = members.remove("kinds").map(kinds).transpose()?;
         let min_similarity = match members.remove("min_similarity") {
             None => None,
             Some(value) => Some(similarity(value.as_f64())?),
         };
-        let limit = members.remove("limit").map(|limit| limit.to_string());
+        let limit = match members.remove("limit") {
+            Some(Value::Number(limit)) => Some(limit.to_string()),
+            Some(_) => return Err(Error::parameter("limit", "must be a number")),
+            None => None,
+        };
         let mut parameters = texts(members)?;
         parameters.extend(limit.map(|limit| ("limit".to_owned(), limit)));
         let mut parameters = Parameters::of(parameters);
-        let limit = take_results(&mut parameters)?;
-        let filter = Filter::take(&mut parameters)?;
-        parameters.finish()?;
         let question = Self {
-            limit,
+            limit: take_results(&mut parameters)?,
             min_similarity,
             kinds,
-            filter,
+            filter: Filter::take(&mut parameters)?,
         };
-        Ok((text, question))
+        parameters.finish()?;
+        Ok(question)
     }
 
     /// Takes the same from a query string, where `kinds` are separated by commas.
@@ -125,7 +132,6 @@ fn query(value: Option<Value>) -> Result<String> {
 }
 
 fn kinds(value: Value) -> Result<Vec<Kind>> {
-    let message = "must be a list of remediation, aianalysis, workflow and execution, with at least one of them";
     let named = match value {
         Value::Array(names) if !names.is_empty() => names
             .iter()
@@ -133,19 +139,18 @@ fn kinds(value: Value) -> Result<Vec<Kind>> {
             .collect::<Option<Vec<_>>>(),
         _ => None,
     };
-    named.ok_or_else(|| invalid("kinds", Code::InvalidValue, message))
+    named.ok_or_else(|| {
+        Error::parameter(
+            "kinds",
+            "must be one or more of remediation, aianalysis, workflow and execution",
+        )
+    })
 }
 
 fn similarity(number: Option<f64>) -> Result<f64> {
     number
         .filter(|number| (0.0..=1.0).contains(number))
-        .ok_or_else(|| {
-            invalid(
-                "min_similarity",
-                Code::OutOfRange,
-                "must be a number from 0 to 1",
-            )
-        })
+        .ok_or_else(|| Error::parameter("min_similarity", "must be a number from 0 to 1"))
 }
 
 /// The filters of a body: texts.
@@ -154,7 +159,10 @@ fn texts(members: Map<String, Value>) -> Result<Vec<(String, String)>> {
         .into_iter()
         .map(|(name, value)| match value {
             Value::String(text) => Ok((name, text)),
-            _ => Err(invalid(&name, Code::InvalidType, "must be a text")),
+            _ => Err(Error::parameter(
+                &name,
+                "must be a text, if it is a filter at all",
+            )),
         })
         .collect()
 }
@@ -172,4 +180,12 @@ fn invalid(field: &str, code: Code, message: &str) -> Error {
         code,
         message: message.to_owned(),
     }])
+}
+
+/// What is wrong with a member of the body rather than with a query parameter.
+fn in_body(error: Error) -> Error {
+    match error {
+        Error::Parameter { name, message, .. } => invalid(&name, Code::InvalidValue, &message),
+        other => other,
+    }
 }
