@@ -128,3 +128,53 @@ BEGIN ATOMIC
     UPDATE audit_mirror SET complete = true WHERE complete IS NULL;
     SELECT complete IS TRUE FROM audit_mirror;
 END;
+
+-- The answer to a search from what the vector database found: `candidates` are {id, kind, distance}. What it
+-- has yet to be told is compared here. Null if that does not make `wanted` results, if there is much to be
+-- told, or if the vector database was never told everything: then the primary is searched.
+CREATE FUNCTION audit_search_among(
+    candidates jsonb,
+    probe text,
+    probe_model text,
+    kinds jsonb,
+    wanted integer,
+    min_similarity double precision
+) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    much CONSTANT integer := 1000; -- a few milliseconds' worth of looking
+    hits audit_hit[];
+BEGIN
+    IF (SELECT complete FROM audit_mirror) IS NOT TRUE
+        OR (SELECT count(*) > much FROM (SELECT FROM audit_outbox LIMIT much + 1) AS o)
+    THEN
+        RETURN NULL;
+    END IF;
+    hits := ARRAY(
+        SELECT (c.kind, c.id, c.distance)::audit_hit
+        FROM (
+            SELECT n.kind, n.id, n.distance
+            FROM jsonb_to_recordset(candidates) AS n (kind text, id bigint, distance double precision)
+            WHERE NOT EXISTS (SELECT FROM audit_outbox AS o WHERE o.kind = n.kind AND o.id = n.id)
+            UNION ALL
+            SELECT o.kind, o.id, v.embedding <=> probe::vector
+            FROM audit_outbox AS o
+            CROSS JOIN LATERAL (
+                SELECT model, embedding FROM audit_vector_tail WHERE kind = o.kind AND id = o.id
+                UNION ALL
+                SELECT model, embedding FROM audit_vector WHERE kind = o.kind AND id = o.id
+            ) AS v
+            WHERE v.model = probe_model AND (kinds IS NULL OR kinds ? o.kind)
+        ) AS c
+        JOIN audit AS a ON a.kind = c.kind AND a.id = c.id
+        WHERE a.deleted_at IS NULL
+        ORDER BY c.distance, c.id DESC
+        LIMIT wanted
+    );
+    IF cardinality(hits) < wanted THEN
+        RETURN NULL;
+    END IF;
+    RETURN '{"results":' || audit_results(hits, min_similarity) || '}';
+END
+$$;

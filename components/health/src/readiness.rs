@@ -1,7 +1,9 @@
 //! Whether everything is there that the service needs.
 
 use gateway::database::{self, Failure};
-use gateway::{Config, Configured, Misconfigured, Reply, Result, SCHEMA_VERSION, timestamp};
+use gateway::{
+    Config, Configured, Misconfigured, Reply, Result, SCHEMA_VERSION, embedding, mirror, timestamp,
+};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,9 @@ struct Checks {
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<String>,
     database: String,
-    vector_db: &'static str,
+    /// Of no consequence for readiness: writes and searches do without, or say so themselves.
+    vector_db: String,
+    /// As `vector_db`.
     cache: &'static str,
     schema: String,
 }
@@ -61,8 +65,8 @@ async fn check(config: Configured) -> Checks {
     let mut checks = Checks {
         configuration: None,
         database: UNKNOWN.into(),
-        vector_db: "disabled",
-        cache: "disabled",
+        vector_db: UNKNOWN.into(),
+        cache: UNKNOWN,
         schema: UNKNOWN.into(),
     };
     let config = match config {
@@ -72,6 +76,8 @@ async fn check(config: Configured) -> Checks {
             return checks;
         }
     };
+    checks.vector_db = mirror::verdict(&config).await;
+    checks.cache = embedding::cache_verdict(&config).await;
     match server(&config).await {
         Ok(server) => {
             checks.database = server.verdict();
