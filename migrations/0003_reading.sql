@@ -103,10 +103,9 @@ RETURN (
     FROM jsonb_each(filter)
 );
 
--- The planner's estimate of how many records match `filter`, see `audit_conditions`. For totals that
--- would take too long to count, and to choose between ways to search. Volatile, because PostgreSQL
--- allows EXPLAIN in no other function.
-CREATE FUNCTION audit_estimate(filter jsonb) RETURNS bigint
+-- How the planner would read the records that match `filter`: its estimate of their number (`Plan Rows`)
+-- and of the work (`Total Cost`). Volatile, because PostgreSQL allows EXPLAIN in no other function.
+CREATE FUNCTION audit_plan(filter jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -114,14 +113,17 @@ DECLARE
 BEGIN
     EXECUTE 'EXPLAIN (FORMAT JSON) SELECT FROM audit AS a WHERE a.deleted_at IS NULL' || audit_conditions(filter)
     INTO plan;
-    RETURN (plan #>> '{0,Plan,Plan Rows}')::numeric::bigint;
+    RETURN plan #> '{0,Plan}';
 END
 $$;
 
--- The same for one kind.
+-- The planner's estimate of how many records of a kind match `filter`. For totals that would take too
+-- long to count.
 CREATE FUNCTION audit_estimate(kind text, filter jsonb) RETURNS bigint
 LANGUAGE sql VOLATILE
-RETURN audit_estimate(filter || jsonb_build_object('kinds', jsonb_build_array(kind)));
+RETURN (
+    audit_plan(filter || jsonb_build_object('kinds', jsonb_build_array(kind))) ->> 'Plan Rows'
+)::numeric::bigint;
 
 -- All records of a correlation id or a remediation request, oldest first, as the answer's body.
 -- In a function, because the plan reaches into every partition and is dear to make anew.

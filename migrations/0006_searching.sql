@@ -40,8 +40,10 @@ BEGIN ATOMIC
     WHERE i.inhparent = 'audit_vector'::regclass
         AND c.reltuples > 0
         -- Names end in the month, _YYYY_MM.
-        AND right(c.relname, 8) BETWEEN to_char(audit_id_time(since) AT TIME ZONE 'UTC', '_YYYY_MM')
-            AND to_char(audit_id_time(until) AT TIME ZONE 'UTC', '_YYYY_MM');
+        AND (since IS NULL
+            OR right(c.relname, 8) >= to_char(audit_id_time(since) AT TIME ZONE 'UTC', '_YYYY_MM'))
+        AND (until IS NULL
+            OR right(c.relname, 8) <= to_char(audit_id_time(until) AT TIME ZONE 'UTC', '_YYYY_MM'));
 END;
 
 -- A record that a search found.
@@ -70,47 +72,285 @@ BEGIN
 END
 $$;
 
--- The same by the indexes, which may miss some, and the tail, which misses none. Fewer than `wanted` if
--- it gives up: HNSW scans end, and a filter may hide whatever is near.
+-- Those of `hits` whose record has the values of `equal`.
+CREATE FUNCTION audit_matching(hits audit_hit[], equal jsonb) RETURNS audit_hit[]
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN equal = '{}' THEN hits ELSE ARRAY(
+        SELECT h::audit_hit
+        FROM unnest(hits) AS h
+        JOIN audit AS a ON a.kind = h.kind AND a.id = h.id
+        WHERE a.deleted_at IS NULL AND audit_filterable(a) @> equal
+    ) END;
+END
+$$;
+
+-- The distance of the last of the `wanted` best; null if there are fewer.
+CREATE FUNCTION audit_farthest(hits audit_hit[], wanted integer) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT distance FROM unnest(hits) ORDER BY distance OFFSET wanted - 1 LIMIT 1);
+
+-- As `audit_nearest_exact`, but through the indexes, which miss some, and the tail, of which it looks at
+-- all. Finds fewer than `wanted` where it gives up: HNSW scans end, and a filter may hide whatever is
+-- near.
 --
--- Plans are generic, because planning takes longer than searching: 30 ms with 12 months. Without the two
--- switches the planner takes a scan and a sort for small tables, and does so for ever.
-CREATE FUNCTION audit_nearest_indexed(probe vector, probe_model text, filter jsonb, wanted integer)
-RETURNS SETOF audit_hit
+-- Plans are generic, because planning takes longer than searching. Without the other two switches the
+-- planner would scan and sort while tables are small, and keep that plan when they are not.
+CREATE FUNCTION audit_nearest_indexed(
+    probe vector,
+    probe_model text,
+    filter jsonb,
+    wanted integer,
+    patience bigint -- gives up after so many candidates
+) RETURNS SETOF audit_hit
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_sort = off
 AS $$
 DECLARE
-    -- Beyond this many candidates looking at every match is quicker.
-    patience CONSTANT integer := 20000;
-    kinds   text[] := ARRAY(SELECT jsonb_array_elements_text(filter -> 'kinds'));
-    since   bigint := coalesce((filter ->> 'since')::bigint, 0);
-    until   bigint := coalesce((filter ->> 'until')::bigint, 9223372036854775807);
-    equal   jsonb := filter - ARRAY['kinds', 'since', 'until'];
-    block   integer := wanted;
-    next    audit_hit;
-    looked  audit_hit[] := '{}'; -- candidates whose record is not yet checked
-    found   audit_hit[] := '{}';
-    seen    integer := 0;
-    farthest double precision := 'infinity';
+    kinds    text[] := CASE WHEN filter ? 'kinds' THEN ARRAY(SELECT jsonb_array_elements_text(filter -> 'kinds')) END;
+    since    bigint := coalesce((filter ->> 'since')::bigint, 0);
+    until    bigint := coalesce((filter ->> 'until')::bigint, 9223372036854775807);
+    equal    jsonb := filter - ARRAY['kinds', 'since', 'until'];
+    entry    record;
+    block    audit_hit[] := '{}'; -- found, but their records not yet looked at
+    size     integer := wanted;   -- of a block; it grows while filters hide most of it
+    nearest  double precision;    -- in the block
+    hits     audit_hit[] := '{}';
+    farthest double precision;    -- of the `wanted` best hits, once there are so many
+    seen     bigint := 0;
 BEGIN
-    FOR next IN
-        SELECT v.kind, v.id, v.embedding <=> probe
+    -- Model and kind are compared here and not in the scan, which would go on and on in search of one that
+    -- is rare.
+    FOR entry IN
+        SELECT v.model, v.kind, (v.kind, v.id, v.embedding <=> probe)::audit_hit AS hit
         FROM audit_vector AS v
-        WHERE v.model = probe_model
-            AND (kinds = '{}' OR v.kind = ANY (kinds))
-            AND v.id >= since AND v.id < until
+        WHERE v.id >= since AND v.id < until
         ORDER BY v.embedding <=> probe
     LOOP
-        looked := looked || next;
-        CONTINUE WHEN cardinality(looked) < block;
-        seen := seen + block;
-        found := found || audit_matching(looked, equal);
-        looked := '{}';
-        EXIT WHEN cardinality(found) >= wanted OR seen >= patience;
-        block := least(2 * block, 500);
+        seen := seen + 1;
+        EXIT WHEN seen > patience;
+        CONTINUE WHEN entry.model <> probe_model OR entry.kind <> ALL (kinds); -- null: all
+        block := block || entry.hit;
+        nearest := least(nearest, (entry.hit).distance);
+        CONTINUE WHEN cardinality(block) < size;
+        -- Candidates come in nearly the right order: once a whole block is too far, all are.
+        EXIT WHEN nearest > farthest;
+        hits := hits || audit_matching(block, equal);
+        farthest := audit_farthest(hits, wanted);
+        EXIT WHEN filter = '{}' AND farthest IS NOT NULL;
+        block := '{}';
+        nearest := NULL;
+        size := least(2 * size, 500);
     END LOOP;
-    found := found || audit_matching(looked, equal);
-    RETURN NEXT next;
+    hits := hits || audit_matching(block, equal);
+
+    -- Of the tail only what is nearer than that.
+    farthest := audit_farthest(hits, wanted);
+    block := ARRAY(
+        SELECT (t.kind, t.id, t.embedding <=> probe)::audit_hit
+        FROM audit_vector_tail AS t
+        WHERE t.model = probe_model
+            AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
+            AND (farthest IS NULL OR t.embedding <=> probe <= farthest)
+        ORDER BY t.embedding <=> probe
+        LIMIT CASE WHEN equal = '{}' THEN wanted END
+    );
+    RETURN QUERY
+        SELECT * FROM unnest(hits || audit_matching(block, equal)) ORDER BY distance, id DESC LIMIT wanted;
+END
+$$;
+
+-- The `wanted` nearest records, by whichever way is quicker.
+CREATE FUNCTION audit_nearest(probe vector, probe_model text, filter jsonb, wanted integer, ef integer)
+RETURNS audit_hit[]
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    -- In the planner's units; about 40 ms, and the indexes take 10 to 40 with a filter.
+    cheap CONSTANT double precision := 20000;
+    plan  json;
+    cost  double precision;
+    hits  audit_hit[];
+BEGIN
+    IF filter <> '{}' THEN
+        plan := audit_plan(filter);
+        -- To find the matches, and to look at their vectors.
+        cost := (plan ->> 'Total Cost')::double precision + (plan ->> 'Plan Rows')::double precision;
+    END IF;
+    IF cost IS NULL OR cost > cheap THEN
+        -- `probe` is a vector, so the library is loaded and knows its settings.
+        PERFORM set_config(
+            'hnsw.ef_search',
+            audit_ef_search(ef, wanted, (filter ->> 'since')::bigint, (filter ->> 'until')::bigint)::text,
+            true
+        );
+        IF audit_scans_on() THEN
+            PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+        END IF;
+        -- A candidate costs as much as ten units of looking at everything.
+        hits := ARRAY(
+            SELECT h
+            FROM audit_nearest_indexed(
+                probe, probe_model, filter, wanted, least(20000, coalesce(cost, 'infinity') / 10)::bigint
+            ) AS h
+        );
+    END IF;
+    IF cardinality(hits) >= wanted THEN
+        RETURN hits;
+    END IF;
+    RETURN ARRAY(SELECT h FROM audit_nearest_exact(probe, probe_model, filter, wanted) AS h);
+END
+$$;
+
+-- Records and how similar they are, as JSON, best first. It ends early where the page would become too
+-- large.
+CREATE FUNCTION audit_results(hits audit_hit[], min_similarity double precision) RETURNS text
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (
+        SELECT '[' || coalesce(string_agg(body, ',' ORDER BY position), '') || ']'
+        FROM (
+            SELECT body, position, sum(octet_length(body)) OVER (ORDER BY position) AS bytes
+            FROM (
+                SELECT
+                    json_build_object('audit', audit_json(a), 'similarity', 1 - h.distance)::text AS body,
+                    row_number() OVER (ORDER BY h.distance, h.id DESC) AS position
+                FROM unnest(hits) AS h
+                JOIN audit AS a ON a.kind = h.kind AND a.id = h.id
+                -- A vector of zeros has no distance to any: NaN, which is above every number.
+                WHERE a.deleted_at IS NULL AND h.distance <= 1 - coalesce(min_similarity, -1)
+            ) AS page
+        ) AS entry
+        WHERE position = 1 OR bytes <= audit_page_bytes()
+    );
+END
+$$;
+
+-- The records most like `probe`, as the answer's body: at most `wanted`, of those that match `filter` (see
+-- `audit_conditions`) and were embedded with `probe_model`. `ef` is how many candidates an HNSW index is
+-- searched for.
+CREATE FUNCTION audit_search(
+    probe text,
+    probe_model text,
+    filter jsonb,
+    wanted integer,
+    min_similarity double precision,
+    ef integer
+) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN '{"results":'
+        || audit_results(audit_nearest(probe::vector, probe_model, filter, wanted, ef), min_similarity)
+        || '}';
+END
+$$;
+
+-- The records most like one of them, as the answer's body; null if there is no such record. One
+-- without a vector is like no other.
+CREATE FUNCTION audit_similar(
+    record_kind text,
+    record_id bigint,
+    filter jsonb,
+    wanted integer,
+    min_similarity double precision,
+    ef integer
+) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    own  record;
+    hits audit_hit[] := '{}';
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM audit AS a WHERE a.kind = record_kind AND a.id = record_id AND a.deleted_at IS NULL
+    ) THEN
+        RETURN NULL;
+    END IF;
+    SELECT v.model, v.embedding INTO own
+    FROM (
+        SELECT * FROM audit_vector
+        UNION ALL
+        SELECT * FROM audit_vector_tail
+    ) AS v
+    WHERE v.kind = record_kind AND v.id = record_id;
+    IF FOUND THEN
+        -- One more, because the nearest is the record itself.
+        hits := audit_nearest(own.embedding, own.model, filter, wanted + 1, ef);
+        hits := ARRAY(
+            SELECT h
+            FROM unnest(hits) AS h
+            WHERE (h.kind, h.id) <> (record_kind, record_id)
+            ORDER BY h.distance, h.id DESC
+            LIMIT wanted
+        );
+    END IF;
+    RETURN '{"embedding_model":' || coalesce(to_json(own.model)::text, 'null')
+        || ',"results":' || audit_results(hits, min_similarity) || '}';
+END
+$$;
+
+-- Vectors of more than some 500 dimensions would be stored apart from their row, and to scan the tail
+-- would be to fetch each. Rows leave as fast as they come, so vacuum must not wait for a fifth of
+-- the table.
+ALTER TABLE audit_vector_tail ALTER COLUMN embedding SET STORAGE PLAIN;
+ALTER TABLE audit_vector_tail SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- When the tail is next to be looked at by `audit_move_tail`.
+CREATE TABLE audit_tail_move (
+    rest_until timestamptz NOT NULL
+);
+INSERT INTO audit_tail_move VALUES ('-infinity');
+
+-- Moves the oldest vectors, at most `step`, from the tail into the indexed part, and returns how many it
+-- moved. Called behind every request, so most calls must cost nothing, and moving must leave the
+-- machine to the writers: a step is followed by a rest, which is the longer the shorter the tail.
+--
+-- A search sees a vector in one of the two, because a step is one statement. One step at a time; a vector
+-- that is just being replaced or removed is left for the next.
+CREATE FUNCTION audit_move_tail(step integer) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    few   CONSTANT bigint := 500;   -- not worth a step unless they are old
+    many  CONSTANT bigint := 5000;  -- searched as long as an index of 100 000: from here on no rest
+    old   CONSTANT interval := '10 seconds';
+    began timestamptz := clock_timestamp();
+    tail  record;
+    moved bigint := 0;
+    rest  interval := '1 second';
+BEGIN
+    IF (SELECT rest_until FROM audit_tail_move) > began
+        OR NOT pg_try_advisory_xact_lock(hashtext('audit_move_tail'))
+        -- Another step may have ended in between.
+        OR (SELECT rest_until FROM audit_tail_move) > began
+    THEN
+        RETURN 0;
+    END IF;
+
+    SELECT count(*) AS length, audit_id_time(min(id)) AS since INTO tail FROM audit_vector_tail;
+    IF tail.length >= few OR tail.since < began - old THEN
+        WITH leaving AS (
+            SELECT kind, id FROM audit_vector_tail ORDER BY id LIMIT step FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM audit_vector_tail AS t
+            USING leaving AS l
+            WHERE t.kind = l.kind AND t.id = l.id
+            RETURNING t.*
+        )
+        INSERT INTO audit_vector SELECT * FROM gone
+        ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, embedding = excluded.embedding;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    IF moved > 0 THEN
+        rest := (clock_timestamp() - began) * greatest(0, (many - tail.length)::double precision / tail.length);
+    END IF;
+    UPDATE audit_tail_move SET rest_until = clock_timestamp() + rest;
+    -- A step that a crash undoes is taken again.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN moved;
 END
 $$;
