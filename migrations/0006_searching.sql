@@ -137,10 +137,10 @@ BEGIN
         -- Candidates come in nearly the right order: once a whole block is too far, all are.
         EXIT WHEN nearest > farthest;
         hits := hits || audit_matching(block, equal);
-        farthest := audit_farthest(hits, wanted);
-        EXIT WHEN filter = '{}' AND farthest IS NOT NULL;
         block := '{}';
         nearest := NULL;
+        farthest := audit_farthest(hits, wanted);
+        EXIT WHEN filter = '{}' AND farthest IS NOT NULL;
         size := least(2 * size, 500);
     END LOOP;
     hits := hits || audit_matching(block, equal);
