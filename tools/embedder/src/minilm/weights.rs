@@ -48,6 +48,11 @@ impl LoadError {
     pub(super) fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Broken(error.into())
     }
+
+    /// Whether the download failed: the network's fault, and nothing that a change of code cures.
+    pub fn is_download(&self) -> bool {
+        matches!(self, Self::Wheel(wheel::Error::Download { .. }))
+    }
 }
 
 pub(super) struct Files {
