@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask <command>`.
 
+mod bench;
 mod blackbox;
 mod cargo;
 mod check;
@@ -43,6 +44,8 @@ enum Command {
     Blackbox(blackbox::Blackbox),
     /// Check a running instance against the API's description with made-up requests
     Schemathesis(schemathesis::Schemathesis),
+    /// Measure: `cargo xtask bench --help` says what
+    Bench(bench::Bench),
     /// Print how large each component is, and which crates its code comes from
     Sizes,
     /// Check format, lints and, with cargo-deny, licences and advisories
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),
     };

@@ -1,0 +1,62 @@
+//! What the audit store does per second, and how well: `cargo xtask bench <what>`.
+
+mod catalogue;
+mod chance;
+mod embedder;
+mod incidents;
+mod latency;
+mod recall;
+mod report;
+mod store;
+mod tail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "bench",
+    bin_name = "cargo xtask bench",
+    about = "What the audit store does per second, and how well"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// Some seconds, to see that it works; the figures mean nothing
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Write the figures to this file too
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// How much of what exact search finds is found, and how fast
+    Recall,
+    /// How fast vectors are written and found while the tail takes them, and without it
+    Tail,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let report = match arguments.what {
+        What::Recall => recall::run(arguments.quick).await?,
+        What::Tail => tail::run(arguments.quick).await?,
+    };
+    report.print();
+    arguments.json.map_or(Ok(()), |file| report.save(&file))
+}

@@ -1,0 +1,65 @@
+//! Figures, as a table for people and as JSON for programs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+/// A table and what is to be said about it.
+#[derive(Debug)]
+pub(crate) struct Report {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    remarks: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(columns: &[&'static str]) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        eprintln!("    {}", cells.join(", "));
+        self.rows.push(cells);
+    }
+
+    pub(crate) fn remark(&mut self, remark: String) {
+        self.remarks.push(remark);
+    }
+
+    pub(crate) fn print(&self) {
+        println!("| {} |", self.columns.join(" | "));
+        println!("|{}", " --- |".repeat(self.columns.len()));
+        for row in &self.rows {
+            println!("| {} |", row.join(" | "));
+        }
+        for remark in &self.remarks {
+            println!("\n{remark}");
+        }
+    }
+
+    pub(crate) fn save(&self, file: &Path) -> Result<()> {
+        let rows: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let cells = self.columns.iter().zip(row);
+                let cell = |(name, text): (&&str, &String)| ((*name).to_owned(), value(text));
+                Value::Object(cells.map(cell).collect::<Map<_, _>>())
+            })
+            .collect();
+        let text = format!("{:#}\n", json!({"rows": rows, "remarks": self.remarks}));
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// A number where the cell is one.
+fn value(text: &str) -> Value {
+    text.parse::<f64>()
+        .map_or_else(|_| text.into(), |number| json!(number))
+}
