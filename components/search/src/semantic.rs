@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use audit::Vector;
 use gateway::database::{self, Parameter};
-use gateway::embedding::{self, Vector};
-use gateway::{Call, Config, Error, Reply, Result, look_after, mirror};
+use gateway::{Call, Config, Error, Reply, Result, embedding, look_after, mirror};
 
 use crate::question::Question;
 

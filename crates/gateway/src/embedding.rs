@@ -6,30 +6,12 @@ mod cache;
 mod provider;
 mod queue;
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use audit::Vector;
+
 use crate::{Config, after_response};
-
-/// What a model makes of a text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Vector(Vec<f32>);
-
-impl Vector {
-    /// As pgvector reads it: `[0.1,0.2,…]`.
-    pub fn to_sql(&self) -> String {
-        let mut text = String::with_capacity(self.0.len().saturating_mul(12));
-        let mut separator = '[';
-        for number in &self.0 {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{separator}{number}");
-            separator = ',';
-        }
-        text.push(']');
-        text
-    }
-}
 
 /// Why there is no vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,17 +141,4 @@ pub async fn embed(config: &Rc<Config>, texts: &[String]) -> Embedded {
         });
     }
     Embedded { vectors, fresh }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vectors_are_written_as_pgvector_reads_them() {
-        assert_eq!(
-            Vector(vec![0.5, -1.0, 1e-9]).to_sql(),
-            "[0.5,-1,0.000000001]"
-        );
-    }
 }

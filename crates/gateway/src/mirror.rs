@@ -10,11 +10,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use audit::Vector;
+
 pub use self::strict::{Promise, promise, promise_removal};
 use crate::config::{VectorDb, VectorDbMode};
 use crate::database::{Failure, Parameter, Session, primary, text_on};
-use crate::embedding::{self, Vector};
-use crate::{Config, after_response, log_event};
+use crate::{Config, after_response, embedding, log_event};
 
 /// Records of one delivery: a megabyte, more or less.
 const BATCH: i32 = 200;

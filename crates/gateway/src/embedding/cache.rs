@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use audit::Vector;
 use sha2::{Digest, Sha256};
 use spin_sdk::key_value::Store;
 
-use super::Vector;
 use crate::config::Embedding;
 use crate::limit::within;
 use crate::log;
@@ -85,7 +85,7 @@ pub(super) async fn works() -> bool {
 fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {
     let expiry = now.saturating_add(milliseconds(ttl)).to_le_bytes();
     let numbers: Vec<u8> = vector
-        .0
+        .numbers()
         .iter()
         .flat_map(|number| number.to_le_bytes())
         .collect();
@@ -101,7 +101,7 @@ fn decode(entry: &[u8], dimensions: usize, now: u64, ttl: Duration) -> Option<Ve
     let sound = numbers.len() == dimensions.checked_mul(4)? && *sum == checksum(*expiry, numbers);
     let (numbers, _) = numbers.as_chunks::<4>();
     (lives && sound).then(|| {
-        Vector(
+        Vector::new(
             numbers
                 .iter()
                 .map(|bytes| f32::from_le_bytes(*bytes))
@@ -133,14 +133,14 @@ mod tests {
     const TTL: Duration = Duration::from_mins(5);
 
     fn entry() -> Vec<u8> {
-        encode(&Vector(vec![0.25, -1.5]), 1_000, TTL)
+        encode(&Vector::new(vec![0.25, -1.5]), 1_000, TTL)
     }
 
     #[test]
     fn an_entry_comes_back_until_it_expires() {
         let read = |now| decode(&entry(), 2, now, TTL);
-        assert_eq!(read(1_000), Some(Vector(vec![0.25, -1.5])));
-        assert_eq!(read(300_999), Some(Vector(vec![0.25, -1.5])));
+        assert_eq!(read(1_000), Some(Vector::new(vec![0.25, -1.5])));
+        assert_eq!(read(300_999), Some(Vector::new(vec![0.25, -1.5])));
         assert_eq!(read(301_000), None, "expired");
         assert_eq!(read(0), None, "from the future");
     }

@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::Failure;
+use crate::config::Embedding;
+use crate::limit::within;
+use audit::Vector;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use serde::{Deserialize, Serialize};
-
-use super::{Failure, Vector};
-use crate::config::Embedding;
-use crate::limit::within;
 
 /// The wait before the second try; each further one is twice as long. The provider's `Retry-After`
 /// goes before.
@@ -22,23 +21,6 @@ const ANSWER_MAX: usize = 8 * 1024 * 1024;
 pub(super) const INCOMPLETE: Failure =
     Failure::unavailable("the embedding provider gave fewer vectors than asked");
 const TOO_SLOW: Failure = Failure::unavailable("the embedding provider did not answer in time");
-
-#[derive(Serialize)]
-struct Question<'a> {
-    model: &'a str,
-    input: &'a [&'a str],
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    data: Vec<Datum>,
-}
-
-#[derive(Deserialize)]
-struct Datum {
-    index: usize,
-    embedding: Vec<f32>,
-}
 
 /// Why one try gave nothing, and whether another may give something.
 struct Miss {
@@ -115,16 +97,12 @@ async fn ask(settings: &Embedding, texts: &[&str]) -> Result<Vec<Vector>, Miss> 
             ));
         }
     }
-    read(&answer, texts.len(), settings.dimensions)
+    audit::read_answer(&answer, texts.len(), settings.dimensions)
+        .map_err(|unusable| Miss::lasting(unusable.0))
 }
 
 fn request(settings: &Embedding, texts: &[&str]) -> Result<Request<Full<bytes::Bytes>>, Miss> {
-    let question = Question {
-        model: &settings.model,
-        input: texts,
-    };
-    let body = serde_json::to_vec(&question)
-        .map_err(|_| Miss::lasting("a text for the embedding provider does not serialise"))?;
+    let body = audit::question(&settings.model, texts);
     let mut request = Request::post(settings.url.as_str())
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, body.len());
@@ -154,69 +132,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> Miss {
     }
 }
 
-/// Nothing but what was asked for is a vector: the right number of finite numbers, not all of them
-/// zero, for each text once.
-fn read(answer: &[u8], count: usize, dimensions: usize) -> Result<Vec<Vector>, Miss> {
-    const WRONG: Miss =
-        Miss::lasting("the embedding provider's answer is not a list of embeddings");
-    let answer: Answer = serde_json::from_slice(answer).map_err(|_| WRONG)?;
-    let mut vectors = vec![None; count];
-    for Datum { index, embedding } in answer.data {
-        if embedding.len() != dimensions {
-            return Err(Miss::lasting(
-                "the embedding provider's vectors do not have embedding_dimensions",
-            ));
-        }
-        let length: f32 = embedding.iter().map(|number| number * number).sum();
-        if !length.is_normal() {
-            return Err(Miss::lasting(
-                "the embedding provider gave a vector without a direction",
-            ));
-        }
-        let slot = vectors.get_mut(index).filter(|slot| slot.is_none());
-        *slot.ok_or(WRONG)? = Some(Vector(embedding));
-    }
-    let incomplete = Miss {
-        failure: INCOMPLETE,
-        passing: false,
-    };
-    vectors.into_iter().collect::<Option<_>>().ok_or(incomplete)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(answer: &str) -> Result<Vec<Vector>, Failure> {
-        read(answer.as_bytes(), 2, 2).map_err(|miss| miss.failure)
-    }
-
-    #[test]
-    fn vectors_come_in_the_order_of_the_texts() {
-        let answer = r#"{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}]}"#;
-        let expected = vec![Vector(vec![1.0, 2.0]), Vector(vec![3.0, 4.0])];
-        assert_eq!(of(answer), Ok(expected));
-    }
-
-    #[test]
-    fn what_is_not_a_vector_for_each_text_is_a_failure() {
-        for answer in [
-            "",
-            "{}",
-            r#"{"error":{"message":"no"}}"#,
-            r#"{"data":[]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":2,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[0,0]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[NaN,1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1e39,1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":["1",1]}]}"#,
-        ] {
-            assert!(of(answer).is_err(), "{answer}");
-        }
-    }
 
     #[test]
     fn another_try_only_where_it_may_help() {

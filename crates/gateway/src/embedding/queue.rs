@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Failure, Vector, provider};
+use audit::Vector;
+
+use super::{Failure, provider};
 use crate::config::Embedding;
 use crate::limit::within;
 use crate::wakeup::Waiting;
