@@ -1,0 +1,150 @@
+//! `vector_db_mode = fallback`: a record is stored whatever becomes of the vector database, which gets it
+//! once it is back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use database::connect;
+use serde_json::json;
+
+use crate::pair::{Pair, count, incident};
+use crate::support::Client;
+use crate::support::payloads::{aianalysis, fresh};
+use crate::writers::{Promised, Writers};
+
+/// How long the load lasts in each state of the surroundings.
+const WHILE: Duration = Duration::from_millis(700);
+
+async fn post(client: &Client) -> i64 {
+    let answer = client
+        .post("/api/v1/audit/remediation", &incident("DiskFull"))
+        .await;
+    answer.expect(201)["id"].as_i64().unwrap()
+}
+
+async fn assert_kept(pair: &Pair, promised: &Promised) {
+    let stored: BTreeSet<i64> = pair
+        .primary_rows()
+        .await
+        .into_iter()
+        .map(|(id, ..)| id)
+        .collect();
+    for id in &promised.stored {
+        assert!(
+            stored.contains(id),
+            "record {id} was acknowledged and is lost"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_and_its_changes_reach_both_databases() {
+    let pair = Pair::start("fallback").await;
+    assert_eq!(pair.verdict().await, "ok");
+    let record = incident("DiskFull");
+    let path = "/api/v1/audit/remediation";
+    let id = pair.client.create(path, &record).await;
+    pair.assert_equal().await;
+
+    let mut next = record;
+    next["reasoning"] = json!("log files filled the volume");
+    pair.client.write(path, &next, "updated").await;
+    pair.assert_equal().await;
+    assert_eq!(pair.vector_rows().await.len(), 1);
+
+    let wordless = aianalysis("mirror", &fresh("analysis"));
+    let silent = pair.client.create("/api/v1/store/aianalysis", &wordless);
+    let silent = silent.await;
+    pair.assert_equal().await;
+    assert_eq!(pair.vector_rows().await[1], (silent, None, None));
+
+    let hidden = format!("/api/v1/store/remediation/{id}");
+    pair.client.delete(&hidden).await.expect(204);
+    pair.assert_equal().await;
+    assert_eq!(pair.vector_rows().await[0], (id, None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vector_database_that_is_killed_under_load_loses_nothing_and_costs_no_answer() {
+    let mut pair = Pair::start("fallback").await;
+    let writers = Writers::start(&pair, false, false);
+    for _ in 0..3 {
+        tokio::time::sleep(WHILE).await;
+        pair.vector.kill().unwrap();
+        tokio::time::sleep(WHILE).await;
+        assert_eq!(pair.verdict().await, "unreachable");
+        pair.vector.restart().unwrap();
+    }
+    tokio::time::sleep(WHILE).await;
+    let promised = writers.stop().await;
+    pair.assert_equal().await;
+    assert_kept(&pair, &promised).await;
+    assert_eq!(pair.verdict().await, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vector_database_that_is_frozen_under_load_loses_nothing_and_costs_no_answer() {
+    let pair = Pair::start("fallback").await;
+    let writers = Writers::start(&pair, false, false);
+    for _ in 0..2 {
+        tokio::time::sleep(WHILE).await;
+        pair.vector.freeze().unwrap();
+        tokio::time::sleep(2 * WHILE).await;
+        pair.vector.thaw().unwrap();
+    }
+    tokio::time::sleep(WHILE).await;
+    let promised = writers.stop().await;
+    pair.assert_equal().await;
+    assert_kept(&pair, &promised).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_killed_between_the_databases_leaves_the_rest_to_the_next() {
+    let mut pair = Pair::start("fallback").await;
+    let writers = Writers::start(&pair, false, true);
+    for _ in 0..3 {
+        tokio::time::sleep(WHILE).await;
+        pair.kill_host().await;
+    }
+    let promised = writers.stop().await;
+    pair.assert_equal().await;
+    assert_kept(&pair, &promised).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_vector_database_is_away_the_outbox_remembers() {
+    let mut pair = Pair::start("fallback").await;
+    post(&pair.client).await;
+    pair.assert_equal().await;
+
+    pair.vector.kill().unwrap();
+    let ids = [post(&pair.client).await, post(&pair.client).await];
+    let primary = connect(&pair.primary_url).await.unwrap();
+    let left = "SELECT count(*) FROM audit_outbox";
+    assert_eq!(count(&primary, left).await, 2);
+
+    pair.vector.restart().unwrap();
+    pair.assert_equal().await;
+    let told: Vec<i64> = pair.vector_rows().await.iter().map(|row| row.0).collect();
+    assert!(ids.iter().all(|id| told.contains(id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_may_repeat_and_overtake_each_other() {
+    let pair = Pair::start("fallback").await;
+    let id = post(&pair.client).await;
+    pair.assert_equal().await;
+    let before = pair.vector_rows().await;
+
+    // An earlier state arrives late, twice.
+    let vector = connect(&pair.vector_url).await.unwrap();
+    let late = json!([{
+        "id": id, "kind": "remediation", "revision": 0, "created_at": "2025-01-01T00:00:00Z",
+        "model": null, "embedding": null,
+    }]);
+    for _ in 0..2 {
+        let sql = "SELECT audit_embeddings_apply($1::text::jsonb)";
+        vector.query(sql, &[&late.to_string()]).await.unwrap();
+    }
+    assert_eq!(pair.vector_rows().await, before);
+}

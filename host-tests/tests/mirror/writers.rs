@@ -1,0 +1,119 @@
+//! Load: clients that write, change and hide records, and remember what they were promised.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::pair::{Pair, incident};
+use crate::support::{Answer, Client};
+
+const WRITERS: usize = 8;
+
+/// Clients at work.
+pub(crate) struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Promised>>,
+}
+
+/// What the service acknowledged.
+#[derive(Default)]
+pub(crate) struct Promised {
+    /// Records that must be there.
+    pub(crate) stored: Vec<i64>,
+    /// Requests that were refused because something is away.
+    pub(crate) refused: usize,
+}
+
+impl Writers {
+    /// Starts them. With `strict` an answer may be 503 or 504; the host may be killed with `host_may_die`.
+    pub(crate) fn start(pair: &Pair, strict: bool, host_may_die: bool) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = (0..WRITERS)
+            .map(|_| {
+                let writer = Writer {
+                    client: pair.client.clone(),
+                    strict,
+                    host_may_die,
+                    promised: Promised::default(),
+                };
+                tokio::spawn(writer.write_until(stop.clone()))
+            })
+            .collect();
+        Self { stop, tasks }
+    }
+
+    /// Stops them; returns what all were promised.
+    pub(crate) async fn stop(self) -> Promised {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = Promised::default();
+        for task in self.tasks {
+            let promised = task.await.unwrap();
+            all.stored.extend(promised.stored);
+            all.refused += promised.refused;
+        }
+        assert!(all.stored.len() > WRITERS, "the writers wrote nothing");
+        all
+    }
+}
+
+struct Writer {
+    client: Client,
+    strict: bool,
+    host_may_die: bool,
+    promised: Promised,
+}
+
+impl Writer {
+    async fn write_until(mut self, stop: Arc<AtomicBool>) -> Promised {
+        let mut round = 0_usize;
+        while !stop.load(Ordering::Relaxed) {
+            let mut record = incident("PodCrashLooping");
+            if let Some(id) = self.post(&record).await {
+                self.promised.stored.push(id);
+                round += 1;
+                if round.is_multiple_of(3) {
+                    // The next step of the same remediation, with another text.
+                    record["reasoning"] = json!(format!("step {round} of the cure"));
+                    self.post(&record).await;
+                }
+                if round.is_multiple_of(5) {
+                    let path = format!("/api/v1/store/remediation/{id}");
+                    self.send(Method::DELETE, &path, &Value::Null).await;
+                }
+            } else {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        self.promised
+    }
+
+    /// The id of the record, if it was acknowledged.
+    async fn post(&mut self, record: &Value) -> Option<i64> {
+        let answer = self
+            .send(Method::POST, "/api/v1/audit/remediation", record)
+            .await?;
+        answer.value()["id"].as_i64()
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: &Value) -> Option<Answer> {
+        let headers = [("content-type", "application/json")];
+        let sent = self
+            .client
+            .try_send(method, path, &headers, body.to_string())
+            .await;
+        match sent {
+            Ok(answer) if answer.status.is_success() => Some(answer),
+            Ok(answer) if self.strict && [503, 504].contains(&answer.status.as_u16()) => {
+                self.promised.refused += 1;
+                None
+            }
+            Ok(answer) => panic!("{}: {} {}", answer.request, answer.status, answer.text()),
+            Err(_) if self.host_may_die => None,
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+}
