@@ -91,6 +91,34 @@ CREATE FUNCTION audit_farthest(hits audit_hit[], wanted integer) RETURNS double 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT distance FROM unnest(hits) ORDER BY distance OFFSET wanted - 1 LIMIT 1);
 
+-- What of the tail is no farther than `farthest`: the `wanted` nearest, or all if that is null. By itself,
+-- because the switches of `audit_nearest_indexed` would have it read through the primary key, which takes
+-- a third longer.
+CREATE FUNCTION audit_nearest_in_tail(
+    probe vector,
+    probe_model text,
+    kinds text[],
+    since bigint,
+    until bigint,
+    farthest double precision,
+    wanted integer
+) RETURNS audit_hit[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = on SET enable_sort = on SET enable_indexscan = off SET enable_bitmapscan = off
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT (t.kind, t.id, t.embedding <=> probe)::audit_hit
+        FROM audit_vector_tail AS t
+        WHERE t.model = probe_model
+            AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
+            AND (farthest IS NULL OR t.embedding <=> probe <= farthest)
+        ORDER BY t.embedding <=> probe
+        LIMIT wanted
+    );
+END
+$$;
+
 -- As `audit_nearest_exact`, but through the indexes, which miss some, and the tail, of which it looks at
 -- all. Finds fewer than `wanted` where it gives up: HNSW scans end, and a filter may hide whatever is
 -- near.
@@ -145,16 +173,9 @@ BEGIN
     END LOOP;
     hits := hits || audit_matching(block, equal);
 
-    -- Of the tail only what is nearer than that.
-    farthest := audit_farthest(hits, wanted);
-    block := ARRAY(
-        SELECT (t.kind, t.id, t.embedding <=> probe)::audit_hit
-        FROM audit_vector_tail AS t
-        WHERE t.model = probe_model
-            AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
-            AND (farthest IS NULL OR t.embedding <=> probe <= farthest)
-        ORDER BY t.embedding <=> probe
-        LIMIT CASE WHEN equal = '{}' THEN wanted END
+    block := audit_nearest_in_tail(
+        probe, probe_model, kinds, since, until,
+        audit_farthest(hits, wanted), CASE WHEN equal = '{}' THEN wanted END
     );
     RETURN QUERY
         SELECT * FROM unnest(hits || audit_matching(block, equal)) ORDER BY distance, id DESC LIMIT wanted;
@@ -173,6 +194,9 @@ DECLARE
     cost  double precision;
     hits  audit_hit[];
 BEGIN
+    IF wanted < 1 THEN
+        RETURN '{}';
+    END IF;
     IF filter <> '{}' THEN
         plan := audit_plan(filter);
         -- To find the matches, and to look at their vectors.
@@ -307,7 +331,7 @@ INSERT INTO audit_tail_move VALUES ('-infinity');
 
 -- Moves the oldest vectors, at most `step`, from the tail into the indexed part, and returns how many it
 -- moved. Called behind every request, so most calls must cost nothing, and moving must leave the
--- machine to the writers: a step is followed by a rest, which is the longer the shorter the tail.
+-- machine to the writers: a step is followed by a rest, the longer the shorter the tail.
 --
 -- A search sees a vector in one of the two, because a step is one statement. One step at a time; a vector
 -- that is just being replaced or removed is left for the next.
@@ -346,7 +370,10 @@ BEGIN
         GET DIAGNOSTICS moved = ROW_COUNT;
     END IF;
     IF moved > 0 THEN
-        rest := (clock_timestamp() - began) * greatest(0, (many - tail.length)::double precision / tail.length);
+        rest := least(
+            rest,
+            (clock_timestamp() - began) * greatest(0, (many - tail.length)::double precision / tail.length)
+        );
     END IF;
     UPDATE audit_tail_move SET rest_until = clock_timestamp() + rest;
     -- A step that a crash undoes is taken again.
