@@ -1,24 +1,41 @@
-//! `cargo xtask env`: what `spin up` needs to find the database.
+//! `cargo xtask env`: what `spin up` needs to find the databases.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::variables;
+use crate::variables::{self, Variables};
 
 #[derive(clap::Args)]
 pub(crate) struct Env {
     /// The database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: String,
+    /// The vector database, if there is one
+    #[arg(
+        long,
+        env = "VECTOR_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    vector_database_url: Option<String>,
 }
 
 impl Env {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        for (name, value) in variables::of_database(&self.database_url)? {
+        for (name, value) in self.variables()? {
             println!("export {name}={}", quoted(&value));
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn variables(&self) -> Result<Variables> {
+        let mut variables = variables::of_database(&self.database_url)?;
+        let vector_database_url = self.vector_database_url.as_deref().unwrap_or_default();
+        if !vector_database_url.is_empty() {
+            variables.extend(variables::of_vector_database(vector_database_url)?);
+        }
+        Ok(variables)
     }
 }
 
@@ -30,6 +47,23 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_vector_database_is_there_if_its_url_is() {
+        let count = |vector_database_url: Option<&str>| {
+            let env = Env {
+                database_url: "postgres://me@localhost".to_owned(),
+                vector_database_url: vector_database_url.map(str::to_owned),
+            };
+            let variables = env.variables().expect("valid URLs").into_iter();
+            variables
+                .filter(|(name, _)| name.contains("VECTOR_DB"))
+                .count()
+        };
+        assert_eq!(count(None), 0);
+        assert_eq!(count(Some("")), 0);
+        assert_eq!(count(Some("postgres://me@vectors.example")), 7);
+    }
 
     #[test]
     fn nothing_in_a_value_reaches_the_shell() {

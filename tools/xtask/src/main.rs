@@ -38,7 +38,7 @@ enum Command {
     Test(test::Test),
     /// Bring a database to the latest schema
     Migrate(migrate::Migrate),
-    /// Print the Spin variables that lead to a database, for a shell to evaluate
+    /// Print the Spin variables that lead to the databases, for a shell to evaluate
     Env(env::Env),
     /// Run the black-box suite against a running instance
     Blackbox(blackbox::Blackbox),
