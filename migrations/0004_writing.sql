@@ -22,22 +22,35 @@ RETURN ARRAY[
     CASE WHEN a.kind = 'remediation' AND a.remediation_request_id IS NULL THEN a.name END
 ];
 
+-- A text within a document; null for any other value.
+CREATE FUNCTION audit_text(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(value) = 'string' THEN value #>> '{}' END;
+
 -- What the embedding of a record depends on: the parts of its text. Same as `Parts::of` in
--- crates/audit/src/embedding.rs, which makes the text; here they only tell whether it changed.
+-- crates/audit/src/embedding.rs, which makes the text of a record that is just being written.
 CREATE FUNCTION audit_embedding_parts(a audit) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN jsonb_strip_nulls(jsonb_build_object(
-    'alert', nullif(coalesce(a.alert_name, a.document #>> '{signalContext,alertname}'), ''),
+    'alert', nullif(coalesce(a.alert_name, audit_text(a.document #> '{signalContext,alertname}')), ''),
     'severity', a.severity,
     'target', nullif(coalesce(a.target_resource, a.resource), ''),
     'action', nullif(coalesce(
-        a.action_type, a.action, a.document ->> 'recommendedAction', a.document ->> 'recommended_action',
-        a.document ->> 'stepName', a.document ->> 'workflowName', a.workflow_type
+        a.action_type,
+        a.action,
+        audit_text(a.document -> 'recommendedAction'),
+        audit_text(a.document -> 'recommended_action'),
+        audit_text(a.document -> 'stepName'),
+        audit_text(a.document -> 'workflowName'),
+        a.workflow_type
     ), ''),
     'cause', nullif(coalesce(
-        a.document ->> 'rootCause', a.document ->> 'root_cause', a.findings ->> 'rootCause', a.findings ->> 'root_cause'
+        audit_text(a.document -> 'rootCause'),
+        audit_text(a.document -> 'root_cause'),
+        audit_text(a.findings -> 'rootCause'),
+        audit_text(a.findings -> 'root_cause')
     ), ''),
-    'reasoning', nullif(a.document ->> 'reasoning', ''),
+    'reasoning', nullif(audit_text(a.document -> 'reasoning'), ''),
     'error', nullif(a.error_message, '')
 ));
 
