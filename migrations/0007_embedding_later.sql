@@ -5,9 +5,12 @@
 -- Until when somebody is embedding on behalf of all instances. One at a time is enough, and keeps a
 -- provider that has just come back from being overrun.
 CREATE TABLE audit_embedding_lease (
-    busy_until timestamptz NOT NULL
+    busy_until timestamptz NOT NULL,
+    -- Records at a time. It grows with each answer and shrinks with each failure: a provider too slow for
+    -- many in its time would never answer.
+    batch      integer     NOT NULL
 );
-INSERT INTO audit_embedding_lease VALUES ('-infinity');
+INSERT INTO audit_embedding_lease VALUES ('-infinity', 1);
 
 -- Records whose text the provider refused, so that they do not hold up the others.
 CREATE TABLE audit_embedding_refusal (
@@ -18,8 +21,16 @@ CREATE TABLE audit_embedding_refusal (
     PRIMARY KEY (kind, id)
 );
 
--- At most `wanted` records that `embedding_model` is to embed, as an array of {kind, id, version, parts},
--- those without any vector first, the newest of them first.
+-- Whether a provider refused the text of a record so recently that it need not be asked again.
+CREATE FUNCTION audit_embedding_refused(record_kind text, record_id bigint) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT FROM audit_embedding_refusal AS r
+    WHERE r.kind = record_kind AND r.id = record_id AND r.retry_at > now()
+);
+
+-- At most `wanted` records that `model` is to embed, as an array of {kind, id, version, parts}, those
+-- without any vector first, the newest of them first.
 CREATE FUNCTION audit_embedding_pending(model text, wanted integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -34,24 +45,25 @@ BEGIN
         FROM (
             (
                 SELECT a FROM audit AS a
-                WHERE a.embedding_model IS NULL
-                    AND NOT EXISTS (
-                        SELECT FROM audit_embedding_refusal AS r
-                        WHERE r.kind = a.kind AND r.id = a.id AND r.retry_at > now()
-                    )
+                WHERE a.embedding_model IS NULL AND NOT audit_embedding_refused(a.kind, a.id)
                 ORDER BY a.id DESC
                 LIMIT wanted
             )
             UNION ALL
             (
                 SELECT a FROM audit AS a
-                WHERE a.embedding_model > '' AND a.embedding_model < model AND a.deleted_at IS NULL
+                WHERE a.embedding_model > ''
+                    AND a.embedding_model < model
+                    AND a.deleted_at IS NULL
+                    AND NOT audit_embedding_refused(a.kind, a.id)
                 LIMIT wanted
             )
             UNION ALL
             (
                 SELECT a FROM audit AS a
-                WHERE a.embedding_model > model AND a.deleted_at IS NULL
+                WHERE a.embedding_model > model
+                    AND a.deleted_at IS NULL
+                    AND NOT audit_embedding_refused(a.kind, a.id)
                 LIMIT wanted
             )
             LIMIT wanted
@@ -62,7 +74,7 @@ $$;
 
 -- As `audit_embedding_pending`, for one caller at a time: null if there is nothing to do or somebody else
 -- does it. The caller has `lease` to bring the vectors.
-CREATE FUNCTION audit_embedding_claim(model text, wanted integer, lease interval) RETURNS jsonb
+CREATE FUNCTION audit_embedding_claim(model text, lease interval) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -71,7 +83,7 @@ BEGIN
     IF EXISTS (SELECT FROM audit_embedding_lease WHERE busy_until > clock_timestamp()) THEN
         RETURN NULL;
     END IF;
-    pending := audit_embedding_pending(model, wanted);
+    pending := audit_embedding_pending(model, (SELECT batch FROM audit_embedding_lease));
     IF pending = '[]' THEN
         RETURN NULL;
     END IF;
@@ -82,11 +94,14 @@ BEGIN
 END
 $$;
 
--- Lets the next caller claim after `pause`.
-CREATE FUNCTION audit_embedding_release(pause interval) RETURNS void
+-- Lets the next caller claim: more records if the provider answered for all of these, fewer and after
+-- `pause` if it did not.
+CREATE FUNCTION audit_embedding_release(complete boolean, pause interval, largest integer) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-    UPDATE audit_embedding_lease SET busy_until = clock_timestamp() + pause;
+    UPDATE audit_embedding_lease
+    SET busy_until = CASE WHEN complete THEN clock_timestamp() ELSE clock_timestamp() + pause END,
+        batch = CASE WHEN complete THEN least(batch * 2, largest) ELSE greatest(batch / 2, 1) END;
 END;
 
 -- Stores vectors of pending records: an array of {kind, id, version, model, vector}, without `vector` where

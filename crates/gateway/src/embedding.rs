@@ -104,7 +104,8 @@ pub async fn cache_verdict(config: &Config) -> &'static str {
     }
 }
 
-/// Embeds texts within the configured time.
+/// Embeds texts. The provider has the configured time; what the cache took does not count, because a
+/// cache that fails must not cost the vector.
 pub async fn embed(config: &Rc<Config>, texts: &[String]) -> Embedded {
     let Some(settings) = &config.embedding else {
         return Embedded {
@@ -112,7 +113,6 @@ pub async fn embed(config: &Rc<Config>, texts: &[String]) -> Embedded {
             fresh: Vec::new(),
         };
     };
-    let deadline = Instant::now() + settings.timeout;
     let keys: Vec<String> = texts
         .iter()
         .map(|text| cache::key(settings, text))
@@ -125,6 +125,7 @@ pub async fn embed(config: &Rc<Config>, texts: &[String]) -> Embedded {
         .filter(|(_, found)| found.is_none())
         .map(|(text, _)| text.clone())
         .collect();
+    let deadline = Instant::now() + settings.timeout;
     let mut fetched = queue::embed(config, missing, deadline).await.into_iter();
 
     let mut fresh = Vec::new();

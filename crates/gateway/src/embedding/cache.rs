@@ -3,11 +3,12 @@
 //! An entry is its expiry (milliseconds since 1970, 8 bytes), a checksum (8 bytes) and the vector's
 //! numbers (4 bytes each), all little-endian. Whatever is wrong with the store or an entry is a miss.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use audit::Vector;
 use sha2::{Digest, Sha256};
-use spin_sdk::key_value::Store;
+use spin_sdk::key_value::{Error as StoreError, Store};
 
 use crate::config::Embedding;
 use crate::limit::within;
@@ -19,6 +20,14 @@ const LIMIT: Duration = Duration::from_millis(100);
 
 /// How long the store may take behind the response.
 const PUT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the store is left alone after it failed. A local store that is locked gives up after five
+/// seconds, and holds the whole instance until then.
+const REST: Duration = Duration::from_secs(10);
+
+thread_local! {
+    static REST_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// Where the vector of a text is kept.
 pub(super) fn key(settings: &Embedding, text: &str) -> String {
@@ -41,45 +50,48 @@ pub(super) fn key(settings: &Embedding, text: &str) -> String {
 pub(super) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Vec<Option<Vector>> {
     let mut found = vec![None; keys.len()];
     let read = async {
-        let Ok(store) = Store::open_default().await else {
-            return;
-        };
+        let store = Store::open_default().await?;
         for (found, key) in found.iter_mut().zip(keys) {
-            // A store that fails once is not asked again.
-            let Ok(entry) = store.get(key).await else {
-                return;
-            };
+            let entry = store.get(key).await?;
             *found = entry.and_then(|entry| decode(&entry, dimensions, now(), ttl));
         }
+        Ok(())
     };
-    within(LIMIT, read).await;
+    attempt(LIMIT, read).await;
     found
 }
 
 /// Keeps vectors for `ttl`.
 pub(super) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
     let write = async {
-        let Ok(store) = Store::open_default().await else {
-            return;
-        };
+        let store = Store::open_default().await?;
         for (key, vector) in vectors {
-            if store.set(key, encode(vector, now(), ttl)).await.is_err() {
-                return;
-            }
+            store.set(key, encode(vector, now(), ttl)).await?;
         }
+        Ok(())
     };
-    within(PUT_LIMIT, write).await;
+    attempt(PUT_LIMIT, write).await;
 }
 
 /// Whether the store answers.
 pub(super) async fn works() -> bool {
     let read = async {
         let store = Store::open_default().await?;
-        store.get("emb:").await
+        store.get("emb:").await.map(drop)
     };
-    within(LIMIT, read)
-        .await
-        .is_some_and(|outcome| outcome.is_ok())
+    attempt(LIMIT, read).await
+}
+
+/// Whether `work` with the store came to its end. It is not even begun while the store rests.
+async fn attempt(limit: Duration, work: impl Future<Output = Result<(), StoreError>>) -> bool {
+    if REST_UNTIL.get().is_some_and(|until| Instant::now() < until) {
+        return false;
+    }
+    let worked = matches!(within(limit, work).await, Some(Ok(())));
+    if !worked {
+        REST_UNTIL.set(Some(Instant::now() + REST));
+    }
+    worked
 }
 
 fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {

@@ -11,8 +11,8 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 
-/// The wait before the second try; each further one is twice as long. The provider's `Retry-After`
-/// goes before.
+/// The wait before the second try; each further one is twice as long. A provider's `Retry-After` may
+/// make it longer, not shorter: some round down to nothing.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// The largest answer that is read: 128 vectors of 1536 numbers in their longest form, and some more.
@@ -66,7 +66,7 @@ pub(super) async fn fetch(
             Failure::Unavailable {
                 retry_after: Some(asked),
                 ..
-            } => *asked,
+            } => wait.max(*asked),
             _ => wait,
         };
         let left = deadline.saturating_duration_since(Instant::now());

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::database::{Failure, Parameter, Session, primary};
 use crate::{Config, embedding, mirror};
 
-/// Records at a time: one question to the provider.
-const BATCH: i32 = 64;
+/// The most records at a time: one question to the provider.
+const LARGEST: i32 = 64;
 
 /// Batches behind one request. More would keep an instance from being given up when it is idle.
 const BATCHES: u32 = 8;
@@ -49,7 +49,7 @@ pub(super) async fn some(config: &Rc<Config>) -> Result<(), Failure> {
     for _ in 0..BATCHES {
         let claimed = session
             .text(
-                &format!("SELECT audit_embedding_claim($1, {BATCH}, '{LEASE}')::text"),
+                &format!("SELECT audit_embedding_claim($1, '{LEASE}')::text"),
                 &[Parameter::Str(model.to_owned())],
             )
             .await?;
@@ -59,11 +59,10 @@ pub(super) async fn some(config: &Rc<Config>) -> Result<(), Failure> {
         let pending: Vec<Pending> = serde_json::from_str(&claimed)
             .map_err(|error| Failure::Other(format!("the pending records: {error}")))?;
         let complete = embed(config, model, &session, &pending).await?;
-        let pause = if complete { "0 seconds" } else { PAUSE };
         session
             .text(
-                &format!("SELECT audit_embedding_release('{pause}')::text"),
-                &[],
+                &format!("SELECT audit_embedding_release($1, '{PAUSE}', {LARGEST})::text"),
+                &[Parameter::Boolean(complete)],
             )
             .await?;
         mirror::deliver_soon(config);
