@@ -9,6 +9,8 @@
 pub mod client;
 pub mod openapi;
 pub mod payloads;
+pub mod process;
+pub mod provider;
 pub mod service;
 
 pub use client::{Answer, Client};

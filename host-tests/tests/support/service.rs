@@ -2,11 +2,13 @@
 //! database of its own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use database::TestDatabase;
-use host::{GuestOutput, Options, Running};
+use host::{Captured, GuestOutput, Options, ReuseLimits, Running};
+use tempfile::TempDir;
 use url::Url;
 
 use super::Client;
@@ -17,7 +19,8 @@ pub struct Service {
     pub client: Client,
     /// Its database.
     pub database: TestDatabase,
-    host: Running,
+    /// The host.
+    pub host: Host,
 }
 
 impl Service {
@@ -28,14 +31,19 @@ impl Service {
 
     /// Starts one with these variables beside those of the database.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::with_limits(variables, ReuseLimits::default()).await
+    }
+
+    /// The same, whose instances are used within `limits`.
+    pub async fn with_limits(variables: &[(&str, &str)], limits: ReuseLimits) -> Self {
         let database = TestDatabase::create().await;
         let mut all = of_database(database.url());
         for (name, value) in variables {
             all.insert((*name).to_owned(), (*value).to_owned());
         }
-        let host = start_host(all).await;
+        let host = Host::start(all, limits).await;
         Self {
-            client: Client::new(&format!("http://{}", host.addr())),
+            client: host.client(),
             database,
             host,
         }
@@ -44,6 +52,58 @@ impl Service {
     /// Stops the host; the database goes with this value.
     pub async fn stop(self) {
         self.host.stop().await;
+    }
+}
+
+/// A native host that runs the workspace's `spin.toml`, with a folder of its own for what it keeps.
+pub struct Host {
+    running: Running,
+    log: Captured,
+    state: TempDir,
+}
+
+impl Host {
+    /// Starts one with these variables, whose instances are used within `limits`.
+    pub async fn start(variables: BTreeMap<String, String>, limits: ReuseLimits) -> Self {
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let log = Captured::default();
+        let mut options = Options::new(workspace().join("spin.toml"));
+        options.variables = variables;
+        options.runtime_config = Some(workspace().join("runtime-config.toml"));
+        options.state_dir = state.path().to_owned();
+        options.reuse = limits;
+        options.output = GuestOutput::Capture(log.clone());
+        let running = host::start(options).await.expect("the native host starts");
+        Self {
+            running,
+            log,
+            state,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.running.addr()
+    }
+
+    /// Talks to it.
+    pub fn client(&self) -> Client {
+        Client::new(&format!("http://{}", self.addr()))
+    }
+
+    /// What the components have logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The SQLite file of the key-value store; made at the first use.
+    pub fn key_value_file(&self) -> PathBuf {
+        self.state.path().join("sqlite_key_value.db")
+    }
+
+    /// Stops it, and waits for the work behind its responses.
+    pub async fn stop(self) {
+        self.running.stop().await;
     }
 }
 
@@ -76,13 +136,9 @@ fn start_shared() -> String {
     receiver.recv().expect("the shared service did not start")
 }
 
-/// A native host that runs the workspace's `spin.toml`.
-pub async fn start_host(variables: BTreeMap<String, String>) -> Running {
-    let mut options = Options::new(workspace().join("spin.toml"));
-    options.variables = variables;
-    options.runtime_config = Some(workspace().join("runtime-config.toml"));
-    options.output = GuestOutput::Discard;
-    host::start(options).await.expect("the native host starts")
+/// A host with these variables, for tests that bring their own database.
+pub async fn start_host(variables: BTreeMap<String, String>) -> Host {
+    Host::start(variables, ReuseLimits::default()).await
 }
 
 /// The variables that lead to the database at `url`.

@@ -1,0 +1,19 @@
+//! Embedding on write, the cache, embedding later, and searching, against a provider that misbehaves.
+//! Each test has a native host, a database and a provider of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod caching;
+mod changing;
+mod configuration;
+mod failing;
+mod later;
+mod models;
+mod refusing;
+mod retrying;
+mod searching;
+mod similar;
+mod stage;
+mod words;
+mod writing;

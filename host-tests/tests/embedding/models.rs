@@ -1,0 +1,105 @@
+//! Another model: everything is embedded anew behind requests, and nothing stands still meanwhile.
+
+use host::ReuseLimits;
+use serde_json::json;
+
+use crate::stage::{PATIENCE, PAUSE, Stage, embedding_by, incident};
+use crate::support::provider::vector;
+use crate::support::service::{Host, of_database};
+
+const NEW: &str = "hash-2";
+
+async fn host_with_new_model(stage: &Stage) -> Host {
+    let mut variables = of_database(stage.service.database.url());
+    let url = stage.provider.url();
+    for (name, value) in embedding_by(&url) {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    variables.insert("embedding_model".to_owned(), NEW.to_owned());
+    Host::start(variables, ReuseLimits::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_model_embeds_everything_anew_without_a_pause() {
+    let stage = Stage::start().await;
+    let mut words: Vec<String> = (0..60).map(|n| format!("incident number {n}")).collect();
+    for words in &words {
+        stage.embed(words).await;
+    }
+    // A record without words has no model and needs none.
+    let silent = json!({
+        "name": "silent", "namespace": "shop", "phase": "pending",
+        "createdAt": "2025-11-05T10:00:00Z", "correlationId": "c",
+    });
+    stage.client.create("/api/v1/audit/workflow", &silent).await;
+
+    let host = host_with_new_model(&stage).await;
+    let client = host.client();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let left = "SELECT count(*) FROM audit WHERE embedding_model NOT IN ('', 'hash-2')";
+    while stage.count(left).await > 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "still not embedded anew"
+        );
+        let more = format!("written meanwhile {}", words.len());
+        let path = "/api/v1/audit/remediation";
+        let created = client.post(path, &incident(&more)).await.expect(201);
+        assert_eq!(created["embedding_id"], created["id"]);
+        let question = json!({"query": more, "limit": 1});
+        let found = client
+            .post("/api/v1/query/semantic", &question)
+            .await
+            .expect(200);
+        assert_eq!(found["results"][0]["audit"]["id"], created["id"]);
+        stage.assert_sound().await;
+        words.push(more);
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    let rows = "SELECT alert_name, embedding::text FROM audit WHERE embedding_model <> ''";
+    let rows = stage.db.query(rows, &[]).await.unwrap();
+    assert_eq!(rows.len(), words.len());
+    for row in rows {
+        let (words, stored): (String, String) = (row.get(0), row.get(1));
+        let stored: Vec<f32> = serde_json::from_str(&stored).unwrap();
+        assert_eq!(stored, vector(NEW, &words), "{words}");
+    }
+    host.stop().await;
+    stage.stop().await;
+}
+
+/// Vectors of two models cannot be compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_compares_with_vectors_of_its_own_model_only() {
+    let mut stage = Stage::start().await;
+    let old = stage.embed("an incident").await;
+    // The new host has no provider to embed anew with.
+    let host = host_with_new_model(&stage).await;
+    let client = host.client();
+    let path = "/api/v1/audit/remediation";
+    let hold = "UPDATE audit_embedding_lease SET busy_until = now() + interval '1 hour'";
+    stage.db.batch_execute(hold).await.unwrap();
+    let new = client.create(path, &incident("an incident")).await;
+
+    let question = json!({"query": "an incident"});
+    let found = client
+        .post("/api/v1/query/semantic", &question)
+        .await
+        .expect(200);
+    assert_eq!(
+        crate::stage::ids(found["results"].as_array().unwrap()),
+        [new]
+    );
+    assert_eq!(stage.found("an incident").await, [old]);
+    for (id, model) in [(old, "hash"), (new, NEW)] {
+        let similar = client
+            .get(&format!("/api/v1/incidents/{id}/similar"))
+            .await
+            .expect(200);
+        assert_eq!(similar, json!({"embedding_model": model, "results": []}));
+    }
+    stage.provider.stop();
+    host.stop().await;
+    stage.stop().await;
+}

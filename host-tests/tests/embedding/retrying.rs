@@ -1,0 +1,79 @@
+//! A provider that fails for a moment is asked again, as long as there is time.
+
+use std::time::{Duration, Instant};
+
+use crate::stage::{Stage, UNCACHED};
+use crate::support::provider::{Behaviour, Provider};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_recovers_in_time_costs_nothing() {
+    for fault in [
+        Behaviour::Status(500, None),
+        Behaviour::Status(502, None),
+        Behaviour::Status(503, None),
+        Behaviour::Status(429, None),
+        Behaviour::Close,
+    ] {
+        let stage = Stage::start().await;
+        stage.provider.once(fault.clone());
+        stage.provider.once(fault);
+        let id = stage.embed("for a moment").await;
+        assert_eq!(stage.provider.texts(), ["for a moment"; 3]);
+        let expected = Provider::vector("for a moment");
+        assert_eq!(stage.vector(id).await, Some(expected));
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_will_not_get_better_is_not_asked_again() {
+    for fault in [
+        Behaviour::Status(401, None),
+        Behaviour::Status(404, None),
+        Behaviour::ErrorBody,
+        Behaviour::WrongDimension,
+        Behaviour::Zeros,
+    ] {
+        let stage = Stage::start().await;
+        stage.provider.once(fault.clone());
+        stage.leave("for good").await;
+        assert_eq!(stage.provider.count(), 1, "{fault:?}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_is_waited_for() {
+    let stage = Stage::start().await;
+    stage.provider.once(Behaviour::Status(429, Some("2")));
+    let began = Instant::now();
+    stage.embed("in two seconds").await;
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert_eq!(stage.provider.count(), 2);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_beyond_the_time_is_not_waited_for() {
+    let stage = Stage::start().await;
+    stage.provider.once(Behaviour::Status(429, Some("3600")));
+    let began = Instant::now();
+    stage.leave("in an hour").await;
+    // The service would have had a minute.
+    assert!(began.elapsed() < Duration::from_secs(50));
+    assert_eq!(stage.provider.count(), 1);
+    stage.stop().await;
+}
+
+/// As some limiters say it when they round down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_of_nothing_is_no_invitation_to_hammer() {
+    for status in [429, 503] {
+        let stage = Stage::with(&[("embedding_timeout", "2s"), UNCACHED]).await;
+        stage.provider.behave(Behaviour::Status(status, Some("0")));
+        stage.leave("now").await;
+        let count = stage.provider.count();
+        assert!(count <= 20, "asked {count} times within two seconds");
+        stage.stop().await;
+    }
+}

@@ -1,0 +1,220 @@
+//! A service with its provider, and looks into its database.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::Client;
+use crate::support::payloads::fresh;
+use crate::support::provider::{MODEL, Provider};
+use crate::support::service::Service;
+use host::ReuseLimits;
+
+/// No wait of a test takes this long, not even on a slow machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Between two looks.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+
+/// Without the cache, so that the provider is asked for every text.
+pub(crate) const UNCACHED: (&str, &str) = ("cache_enabled", "false");
+
+/// A provider that fails is given up after this.
+pub(crate) const SHORT: (&str, &str) = ("embedding_timeout", "500ms");
+
+/// A service, its provider and a session of its database.
+pub(crate) struct Stage {
+    pub(crate) service: Service,
+    pub(crate) client: Client,
+    pub(crate) provider: Provider,
+    pub(crate) db: tokio_postgres::Client,
+}
+
+impl Stage {
+    /// Waits for the provider as long as it takes, because a slow machine must not fail a test.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with these variables.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::build(Provider::start().await, variables, ReuseLimits::default()).await
+    }
+
+    /// The same, in which every request has an instance of its own.
+    pub(crate) async fn with_fresh_instances(variables: &[(&str, &str)]) -> Self {
+        Self::build(Provider::start().await, variables, single_use()).await
+    }
+
+    /// Everything chosen by the test.
+    pub(crate) async fn build(
+        provider: Provider,
+        variables: &[(&str, &str)],
+        limits: ReuseLimits,
+    ) -> Self {
+        let url = provider.url();
+        let mut all = embedding_by(&url);
+        all.extend(variables);
+        let service = Service::with_limits(&all, limits).await;
+        Self {
+            client: service.client.clone(),
+            db: service.database.client().await,
+            service,
+            provider,
+        }
+    }
+
+    /// Posts an incident about `words`; returns what the client is told.
+    pub(crate) async fn post(&self, words: &str) -> Value {
+        let path = "/api/v1/audit/remediation";
+        self.client.post(path, &incident(words)).await.expect(201)
+    }
+
+    /// The same, of an incident that must be embedded at once; returns its id.
+    pub(crate) async fn embed(&self, words: &str) -> i64 {
+        let created = self.post(words).await;
+        assert_eq!(created["embedding_id"], created["id"], "{words}");
+        created["id"].as_i64().expect("an id")
+    }
+
+    /// The same, of an incident that must be left for later; returns its id.
+    pub(crate) async fn leave(&self, words: &str) -> i64 {
+        let created = self.post(words).await;
+        assert_eq!(created["embedding_id"], Value::Null, "{words}");
+        created["id"].as_i64().expect("an id")
+    }
+
+    /// A search that must be answered.
+    pub(crate) async fn search(&self, question: &Value) -> Vec<Value> {
+        let path = "/api/v1/query/semantic";
+        let found = self.client.post(path, question).await.expect(200);
+        found["results"].as_array().expect("results").clone()
+    }
+
+    /// The ids that a search for these words finds, best first.
+    pub(crate) async fn found(&self, words: &str) -> Vec<i64> {
+        ids(&self.search(&json!({"query": words, "limit": 100})).await)
+    }
+
+    /// The vector that the record itself holds.
+    pub(crate) async fn vector(&self, id: i64) -> Option<Vec<f32>> {
+        let sql = "SELECT embedding::text FROM audit WHERE id = $1";
+        let text: Option<String> = self.db.query_one(sql, &[&id]).await.unwrap().get(0);
+        text.map(|text| serde_json::from_str(&text).expect("a vector"))
+    }
+
+    /// What the API says the record was embedded with.
+    pub(crate) async fn model(&self, id: i64) -> Value {
+        self.client.record("remediation", id).await["embedding_model"].clone()
+    }
+
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.db.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// A request that wants nothing, but behind which work is done.
+    pub(crate) async fn knock(&self) {
+        knock(&self.client).await;
+    }
+
+    /// Waits for `condition` while requests come in.
+    pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition().await {
+            if Instant::now() >= deadline {
+                let log = self.service.host.log();
+                let events = log
+                    .lines()
+                    .filter(|line| !line.contains(r#""msg":"request""#));
+                panic!(
+                    "still not: {what}\n{}",
+                    events.collect::<Vec<_>>().join("\n")
+                );
+            }
+            self.knock().await;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Waits until every record has its vector, if it can have one.
+    pub(crate) async fn settle(&self) {
+        self.until("every record is embedded", async || {
+            let left = "SELECT count(*) FROM audit WHERE embedding_model IS NULL";
+            self.count(left).await == 0
+        })
+        .await;
+    }
+
+    /// Searches look at the vector of each visible record that has one, once, and at nothing else.
+    pub(crate) async fn assert_sound(&self) {
+        let sql = "
+            WITH searched AS (
+                SELECT * FROM audit_vector
+                UNION ALL
+                SELECT * FROM audit_vector_tail
+            )
+            SELECT coalesce(jsonb_agg(wrong), '[]') FROM (
+                SELECT kind, id, 'twice' AS what
+                FROM searched
+                GROUP BY kind, id
+                HAVING count(*) > 1
+                UNION ALL
+                SELECT coalesce(a.kind, s.kind), coalesce(a.id, s.id), 'amiss'
+                FROM (SELECT * FROM audit WHERE embedding IS NOT NULL AND deleted_at IS NULL) AS a
+                FULL JOIN searched AS s ON s.kind = a.kind AND s.id = a.id
+                WHERE s.embedding IS DISTINCT FROM a.embedding OR s.model <> a.embedding_model
+            ) AS wrong";
+        let wrong: Value = self.db.query_one(sql, &[]).await.unwrap().get(0);
+        assert_eq!(wrong, json!([]));
+    }
+
+    /// Ends a test: with sound tables.
+    pub(crate) async fn stop(self) {
+        self.assert_sound().await;
+        self.service.stop().await;
+    }
+}
+
+/// The variables of a service that embeds by the provider at `url`.
+pub(crate) fn embedding_by(url: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("embedding_enabled", "true"),
+        ("embedding_url", url),
+        ("embedding_model", MODEL),
+        ("embedding_timeout", "1m"),
+        ("query_timeout", "1m"),
+        ("write_timeout", "1m"),
+    ]
+}
+
+/// Instances that serve one request.
+pub(crate) fn single_use() -> ReuseLimits {
+    ReuseLimits {
+        requests: host::Span::One(1),
+        ..ReuseLimits::default()
+    }
+}
+
+/// See [`Stage::knock`].
+pub(crate) async fn knock(client: &Client) {
+    let path = "/api/v1/incidents/1/similar";
+    client
+        .send(Method::GET, path, &[], "")
+        .await
+        .problem(404, "not-found");
+}
+
+/// A remediation that is embedded by `words` alone. In lower case they are the very text.
+pub(crate) fn incident(words: &str) -> Value {
+    json!({
+        "remediationRequestID": fresh("rr"), "alertName": words, "namespace": "shop",
+        "cluster": "eu-1", "createdAt": "2025-11-05T10:00:00Z",
+    })
+}
+
+/// The ids of results, in their order.
+pub(crate) fn ids(results: &[Value]) -> Vec<i64> {
+    let id = |result: &Value| result["audit"]["id"].as_i64().expect("an id");
+    results.iter().map(id).collect()
+}
