@@ -94,9 +94,16 @@ BEGIN
 END
 $$;
 
--- Lets the next caller claim: more records if the provider answered for all of these, fewer and after
--- `pause` if it did not.
-CREATE FUNCTION audit_embedding_release(complete boolean, pause interval, largest integer) RETURNS void
+-- Lets the next caller claim after `pause`.
+CREATE FUNCTION audit_embedding_release(pause interval) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE audit_embedding_lease SET busy_until = clock_timestamp() + pause;
+END;
+
+-- The same, where the number of records is up to the provider: the next caller gets more of them, at most
+-- `largest`, if it answered for all of these, and fewer, after `pause`, if it did not.
+CREATE FUNCTION audit_embedding_conclude(complete boolean, pause interval, largest integer) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     UPDATE audit_embedding_lease

@@ -61,7 +61,7 @@ pub(super) async fn some(config: &Rc<Config>) -> Result<(), Failure> {
         let complete = embed(config, model, &session, &pending).await?;
         session
             .text(
-                &format!("SELECT audit_embedding_release($1, '{PAUSE}', {LARGEST})::text"),
+                &format!("SELECT audit_embedding_conclude($1, '{PAUSE}', {LARGEST})::text"),
                 &[Parameter::Boolean(complete)],
             )
             .await?;
