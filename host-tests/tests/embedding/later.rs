@@ -111,7 +111,6 @@ async fn two_hosts_share_the_work_and_do_none_of_it_twice() {
     let other = Host::start(variables(&stage, &patient), ReuseLimits::default()).await;
     let third = Host::start(variables(&stage, &patient), ReuseLimits::default()).await;
     let (one, two) = (other.client(), third.client());
-    stage.service.host.log();
     while stage.count(PENDING).await > 0 {
         join(knock(&one), knock(&two)).await;
     }

@@ -9,6 +9,7 @@ mod changing;
 mod configuration;
 mod failing;
 mod later;
+mod load;
 mod models;
 mod refusing;
 mod retrying;

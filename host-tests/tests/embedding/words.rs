@@ -59,7 +59,7 @@ async fn every_part_has_the_same_place_later() {
     let store = |changes: Value| with(&remediation("shop", &fresh("rr")), &changes);
     let analysis = |changes: Value| with(&aianalysis("shop", &fresh("ai")), &changes);
     let plain = "/api/v1/store/remediation";
-    let analyses = "/api/v1/store/aianalysis";
+    let insights = "/api/v1/store/aianalysis";
     let records = [
         (
             plain,
@@ -87,17 +87,17 @@ async fn every_part_has_the_same_place_later() {
             store(json!({"error_message": "ünïcödé 🦀 \u{200f}rtl"})),
         ),
         (
-            analyses,
+            insights,
             analysis(json!({"findings": {"rootCause": "a leak", "root_cause": "another"}})),
         ),
         (
-            analyses,
+            insights,
             analysis(
                 json!({"findings": {"root_cause": "b leak"}, "recommended_action": "patch it"}),
             ),
         ),
         (
-            analyses,
+            insights,
             analysis(json!({"signalContext": {"alertname": "FromContext"}, "workflowName": "w"})),
         ),
         (
@@ -124,7 +124,7 @@ async fn what_is_no_text_is_no_word_now_or_later() {
     let store = |changes: Value| with(&remediation("shop", &fresh("rr")), &changes);
     let analysis = |changes: Value| with(&aianalysis("shop", &fresh("ai")), &changes);
     let plain = "/api/v1/store/remediation";
-    let analyses = "/api/v1/store/aianalysis";
+    let insights = "/api/v1/store/aianalysis";
     let records = [
         (
             plain,
@@ -159,23 +159,23 @@ async fn what_is_no_text_is_no_word_now_or_later() {
             store(json!({"error_message": "eight", "reasoning": true})),
         ),
         (
-            analyses,
+            insights,
             analysis(json!({"findings": {"rootCause": 5, "root_cause": "eleven"}})),
         ),
         (
-            analyses,
+            insights,
             analysis(
                 json!({"findings": ["rootCause"], "recommendedAction": 1, "stepName": "twelve"}),
             ),
         ),
         (
-            analyses,
+            insights,
             analysis(
                 json!({"findings": "rootCause", "recommendedAction": null, "stepName": "ten"}),
             ),
         ),
         (
-            analyses,
+            insights,
             analysis(
                 json!({"findings": {}, "recommendedAction": [], "recommended_action": "nine"}),
             ),
