@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::request::Draft;
-use crate::services::Services;
+use crate::services::{Services, record};
 use crate::support::openapi::{Exchange, OTHER_METHOD, documented, occurred};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn provoke(services: &Services, exchange: &Exchange) {
             plain().send(client).await.problem(500, slug);
         }
         (503, _) => {
-            for service in [&services.cut_off, &services.misconfigured] {
+            for service in services.lacking(&exchange.path) {
                 plain().send(&service.client).await.expect(503);
             }
         }
@@ -107,17 +107,19 @@ async fn provoke(services: &Services, exchange: &Exchange) {
     }
 }
 
-/// A request that nothing is wrong with, with each example of its body.
+/// A request that nothing is wrong with, with each example of its body. With an embedding
+/// provider the records are embedded, without one they are not.
 async fn succeed(services: &Services, exchange: &Exchange) {
-    let client = &services.healthy.client;
     let draft = Draft::new(exchange);
-    for example in draft.examples() {
-        let mut draft = Draft::new(exchange).body(example);
-        if draft.takes_id() {
-            let id = services.record(draft.record_kind()).await;
-            draft = draft.id(&id);
+    for service in services.working(&exchange.path) {
+        for example in draft.examples() {
+            let mut draft = Draft::new(exchange).body(example);
+            if draft.takes_id() {
+                let id = record(service, draft.record_kind()).await;
+                draft = draft.id(&id);
+            }
+            draft.send(&service.client).await.expect(exchange.status);
         }
-        draft.send(client).await.expect(exchange.status);
     }
 }
 
@@ -126,7 +128,7 @@ async fn conflict(services: &Services, exchange: &Exchange) {
     let client = &services.healthy.client;
     let draft = Draft::new(exchange);
     if draft.takes_id() {
-        let id = services.record(draft.record_kind()).await;
+        let id = record(&services.healthy, draft.record_kind()).await;
         let draft = draft.id(&id).body(r#"{"status":"pending"}"#);
         draft.send(client).await.problem(409, "conflict");
         return;

@@ -7,12 +7,18 @@ use tokio_postgres::Client as Session;
 use crate::request::Draft;
 use crate::support::openapi::Exchange;
 use crate::support::payloads::fresh;
-use crate::support::service::Service;
+use crate::support::provider::Provider;
+use crate::support::service::{Service, embedded_by};
 
-/// One service for each circumstance.
+/// The operation that cannot do without an embedding provider.
+const SEARCH: &str = "/api/v1/query/semantic";
+
+/// One service for each circumstance. All but one have an embedding provider.
 pub(crate) struct Services {
     /// All is well.
     pub(crate) healthy: Service,
+    /// It has no embedding provider.
+    pub(crate) unassisted: Service,
     /// Nobody listens where the database should be.
     pub(crate) cut_off: Service,
     /// The timeouts are no times.
@@ -23,6 +29,7 @@ pub(crate) struct Services {
     pub(crate) blocked: Service,
     role: String,
     _lock: Session,
+    _provider: Provider,
 }
 
 impl Services {
@@ -31,16 +38,21 @@ impl Services {
         let port = nobody.local_addr().expect("its address").port().to_string();
         drop(nobody);
 
+        let provider = Provider::start().await;
+        let url = provider.url();
+        let embedded = embedded_by(&url);
+        let start = async |more: &[_]| Service::with(&[&embedded, more].concat()).await;
+
         let role = fresh("nobody").replace('-', "_");
         let credentials = [("db_user", role.as_str()), ("db_password", "nothing")];
-        let unprivileged = Service::with(&credentials).await;
+        let unprivileged = start(&credentials).await;
         let session = unprivileged.database.client().await;
         let create = format!("CREATE ROLE {role} LOGIN PASSWORD 'nothing'");
         session.batch_execute(&create).await.expect("a role");
 
         let limit = "200ms";
         let limits = [("query_timeout", limit), ("write_timeout", limit)];
-        let blocked = Service::with(&limits).await;
+        let blocked = start(&limits).await;
         let lock = blocked.database.client().await;
         lock.batch_execute("BEGIN; LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
             .await
@@ -48,26 +60,32 @@ impl Services {
 
         let wrong = [("query_timeout", "soon"), ("write_timeout", "soon")];
         Self {
-            healthy: Service::start().await,
-            cut_off: Service::with(&[("db_port", &port)]).await,
-            misconfigured: Service::with(&wrong).await,
+            healthy: start(&[]).await,
+            unassisted: Service::start().await,
+            cut_off: start(&[("db_port", &port)]).await,
+            misconfigured: start(&wrong).await,
             unprivileged,
             blocked,
             role,
             _lock: lock,
+            _provider: provider,
         }
     }
 
-    /// Stores a record of a kind and returns its id.
-    pub(crate) async fn record(&self, kind: &str) -> String {
-        let draft = Draft::new(&Exchange {
-            path: format!("/api/v1/store/{kind}"),
-            method: "POST".to_owned(),
-            status: 201,
-            slug: None,
-        });
-        let created = draft.send(&self.healthy.client).await.expect(201);
-        created["id"].to_string()
+    /// Those that answer what nothing is wrong with.
+    pub(crate) fn working(&self, path: &str) -> Vec<&Service> {
+        match path {
+            SEARCH => vec![&self.healthy],
+            _ => vec![&self.healthy, &self.unassisted],
+        }
+    }
+
+    /// Those that lack what the operation needs.
+    pub(crate) fn lacking(&self, path: &str) -> Vec<&Service> {
+        match path {
+            SEARCH => vec![&self.cut_off, &self.misconfigured, &self.unassisted],
+            _ => vec![&self.cut_off, &self.misconfigured],
+        }
     }
 
     pub(crate) async fn stop(self) {
@@ -78,6 +96,7 @@ impl Services {
         drop(session);
         for service in [
             self.healthy,
+            self.unassisted,
             self.cut_off,
             self.misconfigured,
             self.unprivileged,
@@ -86,4 +105,16 @@ impl Services {
             service.stop().await;
         }
     }
+}
+
+/// Stores a record of a kind and returns its id.
+pub(crate) async fn record(service: &Service, kind: &str) -> String {
+    let draft = Draft::new(&Exchange {
+        path: format!("/api/v1/store/{kind}"),
+        method: "POST".to_owned(),
+        status: 201,
+        slug: None,
+    });
+    let created = draft.send(&service.client).await.expect(201);
+    created["id"].to_string()
 }

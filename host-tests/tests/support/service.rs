@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::Client;
+use super::provider::{MODEL, Provider};
 
 /// A native host of a test's own, with a database of its own.
 pub struct Service {
@@ -96,7 +97,7 @@ impl Host {
         self.log.text()
     }
 
-    /// The SQLite file of the key-value store; made at the first use.
+    /// The `SQLite` file of the key-value store; made at the first use.
     pub fn key_value_file(&self) -> PathBuf {
         self.state.path().join("sqlite_key_value.db")
     }
@@ -108,7 +109,7 @@ impl Host {
 }
 
 /// The address of the service that all tests of this process share: `BLACKBOX_URL` if it is set,
-/// else a native host.
+/// else a native host with an embedding provider.
 pub fn shared() -> &'static str {
     static SHARED: OnceLock<String> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("BLACKBOX_URL") {
@@ -126,7 +127,8 @@ fn start_shared() -> String {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let service = Service::start().await;
+            let provider = Provider::start().await;
+            let service = Service::with(&embedded_by(&provider.url())).await;
             sender
                 .send(service.client.base().to_owned())
                 .expect("a test that waits");
@@ -139,6 +141,17 @@ fn start_shared() -> String {
 /// A host with these variables, for tests that bring their own database.
 pub async fn start_host(variables: BTreeMap<String, String>) -> Host {
     Host::start(variables, ReuseLimits::default()).await
+}
+
+/// The variables that lead to the embedding provider at `url`, which has a minute for each request:
+/// a slow machine must not fail a test.
+pub fn embedded_by(url: &str) -> [(&str, &str); 4] {
+    [
+        ("embedding_enabled", "true"),
+        ("embedding_url", url),
+        ("embedding_model", MODEL),
+        ("embedding_timeout", "1m"),
+    ]
 }
 
 /// The variables that lead to the database at `url`.
