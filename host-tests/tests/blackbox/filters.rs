@@ -10,7 +10,7 @@ use crate::support::payloads::{fresh, remediation, with};
 const STORE: &str = "/api/v1/store/remediation";
 
 /// Filter, column, and two values of it.
-fn filters() -> [(&'static str, &'static str, Value, Value); 12] {
+pub(crate) fn filters() -> [(&'static str, &'static str, Value, Value); 12] {
     [
         (
             "namespace",
@@ -101,7 +101,7 @@ async fn each_filter_selects_by_its_column() {
 }
 
 /// A value that a filter takes and that no record of the tests above has.
-fn miss(filter: &str) -> &'static str {
+pub(crate) fn miss(filter: &str) -> &'static str {
     match filter {
         "severity" => "medium",
         _ => "nowhere",

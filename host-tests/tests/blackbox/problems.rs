@@ -80,11 +80,6 @@ async fn each_problem_has_its_document() {
             415,
             "unsupported-media-type",
         ),
-        (
-            post("/api/v1/query/semantic", r#"{"query": "disk full"}"#).await,
-            503,
-            "service-unavailable",
-        ),
     ] {
         assert_snapshot(slug, &answer.problem(status, slug));
     }
@@ -100,23 +95,6 @@ async fn a_conflict_has_its_document() {
     let problem = post(STORE, &other).await.problem(409, "conflict");
     let stable = problem.to_string().replace(&id.to_string(), "[id]");
     assert_snapshot("conflict", &serde_json::from_str(&stable).expect("JSON"));
-}
-
-#[tokio::test]
-async fn search_says_when_to_come_back() {
-    let client = client();
-    let query = json!({"query": "disk full"});
-    for answer in [
-        client.post("/api/v1/query/semantic", &query).await,
-        client.get("/api/v1/incidents/1/similar").await,
-    ] {
-        answer.problem(503, "service-unavailable");
-        let seconds = answer.header("retry-after").expect("Retry-After");
-        assert!(
-            seconds.parse::<u32>().is_ok_and(|seconds| seconds >= 1),
-            "{seconds}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -138,6 +138,11 @@ async fn head_works_wherever_get_does() {
         format!("/api/v1/query/remediation/{id}/versions"),
         format!("/api/v1/incidents?namespace={namespace}"),
         format!("/api/v1/incidents/{id}"),
+        // Nothing resembles it in a namespace where nobody is.
+        format!(
+            "/api/v1/incidents/{id}/similar?namespace={}",
+            fresh("nobody")
+        ),
         format!("/api/v1/query/timeline/{namespace}"),
         "/health".to_owned(),
         "/health/live".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use database::{MigrateOptions, Server, ServerOptions, migrate};
+use http::Method;
 use serde_json::json;
 
 use crate::support::payloads::{fresh, remediation};
@@ -145,9 +146,14 @@ async fn without_a_database_everything_but_liveness_says_so() {
             .text()
             .contains("\ndatastorage_up 0\n")
     );
-    let answer = post(&client).await;
+    let headers = [("x-correlation-id", "corr-1")];
+    let list = "/api/v1/query/remediation";
+    let answer = client.send(Method::GET, list, &headers, "").await;
     let problem = answer.problem(503, "service-unavailable");
-    assert_eq!(problem["error"], "service_unavailable");
+    insta::with_settings!({sort_maps => true, omit_expression => true}, {
+        insta::assert_json_snapshot!("service-unavailable", problem);
+    });
+    post(&client).await.problem(503, "service-unavailable");
     host.stop().await;
 }
 
