@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use host::ReuseLimits;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, embedding_by, incident};
+use crate::stage::{Stage, incident, variables_of};
 use crate::support::payloads::fresh;
 use crate::support::provider::Provider;
 use crate::support::service::{Host, Service, of_database};
@@ -137,7 +137,7 @@ async fn embeddings_can_be_switched_on_and_off() {
     let provider = Provider::start().await;
     let url = provider.url();
     let mut variables = of_database(service.database.url());
-    for (name, value) in embedding_by(&url) {
+    for (name, value) in variables_of(&url) {
         variables.insert(name.to_owned(), value.to_owned());
     }
     let on = Host::start(variables, ReuseLimits::default()).await;

@@ -7,7 +7,7 @@ use futures::future::join;
 use host::ReuseLimits;
 use serde_json::json;
 
-use crate::stage::{PAUSE, SHORT, Stage, UNCACHED, embedding_by, incident, knock};
+use crate::stage::{PAUSE, SHORT, Stage, UNCACHED, incident, knock, variables_of};
 use crate::support::payloads::fresh;
 use crate::support::process::HostProcess;
 use crate::support::provider::{Behaviour, Provider};
@@ -38,7 +38,7 @@ async fn assert_embedded(stage: &Stage, records: &[(i64, String)]) {
 fn variables(stage: &Stage, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = of_database(stage.service.database.url());
     let url = stage.provider.url();
-    for (name, value) in embedding_by(&url).iter().chain(more) {
+    for (name, value) in variables_of(&url).iter().chain(more) {
         all.insert((*name).to_owned(), (*value).to_owned());
     }
     all

@@ -3,7 +3,7 @@
 use host::ReuseLimits;
 use serde_json::json;
 
-use crate::stage::{PATIENCE, PAUSE, Stage, embedding_by, incident};
+use crate::stage::{PATIENCE, PAUSE, Stage, incident, variables_of};
 use crate::support::provider::vector;
 use crate::support::service::{Host, of_database};
 
@@ -12,7 +12,7 @@ const NEW: &str = "hash-2";
 async fn host_with_new_model(stage: &Stage) -> Host {
     let mut variables = of_database(stage.service.database.url());
     let url = stage.provider.url();
-    for (name, value) in embedding_by(&url) {
+    for (name, value) in variables_of(&url) {
         variables.insert(name.to_owned(), value.to_owned());
     }
     variables.insert("embedding_model".to_owned(), NEW.to_owned());

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::Client;
 use crate::support::payloads::fresh;
-use crate::support::provider::{MODEL, Provider};
-use crate::support::service::Service;
+use crate::support::provider::Provider;
+use crate::support::service::{Service, embedded_by};
 use host::ReuseLimits;
 
 /// No wait of a test takes this long, not even on a slow machine.
@@ -54,7 +54,7 @@ impl Stage {
         limits: ReuseLimits,
     ) -> Self {
         let url = provider.url();
-        let mut all = embedding_by(&url);
+        let mut all = variables_of(&url);
         all.extend(variables);
         let service = Service::with_limits(&all, limits).await;
         Self {
@@ -177,15 +177,10 @@ impl Stage {
 }
 
 /// The variables of a service that embeds by the provider at `url`.
-pub(crate) fn embedding_by(url: &str) -> Vec<(&str, &str)> {
-    vec![
-        ("embedding_enabled", "true"),
-        ("embedding_url", url),
-        ("embedding_model", MODEL),
-        ("embedding_timeout", "1m"),
-        ("query_timeout", "1m"),
-        ("write_timeout", "1m"),
-    ]
+pub(crate) fn variables_of(url: &str) -> Vec<(&str, &str)> {
+    let mut variables = embedded_by(url).to_vec();
+    variables.extend([("query_timeout", "1m"), ("write_timeout", "1m")]);
+    variables
 }
 
 /// Instances that serve one request.
