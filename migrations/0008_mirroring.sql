@@ -2,18 +2,19 @@
 -- record and its revision, so it may be repeated, and a late one never undoes a later one.
 
 -- What the vector database is told about records: an array of {id, kind, revision, created_at, model,
--- embedding}, the last two null for one that has no vector or is hidden. `entries` are {kind, id, revision}.
+-- embedding}, the last two null for one that has no vector or is hidden. `entries` are {kind, id, revision};
+-- null if there are none.
 CREATE FUNCTION audit_mirrored(entries jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
+    SELECT jsonb_agg(jsonb_build_object(
         'id', e.id,
         'kind', e.kind,
         'revision', e.revision,
         'created_at', audit_rfc3339(audit_id_time(e.id)),
         'model', v.model,
         'embedding', v.embedding::text
-    )), '[]')
+    ))
     FROM jsonb_to_recordset(entries) AS e (kind text, id bigint, revision bigint)
     LEFT JOIN LATERAL (
         SELECT model, embedding FROM audit_vector_tail WHERE kind = e.kind AND id = e.id

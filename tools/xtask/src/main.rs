@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask <command>`.
 
+mod backfill;
 mod bench;
 mod blackbox;
 mod cargo;
@@ -38,6 +39,8 @@ enum Command {
     Test(test::Test),
     /// Bring a database to the latest schema
     Migrate(migrate::Migrate),
+    /// Embed the records that have no vector of the model, and fill up a vector database
+    Backfill(backfill::Backfill),
     /// Print the Spin variables that lead to the databases, for a shell to evaluate
     Env(env::Env),
     /// Run the black-box suite against a running instance
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Up(up) => up.run().await,
         Command::Test(test) => test.run(),
         Command::Migrate(migrate) => migrate.run().await,
+        Command::Backfill(backfill) => backfill.run().await,
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),

@@ -18,7 +18,7 @@ const START: &str = "from schemathesis.cli import schemathesis; schemathesis()";
 
 #[derive(clap::Args)]
 pub(crate) struct Schemathesis {
-    /// The instance, for example <http://127.0.0.1:3000>
+    /// The instance, which must have an embedding provider, for example <http://127.0.0.1:3000>
     #[arg(long)]
     url: Url,
     /// Made-up requests for each operation and phase
@@ -41,8 +41,7 @@ impl Schemathesis {
             // What JSON Schema cannot say, for example that an end is not before its start.
             .env("SCHEMATHESIS_HOOKS", "hooks")
             .args(["-c", START, "run", "../docs/openapi.yaml", "--url", url])
-            // Every answer of the search routes is 503 until there are embeddings.
-            .args(["--checks", "all", "--exclude-tag", "search"])
+            .args(["--checks", "all"])
             .args(["--suppress-health-check", "filter_too_much"])
             // One worker: two trip over a race in CPython 3.11 now and then.
             .args(["--continue-on-failure", "--workers", "1"])

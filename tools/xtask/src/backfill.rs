@@ -1,0 +1,223 @@
+//! `cargo xtask backfill`: many records at once to where single requests would bring them one by one.
+
+mod mirror;
+mod provider;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use audit::Parts;
+use database::connect;
+use futures::future::try_join_all;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+use self::provider::{Provider, Vectors};
+use crate::progress::say;
+
+/// Texts of one question to the provider.
+const TOGETHER: usize = 64;
+/// Questions at once.
+const AT_ONCE: usize = 4;
+
+#[derive(clap::Args)]
+pub(crate) struct Backfill {
+    /// The database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: String,
+    /// The vector database to fill up, if there is one
+    #[arg(
+        long,
+        env = "VECTOR_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    vector_database_url: Option<String>,
+    /// The embedding provider; without one nothing is embedded
+    #[arg(long, env = "SPIN_VARIABLE_EMBEDDING_URL", value_name = "URL")]
+    embedding_url: Option<String>,
+    /// The path there
+    #[arg(
+        long,
+        env = "SPIN_VARIABLE_EMBEDDING_PATH",
+        default_value = "/v1/embeddings"
+    )]
+    embedding_path: String,
+    /// What the provider calls the model
+    #[arg(
+        long,
+        env = "SPIN_VARIABLE_EMBEDDING_MODEL",
+        default_value = "all-MiniLM-L6-v2"
+    )]
+    embedding_model: String,
+    /// Its key; better in the environment, since other users can read command lines
+    #[arg(
+        long,
+        env = "SPIN_VARIABLE_EMBEDDING_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    embedding_api_key: Option<String>,
+}
+
+impl Backfill {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let primary = connect(&self.database_url).await?;
+        match self.embedding_url.as_deref().filter(|url| !url.is_empty()) {
+            Some(base) => self.embed(&primary, base).await?,
+            None => say("no --embedding-url, so nothing is embedded"),
+        }
+        if let Some(url) = self.vector_database_url.filter(|url| !url.is_empty()) {
+            let vector = connect(&url).await?;
+            mirror::fill(&primary, &vector).await?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn embed(&self, primary: &Client, base: &str) -> Result<()> {
+        let provider = Provider::new(
+            &format!("{}{}", base.trim_end_matches('/'), self.embedding_path),
+            &self.embedding_model,
+            self.embedding_api_key.as_deref(),
+            dimensions(primary).await?,
+        )?;
+        let bar = bar("embedding", waiting(primary, &self.embedding_model).await?);
+        let (mut embedded, mut refused) = (0, 0);
+        loop {
+            let pending = claim(primary, &self.embedding_model).await?;
+            if pending.is_empty() {
+                break;
+            }
+            let chunks = pending.chunks(TOGETHER).map(|chunk| ask(&provider, chunk));
+            let done: Vec<Done<'_>> = try_join_all(chunks).await?.into_iter().flatten().collect();
+            refused += done.iter().filter(|done| done.model.is_none()).count();
+            let stored = store(primary, &done).await?;
+            embedded += stored;
+            bar.inc(stored);
+        }
+        primary
+            .execute("SELECT audit_embedding_release('0 seconds')", &[])
+            .await?;
+        bar.finish_and_clear();
+        println!("{embedded} records embedded with {}", self.embedding_model);
+        if refused > 0 {
+            println!("{refused} texts were refused by the provider; the service tries them again");
+        }
+        Ok(())
+    }
+}
+
+/// A record to embed.
+#[derive(Deserialize)]
+struct Pending {
+    kind: String,
+    id: i64,
+    version: i32,
+    parts: Parts,
+}
+
+/// What became of it; without a model, the provider refused its text.
+#[derive(Serialize)]
+struct Done<'a> {
+    kind: &'a str,
+    id: i64,
+    version: i32,
+    model: Option<&'a str>,
+    vector: Option<String>,
+}
+
+/// Records that have no vector of the model yet. Instances of the service keep away for a while.
+async fn claim(primary: &Client, model: &str) -> Result<Vec<Pending>> {
+    primary
+        .execute("SELECT audit_embedding_release('1 minute')", &[])
+        .await?;
+    let wanted = i32::try_from(TOGETHER * AT_ONCE)?;
+    let sql = "SELECT audit_embedding_pending($1, $2)::text";
+    let row = primary.query_one(sql, &[&model, &wanted]).await?;
+    Ok(serde_json::from_str(row.get(0))?)
+}
+
+/// The vectors of some records.
+async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<Done<'a>>> {
+    let texts: Vec<Option<String>> = records.iter().map(|record| record.parts.text()).collect();
+    let said: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let mut vectors = match provider.embed(&said).await? {
+        Vectors::Of(vectors) => vectors.into_iter().map(Some).collect(),
+        Vectors::Refused => one_by_one(provider, &said).await?,
+    }
+    .into_iter();
+    let done = records.iter().zip(&texts).map(|(record, text)| {
+        let (model, vector) = match text {
+            None => (Some(""), None),
+            Some(_) => match vectors.next().flatten() {
+                Some(vector) => (Some(provider.model()), Some(vector.to_sql())),
+                None => (None, None),
+            },
+        };
+        Done {
+            kind: &record.kind,
+            id: record.id,
+            version: record.version,
+            model,
+            vector,
+        }
+    });
+    Ok(done.collect())
+}
+
+/// Whose text a provider refuses only it knows, so each is asked for alone.
+async fn one_by_one(provider: &Provider, texts: &[&str]) -> Result<Vec<Option<audit::Vector>>> {
+    let mut vectors = Vec::with_capacity(texts.len());
+    for text in texts {
+        vectors.push(match provider.embed(&[text]).await? {
+            Vectors::Of(mut one) => one.pop(),
+            Vectors::Refused => None,
+        });
+    }
+    Ok(vectors)
+}
+
+/// How many records were stored. Those that have changed since wait for the next round.
+async fn store(primary: &Client, done: &[Done<'_>]) -> Result<u64> {
+    // Announced to the vector database if that is up to date, or being brought up to date.
+    let sql =
+        "SELECT audit_embed($1::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_mirror))";
+    let row = primary
+        .query_one(sql, &[&serde_json::to_string(done)?])
+        .await?;
+    Ok(u64::try_from(row.get::<_, i32>(0))?)
+}
+
+async fn dimensions(primary: &Client) -> Result<usize> {
+    let sql = "SELECT value FROM audit_setting WHERE name = 'embedding_dimensions'";
+    let row = primary.query_opt(sql, &[]).await?;
+    let Some(row) = row else {
+        bail!("the database has no embedding dimensions; run `cargo xtask migrate` first");
+    };
+    row.get::<_, &str>(0)
+        .parse()
+        .context("the database's embedding dimensions")
+}
+
+async fn waiting(primary: &Client, model: &str) -> Result<u64> {
+    let sql = "SELECT count(*) FROM audit
+        WHERE embedding_model IS NULL
+            OR (embedding_model > '' AND embedding_model <> $1 AND deleted_at IS NULL)";
+    Ok(u64::try_from(
+        primary.query_one(sql, &[&model]).await?.get::<_, i64>(0),
+    )?)
+}
+
+/// A progress bar: in place on a terminal, elsewhere nothing.
+fn bar(what: &'static str, total: u64) -> ProgressBar {
+    say(&format!("{what}: {total} records"));
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(total).with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
