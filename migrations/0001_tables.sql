@@ -102,6 +102,9 @@ CREATE TABLE audit_vector (
 CREATE INDEX audit_vector_embedding ON audit_vector
     USING hnsw (embedding vector_cosine_ops) WITH (m = 16, ef_construction = 64);
 
+-- For searches while a new model has few vectors yet.
+CREATE INDEX audit_vector_model ON audit_vector (model);
+
 -- Where new vectors land. Searches scan it, so it has no HNSW index, and writes do not wait for one.
 CREATE TABLE audit_vector_tail (
     kind      text   NOT NULL,

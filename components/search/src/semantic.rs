@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use audit::Vector;
+use audit::{Code, Vector, Violation};
 use gateway::database::{self, Parameter};
 use gateway::{Call, Config, Error, Reply, Result, embedding, look_after, mirror};
 
@@ -22,11 +22,22 @@ pub(crate) async fn search(call: Call) -> Result<Reply> {
         .vectors
         .pop()
         .unwrap_or(Err(embedding::Failure::Disabled));
-    let vector = vector.map_err(Error::NotEmbedded)?;
+    let vector = vector.map_err(not_embedded)?;
     let body = results(&config, &vector, &question).await?;
     embedded.remember(&config);
     look_after(&config);
     Ok(Reply::json_text(body))
+}
+
+fn not_embedded(failure: embedding::Failure) -> Error {
+    match failure {
+        embedding::Failure::Refused => Error::Invalid(vec![Violation {
+            field: "query".to_owned(),
+            code: Code::InvalidValue,
+            message: "is refused by the embedding provider; ask in other or fewer words".to_owned(),
+        }]),
+        away => Error::NotEmbedded(away),
+    }
 }
 
 /// From the vector database, if there is one and it can answer; else from the primary, which has
