@@ -25,8 +25,10 @@ def filter_case(context, case):
 def map_case(context, case):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return case
-    if isinstance(case.query, dict) and "until" in case.query:
-        case.query.pop("since", None)
+    # Filters are in the query string or, of a search, in the body.
+    for filters in (case.query, case.body):
+        if isinstance(filters, dict) and "until" in filters:
+            filters.pop("since", None)
     records = case.body if isinstance(case.body, list) else [case.body]
     for record in records:
         if isinstance(record, dict):

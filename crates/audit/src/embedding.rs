@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Record;
+use crate::{Record, Vector};
 
 /// The most characters of one part. Models read a few hundred words; the rest of a log that somebody sent
 /// as an error would only cost.
@@ -110,6 +110,65 @@ impl Embedding {
             model: String::new(),
             vector: None,
         }
+    }
+}
+
+/// A stored record that is to be embedded, as `audit_embedding_pending` gives it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pending {
+    /// Its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: i64,
+    /// The version whose text this is.
+    pub version: i32,
+    /// What the text is made of.
+    pub parts: Parts,
+}
+
+/// What became of it, as `audit_embed` takes it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settled<'a> {
+    kind: &'a str,
+    id: i64,
+    version: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vector: Option<String>,
+}
+
+impl Pending {
+    /// `model` made this of its text.
+    pub fn embedded<'a>(&'a self, model: &'a str, vector: &Vector) -> Settled<'a> {
+        self.settled(Some(model), Some(vector.to_sql()))
+    }
+
+    /// It has no text.
+    pub fn wordless(&self) -> Settled<'_> {
+        self.settled(Some(""), None)
+    }
+
+    /// The provider refuses its text.
+    pub fn refused(&self) -> Settled<'_> {
+        self.settled(None, None)
+    }
+
+    fn settled<'a>(&'a self, model: Option<&'a str>, vector: Option<String>) -> Settled<'a> {
+        Settled {
+            kind: &self.kind,
+            id: self.id,
+            version: self.version,
+            model,
+            vector,
+        }
+    }
+}
+
+impl Settled<'_> {
+    /// Whether the provider refused.
+    pub fn is_refused(&self) -> bool {
+        self.model.is_none()
     }
 }
 

@@ -37,7 +37,7 @@ mod state;
 mod time;
 mod violation;
 
-pub use embedding::{Embedding, Parts};
+pub use embedding::{Embedding, Parts, Pending, Settled};
 pub use fields::SEVERITIES;
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};

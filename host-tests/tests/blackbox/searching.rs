@@ -314,8 +314,8 @@ async fn a_changed_record_is_found_by_its_new_words() {
     let before = similarities(&search(&client, &question).await);
 
     let path = format!("{STORE}/{id}");
-    let patch = json!({"error_message": TOPICS[1]});
-    client.patch(&path, &patch).await.expect(200);
+    let change = json!({"error_message": TOPICS[1]});
+    client.patch(&path, &change).await.expect(200);
     embedded(&client, "remediation", id).await;
     let results = search(&client, &question).await;
     assert_eq!(ids(&results), [id]);

@@ -62,9 +62,9 @@ async fn limit_and_min_similarity_cut_the_list() {
         let cut = similar(&client, last, &format!("{scope}&limit={limit}")).await;
         assert_eq!(ids(&cut), ids(&all)[..limit.min(9)], "{limit}");
     }
-    let (least, above) = middle(&ranked);
-    let enough = similar(&client, last, &format!("{scope}&min_similarity={least}")).await;
-    assert_eq!(ids(&enough), ids(&all)[..above], "{least} of {ranked:?}");
+    let (floor, above) = middle(&ranked);
+    let enough = similar(&client, last, &format!("{scope}&min_similarity={floor}")).await;
+    assert_eq!(ids(&enough), ids(&all)[..above], "{floor} of {ranked:?}");
 }
 
 #[tokio::test]

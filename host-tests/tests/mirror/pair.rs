@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,8 @@ use tokio_postgres::Client as Session;
 
 use crate::support::Client;
 use crate::support::payloads::fresh;
-use crate::support::service::{of_database, workspace};
+use crate::support::process::HostProcess;
+use crate::support::service::of_database;
 
 /// No wait of a test takes this long, not even on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -31,7 +31,7 @@ pub(crate) struct Pair {
     pub(crate) client: Client,
     pub(crate) primary_url: String,
     pub(crate) vector_url: String,
-    host: Host,
+    host: HostProcess,
     variables: BTreeMap<String, String>,
 }
 
@@ -65,9 +65,9 @@ impl Pair {
         for (name, value) in fixed.iter().chain(more) {
             variables.insert((*name).to_owned(), (*value).to_owned());
         }
-        let host = Host::start(&variables);
+        let host = HostProcess::start(&variables).await;
         let pair = Self {
-            client: Client::new(&host.url),
+            client: host.client.clone(),
             primary,
             vector,
             primary_url,
@@ -81,7 +81,7 @@ impl Pair {
 
     /// Ends the host in the middle of whatever it does, and starts another at the same address.
     pub(crate) async fn kill_host(&mut self) {
-        self.host.restart(&self.variables);
+        self.host.restart(&self.variables).await;
         self.wait_until_ready().await;
     }
 
@@ -165,62 +165,6 @@ impl Pair {
         let question = json!({"query": query, "limit": limit});
         let answer = self.client.post("/api/v1/query/semantic", &question).await;
         answer.expect(200)["results"].as_array().unwrap().clone()
-    }
-}
-
-/// The native host as a process, so that it can be killed.
-struct Host {
-    url: String,
-    port: u16,
-    child: Child,
-    state: tempfile::TempDir,
-}
-
-impl Host {
-    fn start(variables: &BTreeMap<String, String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let state = tempfile::tempdir().unwrap();
-        Self {
-            url: format!("http://127.0.0.1:{port}"),
-            port,
-            child: Self::spawn(port, &state, variables),
-            state,
-        }
-    }
-
-    fn restart(&mut self, variables: &BTreeMap<String, String>) {
-        self.end();
-        self.child = Self::spawn(self.port, &self.state, variables);
-    }
-
-    fn spawn(port: u16, state: &tempfile::TempDir, variables: &BTreeMap<String, String>) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
-        command
-            .current_dir(workspace())
-            .args(["--from", "spin.toml"])
-            .args(["--runtime-config-file", "runtime-config.toml"])
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .arg("--state-dir")
-            .arg(state.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        for (name, value) in variables {
-            command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
-        }
-        command.spawn().expect("the host")
-    }
-
-    fn end(&mut self) {
-        self.child.kill().expect("a host to kill");
-        self.child.wait().expect("a host that ends");
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

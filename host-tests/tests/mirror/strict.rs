@@ -150,18 +150,7 @@ async fn whatever_is_killed_when_neither_has_what_the_other_lacks() {
     assert!(promised.refused > 0, "nothing was ever away");
     assert_consistent(&pair).await;
 
-    let records: BTreeSet<i64> = pair
-        .primary_rows()
-        .await
-        .into_iter()
-        .map(|(id, ..)| id)
-        .collect();
-    for id in &promised.stored {
-        assert!(
-            records.contains(id),
-            "record {id} was acknowledged and is lost"
-        );
-    }
+    promised.assert_kept(&pair).await;
     assert_settled(&pair).await;
 }
 

@@ -1,5 +1,6 @@
 //! Load: clients that write, change and hide records, and remember what they were promised.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +27,20 @@ pub(crate) struct Promised {
     pub(crate) stored: Vec<i64>,
     /// Requests that were refused because something is away.
     pub(crate) refused: usize,
+}
+
+impl Promised {
+    /// Every acknowledged record is there.
+    pub(crate) async fn assert_kept(&self, pair: &Pair) {
+        let rows = pair.primary_rows().await;
+        let stored: BTreeSet<i64> = rows.into_iter().map(|(id, ..)| id).collect();
+        for id in &self.stored {
+            assert!(
+                stored.contains(id),
+                "record {id} was acknowledged and is lost"
+            );
+        }
+    }
 }
 
 impl Writers {

@@ -17,7 +17,8 @@ pub struct HostProcess {
     /// Talks to it.
     pub client: Client,
     child: Child,
-    _state: TempDir,
+    port: u16,
+    state: TempDir,
 }
 
 impl HostProcess {
@@ -25,23 +26,11 @@ impl HostProcess {
     pub async fn start(variables: &BTreeMap<String, String>) -> Self {
         let port = free_port();
         let state = tempfile::tempdir().expect("a temporary folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
-        command
-            .current_dir(workspace())
-            .args(["--from", "spin.toml"])
-            .args(["--runtime-config-file", "runtime-config.toml"])
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .arg("--state-dir")
-            .arg(state.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        for (name, value) in variables {
-            command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
-        }
         let process = Self {
             client: Client::new(&format!("http://127.0.0.1:{port}")),
-            child: command.spawn().expect("the host"),
-            _state: state,
+            child: spawn(port, &state, variables),
+            port,
+            state,
         };
         process.wait_until_alive().await;
         process
@@ -51,6 +40,13 @@ impl HostProcess {
     pub fn kill(&mut self) {
         self.child.kill().expect("a host to kill");
         self.child.wait().expect("a host that ends");
+    }
+
+    /// Ends it in the middle of whatever it does, and starts another in its place.
+    pub async fn restart(&mut self, variables: &BTreeMap<String, String>) {
+        self.kill();
+        self.child = spawn(self.port, &self.state, variables);
+        self.wait_until_alive().await;
     }
 
     async fn wait_until_alive(&self) {
@@ -70,6 +66,23 @@ impl Drop for HostProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn spawn(port: u16, state: &TempDir, variables: &BTreeMap<String, String>) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+    command
+        .current_dir(workspace())
+        .args(["--from", "spin.toml"])
+        .args(["--runtime-config-file", "runtime-config.toml"])
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .arg("--state-dir")
+        .arg(state.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    for (name, value) in variables {
+        command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+    }
+    command.spawn().expect("the host")
 }
 
 fn free_port() -> u16 {

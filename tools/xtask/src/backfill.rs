@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use audit::Parts;
+use audit::{Pending, Settled};
 use database::connect;
 use futures::future::try_join_all;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use self::provider::{Provider, Vectors};
+use crate::databases::Databases;
 use crate::progress::say;
 
 /// Texts of one question to the provider.
@@ -24,17 +24,8 @@ const AT_ONCE: usize = 4;
 
 #[derive(clap::Args)]
 pub(crate) struct Backfill {
-    /// The database
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: String,
-    /// The vector database to fill up, if there is one
-    #[arg(
-        long,
-        env = "VECTOR_DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    vector_database_url: Option<String>,
+    #[command(flatten)]
+    databases: Databases,
     /// The embedding provider; without one nothing is embedded
     #[arg(long, env = "SPIN_VARIABLE_EMBEDDING_URL", value_name = "URL")]
     embedding_url: Option<String>,
@@ -64,13 +55,13 @@ pub(crate) struct Backfill {
 
 impl Backfill {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let primary = connect(&self.database_url).await?;
+        let primary = connect(&self.databases.database_url).await?;
         match self.embedding_url.as_deref().filter(|url| !url.is_empty()) {
             Some(base) => self.embed(&primary, base).await?,
             None => say("no --embedding-url, so nothing is embedded"),
         }
-        if let Some(url) = self.vector_database_url.filter(|url| !url.is_empty()) {
-            let vector = connect(&url).await?;
+        if let Some(url) = self.databases.vector_database_url() {
+            let vector = connect(url).await?;
             mirror::fill(&primary, &vector).await?;
         }
         Ok(ExitCode::SUCCESS)
@@ -91,8 +82,9 @@ impl Backfill {
                 break;
             }
             let chunks = pending.chunks(TOGETHER).map(|chunk| ask(&provider, chunk));
-            let done: Vec<Done<'_>> = try_join_all(chunks).await?.into_iter().flatten().collect();
-            refused += done.iter().filter(|done| done.model.is_none()).count();
+            let done: Vec<Settled<'_>> =
+                try_join_all(chunks).await?.into_iter().flatten().collect();
+            refused += done.iter().filter(|done| done.is_refused()).count();
             let stored = store(primary, &done).await?;
             embedded += stored;
             bar.inc(stored);
@@ -109,25 +101,6 @@ impl Backfill {
     }
 }
 
-/// A record to embed.
-#[derive(Deserialize)]
-struct Pending {
-    kind: String,
-    id: i64,
-    version: i32,
-    parts: Parts,
-}
-
-/// What became of it; without a model, the provider refused its text.
-#[derive(Serialize)]
-struct Done<'a> {
-    kind: &'a str,
-    id: i64,
-    version: i32,
-    model: Option<&'a str>,
-    vector: Option<String>,
-}
-
 /// Records that have no vector of the model yet. Instances of the service keep away for a while.
 async fn claim(primary: &Client, model: &str) -> Result<Vec<Pending>> {
     primary
@@ -140,7 +113,7 @@ async fn claim(primary: &Client, model: &str) -> Result<Vec<Pending>> {
 }
 
 /// The vectors of some records.
-async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<Done<'a>>> {
+async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<Settled<'a>>> {
     let texts: Vec<Option<String>> = records.iter().map(|record| record.parts.text()).collect();
     let said: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
     let mut vectors = match provider.embed(&said).await? {
@@ -148,23 +121,14 @@ async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<D
         Vectors::Refused => one_by_one(provider, &said).await?,
     }
     .into_iter();
-    let done = records.iter().zip(&texts).map(|(record, text)| {
-        let (model, vector) = match text {
-            None => (Some(""), None),
-            Some(_) => match vectors.next().flatten() {
-                Some(vector) => (Some(provider.model()), Some(vector.to_sql())),
-                None => (None, None),
-            },
-        };
-        Done {
-            kind: &record.kind,
-            id: record.id,
-            version: record.version,
-            model,
-            vector,
+    let settled = records.iter().zip(&texts).map(|(record, text)| {
+        match text.as_ref().map(|_| vectors.next().flatten()) {
+            None => record.wordless(),
+            Some(Some(vector)) => record.embedded(provider.model(), &vector),
+            Some(None) => record.refused(),
         }
     });
-    Ok(done.collect())
+    Ok(settled.collect())
 }
 
 /// Whose text a provider refuses only it knows, so each is asked for alone.
@@ -180,7 +144,7 @@ async fn one_by_one(provider: &Provider, texts: &[&str]) -> Result<Vec<Option<au
 }
 
 /// How many records were stored. Those that have changed since wait for the next round.
-async fn store(primary: &Client, done: &[Done<'_>]) -> Result<u64> {
+async fn store(primary: &Client, done: &[Settled<'_>]) -> Result<u64> {
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql =
         "SELECT audit_embed($1::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_mirror))";

@@ -4,21 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::databases::Databases;
 use crate::variables::{self, Variables};
 
 #[derive(clap::Args)]
 pub(crate) struct Env {
-    /// The database
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: String,
-    /// The vector database, if there is one
-    #[arg(
-        long,
-        env = "VECTOR_DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    vector_database_url: Option<String>,
+    #[command(flatten)]
+    databases: Databases,
 }
 
 impl Env {
@@ -30,10 +22,9 @@ impl Env {
     }
 
     fn variables(&self) -> Result<Variables> {
-        let mut variables = variables::of_database(&self.database_url)?;
-        let vector_database_url = self.vector_database_url.as_deref().unwrap_or_default();
-        if !vector_database_url.is_empty() {
-            variables.extend(variables::of_vector_database(vector_database_url)?);
+        let mut variables = variables::of_database(&self.databases.database_url)?;
+        if let Some(url) = self.databases.vector_database_url() {
+            variables.extend(variables::of_vector_database(url)?);
         }
         Ok(variables)
     }
@@ -52,8 +43,10 @@ mod tests {
     fn the_vector_database_is_there_if_its_url_is() {
         let count = |vector_database_url: Option<&str>| {
             let env = Env {
-                database_url: "postgres://me@localhost".to_owned(),
-                vector_database_url: vector_database_url.map(str::to_owned),
+                databases: Databases {
+                    database_url: "postgres://me@localhost".to_owned(),
+                    vector_database_url: vector_database_url.map(str::to_owned),
+                },
             };
             let variables = env.variables().expect("valid URLs").into_iter();
             variables

@@ -5,6 +5,7 @@ mod bench;
 mod blackbox;
 mod cargo;
 mod check;
+mod databases;
 mod embeddings;
 mod env;
 mod migrate;

@@ -5,21 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use database::{MigrateOptions, Outcome};
 
+use crate::databases::Databases;
 use crate::progress::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Migrate {
-    /// The database
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: String,
-    /// The vector database, if there is one
-    #[arg(
-        long,
-        env = "VECTOR_DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    vector_database_url: Option<String>,
+    #[command(flatten)]
+    databases: Databases,
     /// 384, 768 or 1536 [default: what the database has; 384 for a new one]
     #[arg(long, value_name = "N")]
     embedding_dimensions: Option<u32>,
@@ -30,13 +22,13 @@ impl Migrate {
         let options = MigrateOptions {
             embedding_dimensions: self.embedding_dimensions,
         };
-        let outcome = database::migrate(&self.database_url, &options, say).await?;
+        let outcome = database::migrate(&self.databases.database_url, &options, say).await?;
         report("", &outcome);
-        if let Some(url) = self.vector_database_url.filter(|url| !url.is_empty()) {
+        if let Some(url) = self.databases.vector_database_url() {
             let options = MigrateOptions {
                 embedding_dimensions: Some(outcome.embedding_dimensions),
             };
-            let outcome = database::migrate_vector_db(&url, &options, say).await?;
+            let outcome = database::migrate_vector_db(url, &options, say).await?;
             report("vector database ", &outcome);
         }
         Ok(ExitCode::SUCCESS)

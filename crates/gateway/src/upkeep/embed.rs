@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use audit::Parts;
-use serde::{Deserialize, Serialize};
+use audit::Pending;
 
 use crate::database::{Failure, Parameter, Session, primary};
 use crate::{Config, embedding, mirror};
@@ -19,26 +18,6 @@ const LEASE: &str = "30 seconds";
 
 /// How long everybody keeps away after the provider failed.
 const PAUSE: &str = "2 seconds";
-
-#[derive(Deserialize)]
-struct Pending {
-    kind: String,
-    id: i64,
-    version: i32,
-    parts: Parts,
-}
-
-/// What became of a record; without a model, the provider refused its text.
-#[derive(Serialize)]
-struct Done<'a> {
-    kind: &'a str,
-    id: i64,
-    version: i32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vector: Option<String>,
-}
 
 /// Embeds some of the records that wait, if nobody else does.
 pub(super) async fn some(config: &Rc<Config>) -> Result<(), Failure> {
@@ -88,22 +67,12 @@ async fn embed(
     let mut done = Vec::new();
     let mut complete = true;
     for (record, text) in pending.iter().zip(&texts) {
-        let (model, vector) = match text.as_ref().and_then(|_| vectors.next()) {
-            None => (Some(""), None),
-            Some(Ok(vector)) => (Some(model), Some(vector.to_sql())),
-            Some(Err(embedding::Failure::Refused)) => (None, None),
-            Some(Err(_)) => {
-                complete = false;
-                continue;
-            }
-        };
-        done.push(Done {
-            kind: &record.kind,
-            id: record.id,
-            version: record.version,
-            model,
-            vector,
-        });
+        match text.as_ref().and_then(|_| vectors.next()) {
+            None => done.push(record.wordless()),
+            Some(Ok(vector)) => done.push(record.embedded(model, vector)),
+            Some(Err(embedding::Failure::Refused)) => done.push(record.refused()),
+            Some(Err(_)) => complete = false,
+        }
     }
     embedded.remember(config);
     let done = serde_json::to_string(&done)
