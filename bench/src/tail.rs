@@ -28,14 +28,19 @@ struct Shape {
     batch: usize,
 }
 
-const SHAPES: [Shape; 2] = [
+const SHAPES: [Shape; 3] = [
     Shape {
-        name: "batches of 100",
+        name: "4000 in batches of 100",
+        records: 4000,
+        batch: 100,
+    },
+    Shape {
+        name: "8000 in batches of 100",
         records: 8000,
         batch: 100,
     },
     Shape {
-        name: "singles",
+        name: "4000 singles",
         records: 4000,
         batch: 1,
     },
