@@ -155,7 +155,7 @@ BEGIN
             LIMIT page_limit OFFSET page_offset
         ) AS page
     ) AS entry
-    WHERE position = page_offset + 1 OR bytes <= audit_page_bytes();
+    WHERE position - 1 = page_offset OR bytes <= audit_page_bytes();
 
     RETURN '{"correlation_id":' || to_json(correlation)
         || ',"audits":' || entries

@@ -42,7 +42,10 @@ impl Question {
             Some(value) => Some(similarity(value.as_f64())?),
         };
         let limit = match members.remove("limit") {
-            Some(Value::Number(limit)) => Some(limit.to_string()),
+            Some(limit @ Value::Number(_)) => {
+                // 10.0 is an integer in JSON Schema.
+                Some(audit::integer(&limit).map_or(limit.to_string(), |limit| limit.to_string()))
+            }
             Some(_) => return Err(Error::parameter("limit", "must be a number")),
             None => None,
         };

@@ -44,5 +44,6 @@ pub use patch::{Patch, read_patch};
 pub use provider::{Unusable, Vector, question, read_answer};
 pub use read::{Dialect, MAX_BATCH, read, read_batch};
 pub use record::Record;
+pub use rule::integer;
 pub use time::parse_since;
 pub use violation::{Code, MAX_VIOLATIONS, Violation};

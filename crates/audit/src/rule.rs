@@ -225,7 +225,7 @@ fn instant(text: &str, now: DateTime<Utc>) -> Result<Option<Value>, Fault> {
 }
 
 /// The integer that a number is, also when it is written with a fraction of zero.
-pub(crate) fn integer(value: &Value) -> Option<i64> {
+pub fn integer(value: &Value) -> Option<i64> {
     if let Some(integer) = value.as_i64() {
         return Some(integer);
     }

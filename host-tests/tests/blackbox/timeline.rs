@@ -127,6 +127,8 @@ async fn a_timeline_has_pages() {
         assert_eq!(ids(&found), part, "{query}");
         assert_eq!(found["total"], 4);
     }
+    let far = timeline(&client, "nobody", "?offset=9223372036854775807").await;
+    assert_eq!(ids(&far), Vec::<i64>::new());
 }
 
 #[tokio::test]

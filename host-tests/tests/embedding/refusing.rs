@@ -118,7 +118,8 @@ async fn a_refused_question_leaves_the_provider_to_others() {
     stage.provider.behave(Behaviour::Refuse(BAD));
     let question = json!({"query": BAD});
     let answer = stage.client.post("/api/v1/query/semantic", &question).await;
-    answer.problem(503, "service-unavailable");
+    let problem = answer.problem(400, "validation-error");
+    assert_eq!(problem["field"], "query");
     assert_eq!(stage.found("fine words").await, [id]);
     stage.stop().await;
 }
