@@ -140,16 +140,44 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
+/// What the migrations made.
+#[derive(Deserialize)]
+struct Schema {
+    version: Option<i32>,
+    dimensions: Option<String>,
+}
+
 async fn schema(config: &Config) -> String {
-    let statement = "SELECT max(version)::text FROM schema_migration";
+    let statement = "
+        SELECT json_build_object(
+            'version', (SELECT max(version) FROM schema_migration),
+            'dimensions', (SELECT value FROM audit_setting WHERE name = 'embedding_dimensions')
+        )::text";
     match database::text(config, statement, &[]).await {
-        Ok(found) => match found.unwrap_or_default().parse::<i32>().unwrap_or_default() {
-            found if found < SCHEMA_VERSION => format!(
-                "migration {found} is the newest one, {SCHEMA_VERSION} is needed; run the migrations"
-            ),
-            _ => "ok".into(),
-        },
+        Ok(found) => serde_json::from_str(&found.unwrap_or_default()).map_or_else(
+            |_| "unknown".into(),
+            |schema: Schema| schema.verdict(config),
+        ),
         Err(Failure::SchemaBehind) => "there is no schema; run the migrations".into(),
         Err(_) => "unknown".into(),
+    }
+}
+
+impl Schema {
+    fn verdict(&self, config: &Config) -> String {
+        let version = self.version.unwrap_or_default();
+        if version < SCHEMA_VERSION {
+            return format!(
+                "migration {version} is the newest one, {SCHEMA_VERSION} is needed; run the migrations"
+            );
+        }
+        let made_for = self.dimensions.as_deref().unwrap_or_default();
+        match embedding::dimensions(config) {
+            Some(wanted) if wanted.to_string() != made_for => format!(
+                "the database was made for embeddings of {made_for} dimensions, and \
+                 embedding_dimensions is {wanted}"
+            ),
+            _ => "ok".into(),
+        }
     }
 }

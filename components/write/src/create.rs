@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use audit::{Code, Dialect, Kind, Record, Violation};
 use gateway::database::{self, Failure, Parameter};
-use gateway::{Call, Config, Error, Reply, Result, mirror};
+use gateway::{Call, Config, Error, Reply, Result, log_event, mirror};
 use http::StatusCode;
 use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ pub(crate) struct Stored {
 async fn store(config: &Rc<Config>, kind: Kind, mut records: Vec<Record>) -> Result<Vec<Stored>> {
     let embedded = embed::attach(config, &mut records).await;
     let promise = mirror::promise(config, kind, &mut records).await?;
-    let results = write(config, kind, &records).await?;
+    let results = write(config, kind, &mut records).await?;
     if let Some(promise) = promise {
         let written: Vec<_> = results.iter().map(|stored| stored.id).collect();
         promise.keep(config, &written).await;
@@ -96,20 +96,21 @@ async fn store(config: &Rc<Config>, kind: Kind, mut records: Vec<Record>) -> Res
     Ok(results)
 }
 
-async fn write(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<Stored>> {
-    let json = serde_json::to_string(records)
-        .map_err(|error| Error::Internal(format!("a record does not serialise: {error}")))?;
-    let parameters = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Str(json),
-        Parameter::Boolean(mirror::is_enabled(config)),
-    ];
-    let statement = "SELECT audit_write($1, $2::text::jsonb, NULL, $3)";
-    let outcome = match database::text(config, statement, &parameters).await {
-        // A month has begun that nobody has made partitions for yet.
-        Err(Failure::NoPartition) => {
-            partitions::ensure(config).await?;
-            database::text(config, statement, &parameters).await
+/// Writes the records; without their vectors, if those do not fit the database.
+async fn write(config: &Config, kind: Kind, records: &mut [Record]) -> Result<Vec<Stored>> {
+    let outcome = match write_all(config, kind, records).await {
+        Err(Failure::OtherDimensions) => {
+            log_event(
+                config,
+                "embedding",
+                "embedding_dimensions is not that of the database; stored without vectors",
+            );
+            for record in records.iter_mut() {
+                record
+                    .embedding
+                    .take_if(|embedding| embedding.vector.is_some());
+            }
+            write_all(config, kind, records).await
         }
         outcome => outcome,
     };
@@ -120,6 +121,29 @@ async fn write(config: &Config, kind: Kind, records: &[Record]) -> Result<Vec<St
     };
     serde_json::from_str(&text)
         .map_err(|error| Error::Internal(format!("the write function's result: {error}")))
+}
+
+async fn write_all(
+    config: &Config,
+    kind: Kind,
+    records: &[Record],
+) -> Result<Option<String>, Failure> {
+    let json = serde_json::to_string(records)
+        .map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))?;
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Str(json),
+        Parameter::Boolean(mirror::is_enabled(config)),
+    ];
+    let statement = "SELECT audit_write($1, $2::text::jsonb, NULL, $3)";
+    match database::text(config, statement, &parameters).await {
+        // A month has begun that nobody has made partitions for yet.
+        Err(Failure::NoPartition) => {
+            partitions::ensure(config).await?;
+            database::text(config, statement, &parameters).await
+        }
+        outcome => outcome,
+    }
 }
 
 /// The records that were not accepted, as one error. `results` come with the prefix of their fields.

@@ -91,6 +91,14 @@ pub fn model(config: &Config) -> Option<&str> {
         .map(|embedding| embedding.model.as_str())
 }
 
+/// The length of its vectors.
+pub fn dimensions(config: &Config) -> Option<usize> {
+    config
+        .embedding
+        .as_ref()
+        .map(|embedding| embedding.dimensions)
+}
+
 /// Whether the cache can be used: `ok`, `disabled`, or what is wrong.
 pub async fn cache_verdict(config: &Config) -> &'static str {
     match config

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, incident, variables_of};
 use crate::support::payloads::fresh;
 use crate::support::provider::Provider;
-use crate::support::service::{Host, Service, of_database};
+use crate::support::service::{Host, Service, embedded_by, of_database};
 
 const WRONG: [(&str, &[&str]); 17] = [
     ("embedding_enabled", &["", "yes", "1"]),
@@ -162,4 +162,29 @@ async fn embeddings_can_be_switched_on_and_off() {
     assert_eq!(answer.expect(201)["embedding_id"], Value::Null);
     on.stop().await;
     stage.stop().await;
+}
+
+/// Nothing is lost to a model whose vectors do not fit the database; readiness says what is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_that_do_not_fit_the_database_cost_no_record() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let model = embedder::Model::hash(768);
+    tokio::spawn(embedder::serve(listener, model, std::future::pending()));
+    let mut variables = embedded_by(&url).to_vec();
+    variables.push(("embedding_dimensions", "768"));
+    let service = Service::with(&variables).await;
+
+    let record = incident("disk full");
+    let created = service.client.post("/api/v1/audit/remediation", &record);
+    let created = created.await.expect(201);
+    assert_eq!(created["embedding_id"], Value::Null);
+    let batch = json!([incident("disk full"), incident("disk full")]);
+    let path = "/api/v1/audit/remediation/batch";
+    service.client.post(path, &batch).await.expect(201);
+
+    let ready = service.client.get("/ready").await.expect(503);
+    let schema = ready["checks"]["schema"].as_str().unwrap();
+    assert!(schema.contains("384") && schema.contains("768"), "{schema}");
+    service.stop().await;
 }

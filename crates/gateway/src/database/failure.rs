@@ -26,6 +26,8 @@ pub enum Failure {
     SchemaBehind,
     /// The statement lost against a concurrent one and may be repeated.
     Concurrent,
+    /// A vector is not as long as those of the database.
+    OtherDimensions,
     /// A function of the schema refused the request (SQLSTATE class AU); the detail is JSON.
     Refused(String),
     /// Anything else; for the log.
@@ -86,6 +88,8 @@ impl Failure {
             "40001" | "40P01" | "23505" => Self::Concurrent,
             "23514" => Self::NoPartition,
             "42P01" | "42883" | "42703" => Self::SchemaBehind,
+            // pgvector's only class of errors.
+            "22000" => Self::OtherDimensions,
             "25006" => Self::Unavailable("the database is read-only"),
             _ if code.starts_with("AU") => Self::Refused(detail.unwrap_or_default().to_owned()),
             _ if code.starts_with("08") => Self::LostConnection,
@@ -113,6 +117,9 @@ impl From<Failure> for Error {
             Failure::Concurrent => Self::Unavailable("the statement kept losing against others"),
             Failure::NoPartition => Self::Unavailable("the month has no partition"),
             Failure::SchemaBehind => Self::Unavailable("the schema is behind: run the migrations"),
+            Failure::OtherDimensions => {
+                Self::Unavailable("embedding_dimensions is not that of the database")
+            }
             Failure::Timeout | Failure::Hangs => Self::Timeout,
             Failure::Refused(_) => {
                 Self::Internal("the schema refused a request unexpectedly".into())
@@ -135,6 +142,7 @@ mod tests {
         assert_eq!(of("40P01"), Failure::Concurrent);
         assert_eq!(of("23514"), Failure::NoPartition);
         assert_eq!(of("42883"), Failure::SchemaBehind);
+        assert_eq!(of("22000"), Failure::OtherDimensions);
         assert!(matches!(of("53100"), Failure::Unavailable(_)));
         assert!(matches!(of("22P02"), Failure::Other(_)));
         assert_eq!(
