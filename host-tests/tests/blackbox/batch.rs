@@ -113,7 +113,7 @@ async fn a_conflict_refuses_the_whole_batch() {
     assert_eq!(problem["field"], "[2].name");
     assert_eq!(answer.violations().len(), 1);
     assert_eq!(client.count("remediation", &namespace).await, 1);
-    assert_eq!(client.record("remediation", id).await, record);
+    client.unchanged("remediation", id, &record).await;
     assert_eq!(client.versions("remediation", id).await.len(), 1);
     client.create(single, &batch[0]).await;
 }

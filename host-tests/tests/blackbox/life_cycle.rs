@@ -41,7 +41,7 @@ async fn a_replay_is_a_duplicate_and_writes_nothing() {
                 form.name
             );
         }
-        assert_eq!(client.record(form.kind, id).await, record);
+        client.unchanged(form.kind, id, &record).await;
         assert_eq!(client.versions(form.kind, id).await.len(), 1);
     }
 }
@@ -136,7 +136,7 @@ async fn a_content_that_was_accepted_before_is_stale() {
         assert_eq!(client.write(STORE, step, "stale").await, id);
     }
     assert_eq!(client.write(STORE, &steps[2], "duplicate").await, id);
-    assert_eq!(client.record("remediation", id).await, record);
+    client.unchanged("remediation", id, &record).await;
     assert_eq!(client.versions("remediation", id).await.len(), 3);
 }
 
@@ -161,7 +161,7 @@ async fn a_retry_that_overtook_is_stale() {
                 let overtaken = with(&at(phase, status), &json!({"message": "from before"}));
                 assert_eq!(client.write(STORE, &overtaken, "stale").await, id);
             }
-            assert_eq!(client.record("remediation", id).await, record);
+            client.unchanged("remediation", id, &record).await;
             assert_eq!(client.versions("remediation", id).await.len(), 1);
             // An equal state is newer; so is one that comes later.
             for (phase, status) in states[rank..].iter().flatten() {
@@ -291,7 +291,7 @@ async fn three_steps_of_the_compact_form_build_one_record() {
     ] {
         assert_eq!(client.write(AUDIT, step, status).await, id);
     }
-    assert_eq!(client.record("remediation", id).await, record);
+    client.unchanged("remediation", id, &record).await;
 }
 
 #[tokio::test]

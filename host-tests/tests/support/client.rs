@@ -142,6 +142,18 @@ impl Client {
         self.get(&path).await.expect(200)
     }
 
+    /// Looks whether a record is as it was. When it is embedded is not what a client did.
+    pub async fn unchanged(&self, kind: &str, id: i64, before: &Value) {
+        let written = |record: &Value| {
+            let mut record = record.clone();
+            if let Some(members) = record.as_object_mut() {
+                members.remove("embedding_model");
+            }
+            record
+        };
+        assert_eq!(written(&self.record(kind, id).await), written(before));
+    }
+
     /// The states of a record that must be there, oldest first.
     pub async fn versions(&self, kind: &str, id: i64) -> Vec<Value> {
         let path = format!("/api/v1/query/{kind}/{id}/versions");
