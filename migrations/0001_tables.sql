@@ -114,6 +114,12 @@ CREATE TABLE audit_vector_tail (
     PRIMARY KEY (kind, id)
 );
 
+-- Every vector that searches look at, wherever it is.
+CREATE VIEW audit_searchable AS
+SELECT kind, id, model, embedding FROM audit_vector
+UNION ALL
+SELECT kind, id, model, embedding FROM audit_vector_tail;
+
 -- The records whose state the vector database has yet to be told. It is read when it is delivered, so
 -- a record is here once however often it changes; `revision` tells an earlier state from a later one.
 CREATE TABLE audit_outbox (

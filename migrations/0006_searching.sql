@@ -60,11 +60,7 @@ BEGIN
         'WITH candidate AS MATERIALIZED (
             SELECT v.kind, v.id, v.embedding <=> $1 AS distance
             FROM audit AS a
-            JOIN (
-                SELECT * FROM audit_vector
-                UNION ALL
-                SELECT * FROM audit_vector_tail
-            ) AS v ON v.kind = a.kind AND v.id = a.id
+            JOIN audit_searchable AS v ON v.kind = a.kind AND v.id = a.id
             WHERE v.model = $2 AND a.deleted_at IS NULL' || audit_conditions(filter) || '
         )
         SELECT kind, id, distance FROM candidate ORDER BY distance, id DESC LIMIT $3'
@@ -295,11 +291,7 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT v.model, v.embedding INTO own
-    FROM (
-        SELECT * FROM audit_vector
-        UNION ALL
-        SELECT * FROM audit_vector_tail
-    ) AS v
+    FROM audit_searchable AS v
     WHERE v.kind = record_kind AND v.id = record_id;
     IF FOUND THEN
         -- One more, because the nearest is the record itself.

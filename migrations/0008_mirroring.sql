@@ -17,9 +17,7 @@ BEGIN ATOMIC
     ))
     FROM jsonb_to_recordset(entries) AS e (kind text, id bigint, revision bigint)
     LEFT JOIN LATERAL (
-        SELECT model, embedding FROM audit_vector_tail WHERE kind = e.kind AND id = e.id
-        UNION ALL
-        SELECT model, embedding FROM audit_vector WHERE kind = e.kind AND id = e.id
+        SELECT model, embedding FROM audit_searchable WHERE kind = e.kind AND id = e.id
     ) AS v ON true;
 END;
 
@@ -162,9 +160,7 @@ BEGIN
             SELECT o.kind, o.id, v.embedding <=> probe::vector
             FROM audit_outbox AS o
             CROSS JOIN LATERAL (
-                SELECT model, embedding FROM audit_vector_tail WHERE kind = o.kind AND id = o.id
-                UNION ALL
-                SELECT model, embedding FROM audit_vector WHERE kind = o.kind AND id = o.id
+                SELECT model, embedding FROM audit_searchable WHERE kind = o.kind AND id = o.id
             ) AS v
             WHERE v.model = probe_model AND (kinds IS NULL OR kinds ? o.kind)
         ) AS c

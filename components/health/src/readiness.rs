@@ -40,7 +40,11 @@ impl Checks {
 
 /// 200 if all checks pass, else 503.
 pub(crate) async fn show(config: Configured) -> Result<Reply> {
-    let checks = check(config).await;
+    let mut checks = check(&config).await;
+    if let Ok(config) = &config {
+        checks.vector_db = mirror::verdict(config).await;
+        checks.cache = embedding::cache_verdict(config).await;
+    }
     let passed = checks.passed();
     let (status, code) = if passed {
         ("ready", StatusCode::OK)
@@ -57,10 +61,11 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
 
 /// Whether all checks pass.
 pub(crate) async fn is_up(config: Configured) -> bool {
-    check(config).await.passed()
+    check(&config).await.passed()
 }
 
-async fn check(config: Configured) -> Checks {
+/// What readiness depends on. The rest is only shown, so nobody else waits for it.
+async fn check(config: &Configured) -> Checks {
     const UNKNOWN: &str = "unknown";
     let mut checks = Checks {
         configuration: None,
@@ -72,16 +77,14 @@ async fn check(config: Configured) -> Checks {
     let config = match config {
         Ok(config) => config,
         Err(wrong) => {
-            checks.configuration = Some(names(&wrong));
+            checks.configuration = Some(names(wrong));
             return checks;
         }
     };
-    checks.vector_db = mirror::verdict(&config).await;
-    checks.cache = embedding::cache_verdict(&config).await;
-    match server(&config).await {
+    match server(config).await {
         Ok(server) => {
             checks.database = server.verdict();
-            checks.schema = schema(&config).await;
+            checks.schema = schema(config).await;
         }
         Err(Failure::Timeout | Failure::Hangs) => {
             checks.database = "does not answer in time".into();

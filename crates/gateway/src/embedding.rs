@@ -72,11 +72,7 @@ impl Embedded {
         }
         let config = config.clone();
         after_response(async move {
-            if let Some(ttl) = config
-                .embedding
-                .as_ref()
-                .and_then(|embedding| embedding.cache_ttl)
-            {
+            if let Some(ttl) = cache_ttl(&config) {
                 cache::put(&self.fresh, ttl).await;
             }
         });
@@ -99,13 +95,14 @@ pub fn dimensions(config: &Config) -> Option<usize> {
         .map(|embedding| embedding.dimensions)
 }
 
+/// How long a vector is remembered; nothing without a cache.
+fn cache_ttl(config: &Config) -> Option<Duration> {
+    config.embedding.as_ref()?.cache_ttl
+}
+
 /// Whether the cache can be used: `ok`, `disabled`, or what is wrong.
 pub async fn cache_verdict(config: &Config) -> &'static str {
-    match config
-        .embedding
-        .as_ref()
-        .and_then(|embedding| embedding.cache_ttl)
-    {
+    match cache_ttl(config) {
         None => "disabled",
         Some(_) if cache::works().await => "ok",
         Some(_) => "does not answer; embeddings are fetched anew each time",

@@ -41,13 +41,14 @@ async fn work(config: &Rc<Config>) -> Result<(), Failure> {
         let outcome = match chore {
             "embed" => embed::some(config).await,
             "move" => tail::shorten(config).await,
+            "deliver" => {
+                mirror::deliver_soon(config);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(failure) = outcome {
             report(config, chore, &failure);
-        }
-        if chore == "deliver" {
-            mirror::deliver_soon(config);
         }
     }
     Ok(())

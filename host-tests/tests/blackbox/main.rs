@@ -6,6 +6,24 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// Compares the answer to a search with the snapshot `name` of the calling module.
+macro_rules! assert_search_snapshot {
+    ($name:literal, $answer:expr) => {
+        insta::with_settings!({sort_maps => true, omit_expression => true}, {
+            insta::assert_json_snapshot!($name, $answer, {
+                ".embedding_model" => "[model]",
+                ".results[].similarity" => "[similarity]",
+                ".results[].audit.id" => "[id]",
+                ".results[].audit.namespace" => "[namespace]",
+                ".results[].audit.remediation_request_id" => "[request]",
+                ".results[].audit.embedding_model" => "[model]",
+                ".results[].audit.created_at" => "[time]",
+                ".results[].audit.updated_at" => "[time]",
+            });
+        });
+    };
+}
+
 mod bad_input;
 mod batch;
 mod changing;

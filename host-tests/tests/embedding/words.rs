@@ -45,6 +45,19 @@ async fn assert_same(records: &[(&str, Value)]) {
     assert_eq!(inline, later);
 }
 
+const PLAIN: &str = "/api/v1/store/remediation";
+const INSIGHTS: &str = "/api/v1/store/aianalysis";
+
+/// A remediation with these changes, for [`PLAIN`].
+fn store(changes: &Value) -> Value {
+    with(&remediation("shop", &fresh("rr")), changes)
+}
+
+/// An analysis with these changes, for [`INSIGHTS`].
+fn analysis(changes: &Value) -> Value {
+    with(&aianalysis("shop", &fresh("ai")), changes)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_has_the_same_text_later() {
     let records: Vec<_> = FORMS
@@ -56,49 +69,48 @@ async fn every_form_has_the_same_text_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_part_has_the_same_place_later() {
-    let store = |changes: Value| with(&remediation("shop", &fresh("rr")), &changes);
-    let analysis = |changes: Value| with(&aianalysis("shop", &fresh("ai")), &changes);
-    let plain = "/api/v1/store/remediation";
-    let insights = "/api/v1/store/aianalysis";
     let records = [
         (
-            plain,
-            store(json!({"alert_name": "DiskFull", "rootCause": "logs", "root_cause": "others"})),
+            PLAIN,
+            store(&json!({"alert_name": "DiskFull", "rootCause": "logs", "root_cause": "others"})),
         ),
         (
-            plain,
+            PLAIN,
             store(
-                json!({"root_cause": "journal", "reasoning": "seen twice", "error_message": "no space"}),
+                &json!({"root_cause": "journal", "reasoning": "seen twice", "error_message": "no space"}),
             ),
         ),
         (
-            plain,
+            PLAIN,
             store(
-                json!({"action_type": "grow_volume", "recommendedAction": "shrink", "stepName": "third"}),
+                &json!({"action_type": "grow_volume", "recommendedAction": "shrink", "stepName": "third"}),
             ),
         ),
         (
-            plain,
-            store(json!({"error_message": "  spaces around  ", "reasoning": "tab\tand\nline"})),
-        ),
-        (plain, store(json!({"error_message": "long ".repeat(1000)}))),
-        (
-            plain,
-            store(json!({"error_message": "ünïcödé 🦀 \u{200f}rtl"})),
+            PLAIN,
+            store(&json!({"error_message": "  spaces around  ", "reasoning": "tab\tand\nline"})),
         ),
         (
-            insights,
-            analysis(json!({"findings": {"rootCause": "a leak", "root_cause": "another"}})),
+            PLAIN,
+            store(&json!({"error_message": "long ".repeat(1000)})),
         ),
         (
-            insights,
+            PLAIN,
+            store(&json!({"error_message": "ünïcödé 🦀 \u{200f}rtl"})),
+        ),
+        (
+            INSIGHTS,
+            analysis(&json!({"findings": {"rootCause": "a leak", "root_cause": "another"}})),
+        ),
+        (
+            INSIGHTS,
             analysis(
-                json!({"findings": {"root_cause": "b leak"}, "recommended_action": "patch it"}),
+                &json!({"findings": {"root_cause": "b leak"}, "recommended_action": "patch it"}),
             ),
         ),
         (
-            insights,
-            analysis(json!({"signalContext": {"alertname": "FromContext"}, "workflowName": "w"})),
+            INSIGHTS,
+            analysis(&json!({"signalContext": {"alertname": "FromContext"}, "workflowName": "w"})),
         ),
         (
             "/api/v1/store/workflow",
@@ -121,63 +133,61 @@ async fn every_part_has_the_same_place_later() {
 /// Clients may put anything where the text would be looked for; only texts are words.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_text_is_no_word_now_or_later() {
-    let store = |changes: Value| with(&remediation("shop", &fresh("rr")), &changes);
-    let analysis = |changes: Value| with(&aianalysis("shop", &fresh("ai")), &changes);
-    let plain = "/api/v1/store/remediation";
-    let insights = "/api/v1/store/aianalysis";
     let records = [
         (
-            plain,
-            store(json!({"error_message": "one", "rootCause": 5, "root_cause": "five"})),
+            PLAIN,
+            store(&json!({"error_message": "one", "rootCause": 5, "root_cause": "five"})),
         ),
         (
-            plain,
-            store(json!({"error_message": "two", "rootCause": {"is": "deep"}})),
+            PLAIN,
+            store(&json!({"error_message": "two", "rootCause": {"is": "deep"}})),
         ),
         (
-            plain,
-            store(json!({"error_message": "three", "reasoning": ["a", "b"]})),
+            PLAIN,
+            store(&json!({"error_message": "three", "reasoning": ["a", "b"]})),
         ),
         (
-            plain,
-            store(json!({"error_message": "four", "signalContext": {"alertname": 7}})),
+            PLAIN,
+            store(&json!({"error_message": "four", "signalContext": {"alertname": 7}})),
         ),
         (
-            plain,
-            store(json!({"error_message": "five", "signalContext": "alertname"})),
+            PLAIN,
+            store(&json!({"error_message": "five", "signalContext": "alertname"})),
         ),
         (
-            plain,
-            store(json!({"error_message": "six", "signalContext": [{"alertname": "x"}]})),
+            PLAIN,
+            store(&json!({"error_message": "six", "signalContext": [{"alertname": "x"}]})),
         ),
         (
-            plain,
-            store(json!({"error_message": "seven", "rootCause": "", "root_cause": "hidden by it"})),
-        ),
-        (
-            plain,
-            store(json!({"error_message": "eight", "reasoning": true})),
-        ),
-        (
-            insights,
-            analysis(json!({"findings": {"rootCause": 5, "root_cause": "eleven"}})),
-        ),
-        (
-            insights,
-            analysis(
-                json!({"findings": ["rootCause"], "recommendedAction": 1, "stepName": "twelve"}),
+            PLAIN,
+            store(
+                &json!({"error_message": "seven", "rootCause": "", "root_cause": "hidden by it"}),
             ),
         ),
         (
-            insights,
+            PLAIN,
+            store(&json!({"error_message": "eight", "reasoning": true})),
+        ),
+        (
+            INSIGHTS,
+            analysis(&json!({"findings": {"rootCause": 5, "root_cause": "eleven"}})),
+        ),
+        (
+            INSIGHTS,
             analysis(
-                json!({"findings": "rootCause", "recommendedAction": null, "stepName": "ten"}),
+                &json!({"findings": ["rootCause"], "recommendedAction": 1, "stepName": "twelve"}),
             ),
         ),
         (
-            insights,
+            INSIGHTS,
             analysis(
-                json!({"findings": {}, "recommendedAction": [], "recommended_action": "nine"}),
+                &json!({"findings": "rootCause", "recommendedAction": null, "stepName": "ten"}),
+            ),
+        ),
+        (
+            INSIGHTS,
+            analysis(
+                &json!({"findings": {}, "recommendedAction": [], "recommended_action": "nine"}),
             ),
         ),
         (

@@ -39,7 +39,9 @@ struct Posted {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_in_plain_words_find_what_they_mean() {
-    let Some(model) = model() else { return };
+    let Some(model) = Model::minilm_for_tests() else {
+        return;
+    };
     let service = start(model).await;
     let keys = post_records(&service.client).await;
     let queries: Vec<Judged> = serde_json::from_str(include_str!("queries.json")).unwrap();
@@ -62,19 +64,6 @@ async fn questions_in_plain_words_find_what_they_mean() {
     assert!(precision >= LEAST_PRECISION_AT_5, "precision@5 {precision}");
     assert!(recall >= LEAST_RECALL_AT_10, "recall@10 {recall}");
     service.stop().await;
-}
-
-/// The model; `None`, and loudly so, where it cannot be downloaded.
-fn model() -> Option<Model> {
-    match Model::minilm(&|what| eprintln!("{what}")) {
-        Ok(model) => Some(model),
-        Err(error) if error.is_download() && std::env::var_os("REQUIRE_MODEL").is_none() => {
-            let error = anyhow::Error::from(error);
-            eprintln!("\nNOT TESTED, because all-MiniLM-L6-v2 is not here: {error:#}\n");
-            None
-        }
-        Err(error) => panic!("{:#}", anyhow::Error::from(error)),
-    }
 }
 
 async fn start(model: Model) -> Service {

@@ -40,6 +40,23 @@ impl Model {
         Ok(Self(Arc::new(Kind::MiniLm(Box::new(model)))))
     }
 
+    /// [`Model::minilm`] for tests: `None`, and loudly so, where it cannot be downloaded.
+    ///
+    /// # Panics
+    ///
+    /// If it is broken; and with `REQUIRE_MODEL` in the environment, also if it cannot be downloaded.
+    pub fn minilm_for_tests() -> Option<Self> {
+        match Self::minilm(&|what| eprintln!("{what}")) {
+            Ok(model) => Some(model),
+            Err(error) if error.is_download() && std::env::var_os("REQUIRE_MODEL").is_none() => {
+                let error = anyhow::Error::from(error);
+                eprintln!("\nNOT TESTED, because all-MiniLM-L6-v2 is not here: {error:#}\n");
+                None
+            }
+            Err(error) => panic!("{:#}", anyhow::Error::from(error)),
+        }
+    }
+
     /// Vectors from the hashes of a text's words: the same on every machine and at once, for
     /// where no meaning is needed. Texts that share words are near each other.
     ///

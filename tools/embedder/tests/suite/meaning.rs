@@ -19,19 +19,10 @@ fn references() -> Vec<Reference> {
     serde_json::from_str(include_str!("../reference.json")).expect("the reference vectors")
 }
 
-/// The model; `None`, and loudly so, where it cannot be downloaded.
+/// The model, loaded once for all tests of this file.
 fn model() -> Option<Model> {
     static MODEL: OnceLock<Option<Model>> = OnceLock::new();
-    let model = MODEL.get_or_init(|| match Model::minilm(&|what| eprintln!("{what}")) {
-        Ok(model) => Some(model),
-        Err(error) if error.is_download() && std::env::var_os("REQUIRE_MODEL").is_none() => {
-            let error = anyhow::Error::from(error);
-            eprintln!("\nNOT TESTED, because all-MiniLM-L6-v2 is not here: {error:#}\n");
-            None
-        }
-        Err(error) => panic!("{:#}", anyhow::Error::from(error)),
-    });
-    model.clone()
+    MODEL.get_or_init(Model::minilm_for_tests).clone()
 }
 
 #[tokio::test]
