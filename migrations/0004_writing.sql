@@ -198,10 +198,11 @@ RETURN coalesce(octet_length(a.metadata::text), 0)
 
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
 -- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.
-CREATE FUNCTION audit_apply(post_kind text, post jsonb, caller text, mirror boolean) RETURNS jsonb
+CREATE FUNCTION audit_apply(post jsonb, mirror boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    post_kind CONSTANT text := post ->> 'kind';
     record_id bigint;
     old       audit;
     new       audit;
@@ -248,7 +249,7 @@ BEGIN
         new.state_rank := coalesce((post ->> 'rank')::smallint, old.state_rank);
         new.name_is_stand_in := old.name_is_stand_in AND (post ->> 'stand_in')::boolean;
         new.content_hash := decode(post ->> 'hash', 'hex');
-        new.changed_by := caller;
+        new.changed_by := post ->> 'caller';
         -- The post's vector is one of the post's own text.
         alone := jsonb_populate_record(NULL::audit, columns || jsonb_build_object('document', post -> 'document'));
         IF audit_embedding_parts(new) = audit_embedding_parts(alone)
@@ -275,12 +276,13 @@ BEGIN
 END
 $$;
 
--- Stores posts of one kind: an array of {key, hash, rank, stand_in, columns, document, embedding, id}, where
--- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing; `id` is there if
--- one was reserved. Returns an array in the same order of {id, status, created_at, embedded}. New keys go in as one statement. Of several
--- posts either all are accepted or none: a conflict among them raises AU001 with the results as
--- its detail. `mirror` says whether there is a vector database to be told.
-CREATE FUNCTION audit_write(post_kind text, posts jsonb, caller text, mirror boolean) RETURNS text
+-- Stores posts: an array of {kind, key, hash, rank, stand_in, columns, document, embedding, id, caller}, where
+-- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing; `id` is there if one
+-- was reserved, `caller` if somebody is identified. Returns an array in the same order of {id, status, created_at,
+-- embedded}. New keys go in as one statement. `all_or_none` is for posts of one batch: one among them that
+-- cannot be accepted raises AU001 with the results as its detail; posts of several callers are each for
+-- themselves. `mirror` says whether there is a vector database to be told.
+CREATE FUNCTION audit_write(posts jsonb, all_or_none boolean, mirror boolean) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -292,6 +294,7 @@ BEGIN
             SELECT
                 position::integer,
                 value,
+                value ->> 'kind' AS kind,
                 decode(value ->> 'key', 'hex') AS key,
                 coalesce((value ->> 'id')::bigint, audit_next_id()) AS id
             FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
@@ -299,7 +302,7 @@ BEGIN
             -- In key order, so that two writers with the same keys never wait for each other in a
             -- circle.
             INSERT INTO audit_key (kind, key, id)
-            SELECT DISTINCT ON (key) post_kind, key, id FROM post ORDER BY key, position
+            SELECT DISTINCT ON (kind, key) kind, key, id FROM post ORDER BY kind, key, position
             ON CONFLICT DO NOTHING
             RETURNING audit_key.id
         ), stored AS (
@@ -312,7 +315,7 @@ BEGIN
                 embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
             )
             SELECT
-                post_kind, p.id, c.name, c.namespace, c.phase, c.status, c.action_type, c.alert_name,
+                p.kind, p.id, c.name, c.namespace, c.phase, c.status, c.action_type, c.alert_name,
                 c.alert_fingerprint, c.severity, c.environment, c.cluster_name, c.target_resource,
                 c.remediation_request_id, c.correlation_id, c.start_time, c.end_time,
                 coalesce(c.duration, audit_elapsed_ms(c.start_time, c.end_time)),
@@ -321,25 +324,25 @@ BEGIN
                 p.value -> 'document', (p.value #>> '{embedding,vector}')::vector,
                 p.value #>> '{embedding,model}', audit_id_time(p.id), audit_id_time(p.id), 1,
                 (p.value ->> 'rank')::smallint, (p.value ->> 'stand_in')::boolean,
-                decode(p.value ->> 'hash', 'hex'), caller
+                decode(p.value ->> 'hash', 'hex'), p.value ->> 'caller'
             FROM claimed
             JOIN post AS p USING (id)
             CROSS JOIN LATERAL jsonb_populate_record(NULL::audit, p.value -> 'columns') AS c
             RETURNING audit AS row
         ), correlated AS (
             INSERT INTO audit_correlation (key, kind, id)
-            SELECT DISTINCT key, post_kind, (row).id
+            SELECT DISTINCT key, (row).kind, (row).id
             FROM stored
             CROSS JOIN unnest(audit_correlation_keys(row)) AS key
             WHERE key IS NOT NULL
         ), findable AS (
             INSERT INTO audit_vector_tail (kind, id, model, embedding)
-            SELECT post_kind, (row).id, (row).embedding_model, (row).embedding
+            SELECT (row).kind, (row).id, (row).embedding_model, (row).embedding
             FROM stored
             WHERE (row).embedding IS NOT NULL
         ), announced AS (
             INSERT INTO audit_outbox (kind, id)
-            SELECT post_kind, (row).id
+            SELECT (row).kind, (row).id
             FROM stored
             WHERE mirror
         )
@@ -362,12 +365,12 @@ BEGIN
         SELECT position::integer, value
         FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
         WHERE results[position] IS NULL
-        ORDER BY value ->> 'key', position -- locks in key order, see above
+        ORDER BY value ->> 'kind', value ->> 'key', position -- locks in key order, see above
     LOOP
-        results[entry.position] := audit_apply(post_kind, entry.value, caller, mirror);
+        results[entry.position] := audit_apply(entry.value, mirror);
     END LOOP;
 
-    IF cardinality(results) > 1
+    IF all_or_none
         AND EXISTS (SELECT FROM unnest(results) AS r WHERE r ->> 'status' IN ('conflict', 'too_large'))
     THEN
         RAISE EXCEPTION 'a post of the batch cannot be accepted'

@@ -14,7 +14,6 @@ pub(crate) const MODEL: &str = "hash";
 /// A record and its vector.
 #[derive(Clone, Debug)]
 pub(crate) struct Incident {
-    pub(crate) kind: &'static str,
     /// An element of `audit_write`'s array, as JSON.
     pub(crate) post: String,
 }
@@ -63,6 +62,7 @@ impl Incidents {
         };
         let finished = columns["status"] != "running";
         let post = json!({
+            "kind": kind,
             "key": self.unique(),
             "hash": self.unique(),
             "rank": if finished { 2 } else { 1 },
@@ -72,7 +72,6 @@ impl Incidents {
             "embedding": {"model": MODEL, "vector": self.embedder.embed(&text)},
         });
         Incident {
-            kind,
             post: post.to_string(),
         }
     }

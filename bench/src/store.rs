@@ -60,21 +60,17 @@ pub(crate) async fn spread(client: &Client, months: u32) -> Result<()> {
     Ok(client.batch_execute(&sql).await?)
 }
 
-/// Writes incidents as the service does, each kind's as one batch.
+/// Writes incidents as the service does, as one batch.
 pub(crate) async fn write(client: &Client, incidents: &[Incident]) -> Result<()> {
-    for kind in ["remediation", "aianalysis", "workflow", "execution"] {
-        let posts: Vec<&str> = incidents
-            .iter()
-            .filter(|incident| incident.kind == kind)
-            .map(|incident| &*incident.post)
-            .collect();
-        if !posts.is_empty() {
-            let sql = "SELECT audit_write($1, $2::text::jsonb, NULL, true)";
-            let posts = format!("[{}]", posts.join(","));
-            client.execute(sql, &[&kind, &posts]).await?;
-        }
-    }
+    let sql = "SELECT audit_write($1::text::jsonb, true, true)";
+    client.execute(sql, &[&array(incidents)]).await?;
     Ok(())
+}
+
+/// What `audit_write` takes.
+pub(crate) fn array(incidents: &[Incident]) -> String {
+    let posts: Vec<&str> = incidents.iter().map(|incident| &*incident.post).collect();
+    format!("[{}]", posts.join(","))
 }
 
 /// Writes `count` incidents and indexes their vectors.

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use crate::incidents::{Incident, Incidents, MODEL};
 use crate::latency::Latency;
 use crate::report::Report;
-use crate::store::{DIMENSIONS, Store, client, fill, rewrite, say};
+use crate::store::{DIMENSIONS, Store, array, client, fill, rewrite, say};
 
 /// What writes at the same time.
 const WRITERS: usize = 4;
@@ -132,21 +132,10 @@ fn row(design: &str, writes: &str, rate: f64, left: i64, latency: &Latency) -> V
     ]
 }
 
-/// The parameters of `audit_write`: a kind, and posts as an array. Made beforehand, so that the writers do
-/// nothing but write.
-fn batches(seed: u64, records: usize, size: usize) -> Vec<(&'static str, String)> {
-    let mut incidents: Vec<Incident> = Incidents::new(seed, DIMENSIONS).take(records).collect();
-    if size > 1 {
-        incidents.sort_by_key(|incident| incident.kind);
-    }
-    incidents
-        .chunk_by(|one, next| one.kind == next.kind)
-        .flat_map(|kind| kind.chunks(size))
-        .map(|chunk| {
-            let posts: Vec<&str> = chunk.iter().map(|incident| &*incident.post).collect();
-            (chunk[0].kind, format!("[{}]", posts.join(",")))
-        })
-        .collect()
+/// The parameters of `audit_write`, made beforehand, so that the writers do nothing but write.
+fn batches(seed: u64, records: usize, size: usize) -> Vec<String> {
+    let incidents: Vec<Incident> = Incidents::new(seed, DIMENSIONS).take(records).collect();
+    incidents.chunks(size).map(array).collect()
 }
 
 /// Has `audit_write` insert straight into the indexed table.
@@ -202,22 +191,17 @@ impl Design {
 
     /// Writes all batches from several connections while vectors are moved, if they are to be, and
     /// others search.
-    async fn burst(
-        &self,
-        batches: &[(&str, String)],
-        probes: &[String],
-        moved: bool,
-    ) -> Result<Burst> {
+    async fn burst(&self, batches: &[String], probes: &[String], moved: bool) -> Result<Burst> {
         let writers = try_join_all((0..WRITERS).map(|_| client(&self.url))).await?;
         let upkeep = client(&self.url).await?;
         let next = AtomicUsize::new(0);
         let done = AtomicBool::new(false);
         let write = async |client: &Client| -> Result<usize> {
-            let sql = "SELECT audit_write($1, $2::text::jsonb, NULL, true)";
+            let sql = "SELECT audit_write($1::text::jsonb, true, true)";
             let statement = client.prepare(sql).await?;
             let mut written = 0;
-            while let Some((kind, posts)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                client.execute(&statement, &[kind, posts]).await?;
+            while let Some(posts) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                client.execute(&statement, &[posts]).await?;
                 written += posts.matches(r#""stand_in":"#).count();
             }
             Ok(written)

@@ -1,7 +1,7 @@
 //! `PATCH` and `DELETE` of a stored record.
 
 use audit::{Code, Kind, Violation};
-use gateway::database::{self, Parameter};
+use gateway::database::{self, Parameter, WhenLocked};
 use gateway::{Call, Config, Error, Id, Reply, Result, mirror};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -58,14 +58,15 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     call.no_parameters()?;
 
     let promise = mirror::promise_removal(&call.config, kind, id).await?;
-    let hidden = database::text(
+    let hidden = database::change(
         &call.config,
-        "SELECT audit_delete($1, $2, NULL, $3)::text",
+        "audit_delete($1, $2, NULL, $3)::text",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),
             Parameter::Boolean(mirror::is_enabled(&call.config)),
         ],
+        WhenLocked::Wait,
     )
     .await?;
     let hidden = hidden.as_deref() == Some("true");
@@ -91,15 +92,16 @@ struct Outcome {
 async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Result<Outcome> {
     let json = serde_json::to_string(patch)
         .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
-    let text = database::text(
+    let text = database::change(
         config,
-        "SELECT audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
+        "audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
         &[
             Parameter::Str(kind.as_str().to_owned()),
             Parameter::Int64(id),
             Parameter::Str(json),
             Parameter::Boolean(mirror::is_enabled(config)),
         ],
+        WhenLocked::Wait,
     )
     .await?
     .unwrap_or_default();

@@ -1,16 +1,15 @@
 //! `POST`: one record, or a batch of them.
 
-use std::rc::Rc;
+use std::slice;
 
-use audit::{Code, Dialect, Kind, Record, Violation};
-use gateway::database::{self, Failure, Parameter};
-use gateway::{Call, Config, Error, Reply, Result, log_event, mirror};
+use audit::{Code, Dialect, Violation};
+use gateway::{Call, Error, Reply, Result};
 use http::StatusCode;
 use http::header::LOCATION;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::created::Created;
-use crate::{embed, follow_up, partitions};
+use crate::store::{self, Stored};
 
 /// Bytes in the body of a single record.
 const SINGLE_LIMIT: usize = 1024 * 1024;
@@ -26,18 +25,13 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
 
     let body = call.json(SINGLE_LIMIT).await?;
     let record = audit::read(kind, dialect, body, key.as_deref(), Call::now())?;
-    let results = store(&config, kind, vec![record]).await?;
+    let stored = store::single(&config, record).await?;
 
-    let Some(result) = results.first() else {
-        return Err(Error::Internal(
-            "the write function returned no result".into(),
-        ));
-    };
-    refused(results.iter().map(|result| (String::new(), result)))?;
-    let location = format!("/api/v1/query/{kind}/{}", result.id);
-    Ok(Reply::json(StatusCode::CREATED, &Created::of(result))?
+    refused(slice::from_ref(&stored), |_| String::new())?;
+    let location = format!("/api/v1/query/{kind}/{}", stored.id);
+    Ok(Reply::json(StatusCode::CREATED, &Created::of(&stored))?
         .header(LOCATION, &location)
-        .about(result.id))
+        .about(stored.id))
 }
 
 /// Stores all records of a batch, or none.
@@ -49,15 +43,10 @@ pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
 
     let body = call.json(BATCH_LIMIT).await?;
     let records = audit::read_batch(kind, dialect, body, key.as_deref(), Call::now())?;
-    let results = store(&config, kind, records).await?;
+    let stored = store::batch(&config, records).await?;
 
-    refused(
-        results
-            .iter()
-            .enumerate()
-            .map(|(i, result)| (format!("[{i}]."), result)),
-    )?;
-    let created: Vec<_> = results.iter().map(Created::of).collect();
+    refused(&stored, |index| format!("[{index}]."))?;
+    let created: Vec<_> = stored.iter().map(Created::of).collect();
     Reply::json(StatusCode::CREATED, &Results { results: created })
 }
 
@@ -67,90 +56,13 @@ struct Results<'a> {
     results: Vec<Created<'a>>,
 }
 
-/// What became of one record.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Stored {
-    pub id: i64,
-    pub status: String,
-    /// What differs from the stored record, in a conflict.
-    field: Option<String>,
-    pub created_at: String,
-    /// Whether the record has its vector; missing where it has no text.
-    #[serde(default)]
-    pub embedded: Option<bool>,
-}
-
-/// Embeds the records and hands them to the database: one statement, however many they are.
-async fn store(config: &Rc<Config>, kind: Kind, mut records: Vec<Record>) -> Result<Vec<Stored>> {
-    let embedded = embed::attach(config, &mut records).await;
-    let promise = mirror::promise(config, kind, &mut records).await?;
-    let results = write(config, kind, &mut records).await?;
-    if let Some(promise) = promise {
-        let written: Vec<_> = results.iter().map(|stored| stored.id).collect();
-        promise.keep(config, &written).await;
-    }
-    if let Some(embedded) = embedded {
-        embedded.remember(config);
-    }
-    follow_up(config);
-    Ok(results)
-}
-
-/// Writes the records; without their vectors, if those do not fit the database.
-async fn write(config: &Config, kind: Kind, records: &mut [Record]) -> Result<Vec<Stored>> {
-    let outcome = match write_all(config, kind, records).await {
-        Err(Failure::OtherDimensions) => {
-            log_event(
-                config,
-                "embedding",
-                "embedding_dimensions is not that of the database; stored without vectors",
-            );
-            for record in records.iter_mut() {
-                record
-                    .embedding
-                    .take_if(|embedding| embedding.vector.is_some());
-            }
-            write_all(config, kind, records).await
-        }
-        outcome => outcome,
-    };
-    let text = match outcome {
-        // A batch that cannot be accepted: the detail has the results, and nothing was written.
-        Err(Failure::Refused(results)) => results,
-        outcome => outcome?.unwrap_or_default(),
-    };
-    serde_json::from_str(&text)
-        .map_err(|error| Error::Internal(format!("the write function's result: {error}")))
-}
-
-async fn write_all(
-    config: &Config,
-    kind: Kind,
-    records: &[Record],
-) -> Result<Option<String>, Failure> {
-    let json = serde_json::to_string(records)
-        .map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))?;
-    let parameters = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Str(json),
-        Parameter::Boolean(mirror::is_enabled(config)),
-    ];
-    let statement = "SELECT audit_write($1, $2::text::jsonb, NULL, $3)";
-    match database::text(config, statement, &parameters).await {
-        // A month has begun that nobody has made partitions for yet.
-        Err(Failure::NoPartition) => {
-            partitions::ensure(config).await?;
-            database::text(config, statement, &parameters).await
-        }
-        outcome => outcome,
-    }
-}
-
-/// The records that were not accepted, as one error. `results` come with the prefix of their fields.
-fn refused<'a>(results: impl Iterator<Item = (String, &'a Stored)>) -> Result<()> {
+/// The records that were not accepted, as one error. `prefix` is what precedes the fields of the one at
+/// an index.
+fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
     let mut conflicts = Vec::new();
     let mut too_large = Vec::new();
-    for (prefix, result) in results {
+    for (index, result) in results.iter().enumerate() {
+        let prefix = prefix(index);
         match result.status.as_str() {
             "conflict" => conflicts.push(Violation {
                 field: format!("{prefix}{}", result.field.as_deref().unwrap_or("name")),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::create::Stored;
+use crate::store::Stored;
 
 /// What a client learns of a record that it posted.
 #[derive(Debug, Serialize)]

@@ -17,6 +17,8 @@ mod create;
 mod created;
 mod embed;
 mod partitions;
+mod statement;
+mod store;
 
 use std::rc::Rc;
 

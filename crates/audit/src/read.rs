@@ -161,6 +161,7 @@ fn read_one(
     let stand_in = stand_in_name(form, &mut columns, &document);
     let has_text = Parts::of(&columns, &document).text().is_some();
     Some(Record {
+        kind: context.kind,
         key: natural_key(form, context.kind, &columns, &document, idempotency_key).digest(),
         hash: content::digest(&columns, &document),
         rank: rank(&columns),

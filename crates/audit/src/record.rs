@@ -3,12 +3,14 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::Embedding;
+use crate::{Embedding, Kind};
 
 /// What one post states about one record, checked and ready for storage. Serialises as the object
 /// that the database function takes, with `key` and `hash` in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
+    /// What it is about.
+    pub kind: Kind,
     /// SHA-256 of the natural key. Unique per kind.
     #[serde(serialize_with = "hex")]
     pub key: [u8; 32],

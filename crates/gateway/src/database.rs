@@ -38,9 +38,49 @@ pub(crate) async fn text_on(
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
+    repeat(async || once(database, statement, parameters).await).await
+}
+
+/// How long a change waits for locks while the statements of other requests wait behind it, in milliseconds.
+/// Others hold them for the time of one statement, unless somebody works on the tables by hand.
+const LOCK_WAIT: u32 = 100;
+
+/// What a change does that finds its record locked by somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenLocked {
+    /// Waits, on a connection of its own.
+    Wait,
+    /// Fails with [`Failure::Locked`].
+    Fail,
+}
+
+/// As [`text`], for the call of a function that changes records.
+pub async fn change(
+    config: &Config,
+    call: &str,
+    parameters: &[Parameter],
+    when_locked: WhenLocked,
+) -> Result<Option<String>, Failure> {
+    // FROM comes first, and the setting ends with the statement.
+    let hasty = format!("SELECT {call} FROM set_config('lock_timeout', '{LOCK_WAIT}', true)");
+    match text(config, &hasty, parameters).await {
+        Err(Failure::Locked) if when_locked == WhenLocked::Wait => {
+            let database = primary(config)?;
+            let statement = format!("SELECT {call}");
+            repeat(async || {
+                let session = Session::open(database).await?;
+                session.text(&statement, parameters).await
+            })
+            .await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn repeat<T>(run: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
     let mut attempt = 1;
     loop {
-        match once(database, statement, parameters).await {
+        match run().await {
             Err(failure) if failure.may_repeat() && attempt < ATTEMPTS => attempt += 1,
             outcome => return outcome,
         }

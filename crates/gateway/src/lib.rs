@@ -32,6 +32,7 @@ mod reply;
 mod request_id;
 mod route;
 mod serve;
+pub mod together;
 mod upkeep;
 mod wakeup;
 

@@ -11,4 +11,5 @@ mod migrations;
 mod months;
 mod outage;
 mod slow_database;
+mod together;
 mod walking;

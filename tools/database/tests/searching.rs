@@ -22,6 +22,7 @@ const FIXTURE: &str = "
     );
     CREATE FUNCTION made_post(n bigint, v vector) RETURNS jsonb LANGUAGE sql IMMUTABLE
     RETURN jsonb_build_object(
+        'kind', (ARRAY['remediation', 'aianalysis', 'workflow', 'execution'])[n % 4 + 1],
         'key', repeat(md5(n::text), 2), 'hash', repeat(md5(n::text), 2), 'rank', 2, 'stand_in', false,
         'columns', jsonb_build_object(
             'name', 'name-' || n % 50, 'namespace', 'namespace-' || n % 100, 'phase', 'phase-' || n % 2,
@@ -36,10 +37,7 @@ const FIXTURE: &str = "
     CREATE FUNCTION made_records(first bigint, last bigint) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
         FOR n IN first..last LOOP
-            PERFORM audit_write(
-                (ARRAY['remediation', 'aianalysis', 'workflow', 'execution'])[n % 4 + 1],
-                jsonb_build_array(made_post(n, made_vector(n))), NULL, true
-            );
+            PERFORM audit_write(jsonb_build_array(made_post(n, made_vector(n))), true, true);
         END LOOP;
     END $$;
     CREATE FUNCTION move_now(step integer) RETURNS integer LANGUAGE plpgsql AS $$

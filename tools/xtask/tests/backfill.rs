@@ -28,17 +28,18 @@ async fn write(client: &Client, records: i64) {
         .map(|number| {
             let key = format!("{number:064x}");
             json!({
-                "key": key, "hash": key, "rank": 2, "stand_in": false, "document": {},
+                "kind": "remediation", "key": key, "hash": key, "rank": 2, "stand_in": false, "document": {},
                 "columns": {"name": format!("r{number}"), "alert_name": format!("DiskFull{number}")},
             })
         })
         .chain([json!({
-            "key": "ff".repeat(32), "hash": "ff".repeat(32), "rank": 2, "stand_in": false,
+            "kind": "remediation", "key": "ff".repeat(32), "hash": "ff".repeat(32), "rank": 2,
+            "stand_in": false,
             "columns": {"name": "nothing to say"}, "document": {}, "embedding": {"model": ""},
         })])
         .collect();
     let posts = Value::from(posts).to_string();
-    let sql = "SELECT audit_write('remediation', $1::text::jsonb, NULL, false)";
+    let sql = "SELECT audit_write($1::text::jsonb, true, false)";
     client.query(sql, &[&posts]).await.unwrap();
 }
 

@@ -20,6 +20,8 @@ pub enum Failure {
     Timeout,
     /// The server did not even report that the statement took too long.
     Hangs,
+    /// Somebody else has locked what the statement needs.
+    Locked,
     /// The month's partition is missing.
     NoPartition,
     /// The database lacks a table or function: migrations are missing.
@@ -84,6 +86,7 @@ impl Failure {
     fn of_sqlstate(code: &str, detail: Option<&str>) -> Self {
         match code {
             "57014" => Self::Timeout,
+            "55P03" => Self::Locked,
             "57P01" | "57P02" | "57P03" | "57P05" => Self::LostConnection,
             "40001" | "40P01" | "23505" => Self::Concurrent,
             "23514" => Self::NoPartition,
@@ -103,6 +106,18 @@ impl Failure {
         matches!(self, Self::LostConnection | Self::Hangs)
     }
 
+    /// Whether it is the server's, so that every other statement would fail as well.
+    pub fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::Busy
+                | Self::LostConnection
+                | Self::Hangs
+                | Self::SchemaBehind
+        )
+    }
+
     pub(super) fn may_repeat(&self) -> bool {
         matches!(self, Self::LostConnection | Self::Concurrent)
     }
@@ -120,7 +135,7 @@ impl From<Failure> for Error {
             Failure::OtherDimensions => {
                 Self::Unavailable("embedding_dimensions is not that of the database")
             }
-            Failure::Timeout | Failure::Hangs => Self::Timeout,
+            Failure::Timeout | Failure::Locked | Failure::Hangs => Self::Timeout,
             Failure::Refused(_) => {
                 Self::Internal("the schema refused a request unexpectedly".into())
             }
@@ -137,6 +152,7 @@ mod tests {
     fn sqlstates_are_told_apart() {
         let of = |code| Failure::of_sqlstate(code, None);
         assert_eq!(of("57014"), Failure::Timeout);
+        assert_eq!(of("55P03"), Failure::Locked);
         assert_eq!(of("57P01"), Failure::LostConnection);
         assert_eq!(of("08006"), Failure::LostConnection);
         assert_eq!(of("40P01"), Failure::Concurrent);

@@ -1,11 +1,6 @@
-//! Texts that wait in one instance go to the provider together.
-//!
-//! The first request asks at once, with what it has. Those that come while it waits for the answer are
-//! asked together next, by one of them. There is no timer, so an idle instance waits for nobody; and if
-//! the request that asks is cancelled, another one takes over.
+//! Texts that wait in one instance go to the provider together, and it is left alone after it failed.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +9,7 @@ use audit::Vector;
 use super::{Failure, provider};
 use crate::config::Embedding;
 use crate::limit::within;
-use crate::wakeup::Waiting;
+use crate::together::{self, Together};
 use crate::{Config, log_event};
 
 /// The most texts of one question.
@@ -26,18 +21,12 @@ const REST_MAX: Duration = Duration::from_secs(8);
 /// The longest rest that the provider may ask for.
 const ASKED_MAX: Duration = Duration::from_mins(1);
 
-/// One text, and what became of it.
-struct Wish {
-    text: String,
-    outcome: RefCell<Option<Result<Vector, Failure>>>,
-}
+/// A text, and its vector.
+type Wish = together::Wish<String, Result<Vector, Failure>>;
 
 #[derive(Default)]
 struct Queue {
-    wishes: RefCell<VecDeque<Rc<Wish>>>,
-    /// Whether a question is under way.
-    asking: Cell<bool>,
-    waiting: Waiting,
+    texts: Together<String, Result<Vector, Failure>>,
     rest: RefCell<Option<Rest>>,
 }
 
@@ -66,74 +55,47 @@ pub(super) async fn embed(
     if let Some(failure) = queue.resting() {
         return vec![Err(failure); texts.len()];
     }
-    let wishes: Vec<Rc<Wish>> = texts.into_iter().map(Wish::new).collect();
-    queue.wishes.borrow_mut().extend(wishes.iter().cloned());
+    let wishes: Vec<Rc<Wish>> = texts.into_iter().map(|text| Wish::new(text, 1)).collect();
 
     // A little longer than the question itself, so that whoever asks hears what became of it.
     let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(50);
-    within(left, queue.fulfil(config, settings, &wishes, deadline)).await;
-    wishes.iter().map(|wish| wish.take()).collect()
-}
-
-impl Wish {
-    fn new(text: String) -> Rc<Self> {
-        Rc::new(Self {
-            text,
-            outcome: RefCell::new(None),
-        })
-    }
-
-    fn is_open(&self) -> bool {
-        self.outcome.borrow().is_none()
-    }
-
-    fn take(&self) -> Result<Vector, Failure> {
-        self.outcome.take().unwrap_or(Err(Failure::unavailable(
-            "the embedding provider is too slow",
-        )))
-    }
+    let ask = async |wishes: &[Rc<Wish>]| queue.ask(config, settings, wishes, deadline).await;
+    within(left, queue.texts.fulfil(&wishes, TOGETHER, ask)).await;
+    let too_slow = Failure::unavailable("the embedding provider is too slow");
+    wishes
+        .iter()
+        .map(|wish| wish.take().unwrap_or(Err(too_slow.clone())))
+        .collect()
 }
 
 impl Queue {
-    /// Returns when all of `wishes` have their outcome.
-    async fn fulfil(
+    /// Asks the provider for the texts of one turn.
+    async fn ask(
         &self,
         config: &Config,
         settings: &Embedding,
         wishes: &[Rc<Wish>],
         deadline: Instant,
     ) {
-        while wishes.iter().any(|wish| wish.is_open()) {
-            if self.asking.get() {
-                self.waiting.join().await;
-            } else {
-                self.ask(config, settings, deadline).await;
-            }
-        }
-    }
-
-    /// Asks the provider for the texts that wait.
-    async fn ask(&self, config: &Config, settings: &Embedding, deadline: Instant) {
-        let turn = Turn::begin(self);
-        let texts: Vec<&str> = turn.wishes.iter().map(|wish| wish.text.as_str()).collect();
+        let texts: Vec<&str> = wishes.iter().map(|wish| wish.what().as_str()).collect();
         match provider::fetch(settings, &texts, deadline).await {
             // Whose text it is only the provider knows: each is asked for alone.
             Err(Failure::Refused) if texts.len() > 1 => {
-                for wish in &turn.wishes {
-                    let outcome = provider::fetch(settings, &[&wish.text], deadline).await;
+                for wish in wishes {
+                    let outcome = provider::fetch(settings, &[wish.what()], deadline).await;
                     settle(wish, outcome.map(|mut vectors| vectors.pop()));
                 }
             }
             Ok(vectors) => {
                 self.rest.take();
-                for (wish, vector) in turn.wishes.iter().zip(vectors) {
+                for (wish, vector) in wishes.iter().zip(vectors) {
                     settle(wish, Ok(Some(vector)));
                 }
             }
             Err(failure) => {
                 log_event(config, "embedding", failure.reason());
                 self.tire(&failure);
-                for wish in &turn.wishes {
+                for wish in wishes {
                     settle(wish, Err(failure.clone()));
                 }
             }
@@ -169,37 +131,7 @@ impl Queue {
     }
 }
 
-/// One question. What has no outcome when it ends, also because its request was cancelled, is asked
-/// again by the next.
-struct Turn<'q> {
-    queue: &'q Queue,
-    wishes: Vec<Rc<Wish>>,
-}
-
-impl<'q> Turn<'q> {
-    fn begin(queue: &'q Queue) -> Self {
-        queue.asking.set(true);
-        let mut waiting = queue.wishes.borrow_mut();
-        // Nobody waits for a wish that only the queue holds.
-        waiting.retain(|wish| Rc::strong_count(wish) > 1);
-        let count = waiting.len().min(TOGETHER);
-        let wishes = waiting.drain(..count).collect();
-        Self { queue, wishes }
-    }
-}
-
 fn settle(wish: &Wish, outcome: Result<Option<Vector>, Failure>) {
     let outcome = outcome.and_then(|vector| vector.ok_or(provider::INCOMPLETE));
-    *wish.outcome.borrow_mut() = Some(outcome);
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.queue.wishes.borrow_mut();
-        for wish in self.wishes.drain(..).rev().filter(|wish| wish.is_open()) {
-            waiting.push_front(wish);
-        }
-        self.queue.asking.set(false);
-        self.queue.waiting.wake_all();
-    }
+    wish.settle(outcome);
 }

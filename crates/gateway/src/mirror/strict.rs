@@ -32,12 +32,10 @@ struct Intent<'a> {
 }
 
 /// Has the vector database promise to have these records, and gives them ids. Nothing outside strict mode.
-pub async fn promise(
-    config: &Config,
-    kind: Kind,
-    records: &mut [Record],
-) -> Result<Option<Promise>> {
-    let Some(vector_db) = strict(config) else {
+/// The records are of one kind.
+pub async fn promise(config: &Config, records: &mut [Record]) -> Result<Option<Promise>> {
+    let (Some(vector_db), Some(kind)) = (strict(config), records.first().map(|record| record.kind))
+    else {
         return Ok(None);
     };
     let ids = reserve(config, records.len()).await?;
