@@ -334,7 +334,8 @@ impl Server {
             .context("PostgreSQL does not stop")
     }
 
-    fn pid(&self) -> Result<Pid> {
+    /// The process that all others of the server descend from.
+    pub fn pid(&self) -> Result<Pid> {
         let process = self.process.as_ref().context("PostgreSQL is not running")?;
         Ok(process.pid())
     }
