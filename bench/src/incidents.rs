@@ -192,8 +192,10 @@ impl Scene {
             "target_resource": self.target, "error_message": (!self.succeeded).then_some(&self.error),
             "metadata": {"attempt": 1, "source": "controller", "trace": "4bf92f3577b34da6a3ce929d0e0e4736"},
             "reasoning": self.cause,
-            "labels": {"app": self.name, "team": self.namespace, "tier": "backend"},
-            "annotations": {"runbook": "https://runbooks.example/alerts"},
+            "labels": {"app": self.name, "team": self.namespace, "tier": "backend", "version": "v2.14"},
+            "annotations": {
+                "runbook": "https://runbooks.example/alerts", "dashboard": "https://dashboards.example/workloads",
+            },
         })
         .to_string()
     }

@@ -1,28 +1,36 @@
 //! Requests per second: the service beside the bare component and the native baseline.
 
 mod client;
+mod domain;
+mod extras;
 mod figures;
 mod fill;
+mod floor;
+mod instances;
 mod measure;
 mod operation;
 mod process;
 mod samples;
 mod servers;
 mod table;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tokio_postgres::Client;
 
+use self::extras::Extras;
 use self::figures::Figures;
 use self::measure::{Load, Outcome, measure};
 use self::operation::{Ask, Operation};
 use self::process::Process;
 use self::samples::Samples;
 use self::servers::{Host, Running, Start, Subject};
+use self::targets::Targets;
 use crate::store::{Store, client, say};
 
 /// What to measure, and how.
@@ -84,11 +92,13 @@ impl Plan {
     }
 }
 
-/// Measures everything of the plan and prints it.
-pub(crate) async fn run(options: Options, quick: bool) -> Result<Figures> {
+/// Measures everything of the plan, prints it and returns it as JSON.
+pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
+    // Who asks for some operations is in the middle of something.
+    let everything = options.only.is_empty() && options.subjects.is_empty();
     let plan = Plan::new(options, quick)?;
     let store = Store::start()?;
-    let stage = Stage::build(&store, &plan, "audit", plan.records).await?;
+    let stage = Stage::build(&store, &plan.host, &plan.subjects, "audit", plan.records).await?;
     let mut figures = Figures::default();
     for run in 0..plan.runs {
         for &connections in &plan.connections {
@@ -99,12 +109,30 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Figures> {
             }
         }
     }
+    let extras = if everything {
+        Some(Extras::measure(&store, &plan, &stage).await?)
+    } else {
+        None
+    };
     table::print(&figures);
-    Ok(figures)
+    let mut json = figures.to_json();
+    json["host"] = plan.host.name().into();
+    json["records"] = plan.records.into();
+    if let (Some(extras), Some(json)) = (extras, json.as_object_mut()) {
+        let targets = Targets::of(&figures, &extras);
+        extras.print();
+        targets.print();
+        json.insert("targets".to_owned(), targets.to_json());
+        if let Value::Object(extras) = extras.to_json() {
+            json.extend(extras);
+        }
+    }
+    Ok(json)
 }
 
 /// A filled database and the servers on it.
 struct Stage {
+    url: String,
     client: Client,
     samples: Arc<Samples>,
     servers: BTreeMap<Subject, Running>,
@@ -113,24 +141,23 @@ struct Stage {
 }
 
 impl Stage {
-    async fn build(store: &Store, plan: &Plan, name: &str, records: usize) -> Result<Self> {
+    async fn build(
+        store: &Store,
+        host: &Host,
+        subjects: &[Subject],
+        name: &str,
+        records: usize,
+    ) -> Result<Self> {
         let url = store.database(name).await?;
         fill::fill(&url, records).await?;
         let client = client(&url).await?;
         let samples = Samples::take(&client).await?;
-        say(&format!(
-            "records to write have {} bytes",
-            samples.body_size()
-        ));
+        let size = samples.body_size();
+        say(&format!("records to write have {size} bytes"));
         let mut servers = BTreeMap::new();
-        for &subject in &plan.subjects {
+        for &subject in subjects {
             say(&format!("starting {}", subject.key()));
-            let start = Start {
-                host: &plan.host,
-                database: &url,
-                arguments: &[],
-            };
-            servers.insert(subject, start.run(subject).await?);
+            servers.insert(subject, Start::usual(host, &url).run(subject).await?);
         }
         let database = Process {
             id: store.process()?,
@@ -138,12 +165,17 @@ impl Stage {
         };
         let mark = fill::mark(&client).await?;
         Ok(Self {
+            url,
             client,
             samples: Arc::new(samples),
             servers,
             database,
             mark,
         })
+    }
+
+    fn server(&self, subject: Subject) -> Option<&Running> {
+        self.servers.get(&subject)
     }
 
     /// Measures an operation with every server, one right after the other: each run begins with another
@@ -180,7 +212,7 @@ impl Stage {
         connections: usize,
         duration: Duration,
     ) -> Result<Outcome> {
-        let server = self.servers.get(&subject).context("it was not started")?;
+        let server = self.server(subject).context("it was not started")?;
         let outcome = measure(Load {
             address: server.address,
             ask: match subject {

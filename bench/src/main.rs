@@ -61,11 +61,11 @@ async fn run(arguments: Arguments) -> Result<()> {
     let report = match arguments.what {
         None => {
             let figures = load::run(arguments.load, arguments.quick).await?;
-            return arguments.json.map_or(Ok(()), |file| figures.save(&file));
+            return report::save(arguments.json.as_deref(), &figures);
         }
         Some(What::Recall) => recall::run(arguments.quick).await?,
         Some(What::Tail) => tail::run(arguments.quick).await?,
     };
     report.print();
-    arguments.json.map_or(Ok(()), |file| report.save(&file))
+    report::save(arguments.json.as_deref(), &report.to_json())
 }

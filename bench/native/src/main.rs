@@ -7,6 +7,7 @@
 
 mod columns;
 mod error;
+mod layers;
 mod list;
 mod read;
 mod record;
@@ -47,6 +48,7 @@ async fn main() -> Result<()> {
     let pool = pool(&arguments)?;
     let router = Router::new()
         .route("/health", get(read::health))
+        .route("/layers/domain", post(layers::domain))
         .route("/api/v1/store/{kind}", post(write::single))
         .route("/api/v1/store/{kind}/batch", post(write::batch))
         .route("/api/v1/query/{kind}", get(list::show))

@@ -1,10 +1,7 @@
 //! Everything that was measured: medians, and ratios of medians.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::measure::Outcome;
@@ -46,9 +43,7 @@ impl Figures {
         subject: Subject,
         figure: impl Fn(&Outcome) -> f64,
     ) -> Option<f64> {
-        let mut all: Vec<f64> = self.outcomes(key, subject).iter().map(figure).collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied()
+        median(self.outcomes(key, subject), figure)
     }
 
     /// Per second: requests, of writes records.
@@ -110,15 +105,17 @@ impl Figures {
         }
         Value::Object(operations)
     }
+}
 
-    pub(crate) fn save(&self, file: &Path) -> Result<()> {
-        fs::write(file, format!("{:#}\n", self.to_json()))
-            .with_context(|| format!("cannot write {}", file.display()))
-    }
+/// The median of a figure; nothing if there is none.
+pub(crate) fn median(outcomes: &[Outcome], figure: impl Fn(&Outcome) -> f64) -> Option<f64> {
+    let mut all: Vec<f64> = outcomes.iter().map(figure).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
 }
 
 /// Four digits say everything that a measurement can.
-fn rounded(figure: f64) -> Value {
+pub(crate) fn rounded(figure: f64) -> Value {
     if !figure.is_finite() {
         return Value::Null;
     }

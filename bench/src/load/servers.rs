@@ -103,6 +103,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// What the server has said so far.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
     /// The end of what the server has said.
     pub(crate) fn last_lines(&self) -> String {
         last_lines(&self.log)
@@ -123,9 +128,24 @@ pub(crate) struct Start<'a> {
     pub(crate) database: &'a str,
     /// Arguments of the host beyond the usual ones.
     pub(crate) arguments: &'a [&'a str],
+    /// What the native host logs (`RUST_LOG`).
+    pub(crate) log: &'a str,
 }
 
-impl Start<'_> {
+/// What the host logs usually.
+const QUIET: &str = "warn";
+
+impl<'a> Start<'a> {
+    /// As it is run usually.
+    pub(crate) const fn usual(host: &'a Host, database: &'a str) -> Self {
+        Self {
+            host,
+            database,
+            arguments: &[],
+            log: QUIET,
+        }
+    }
+
     /// Starts a server and waits for its first answer.
     pub(crate) async fn run(&self, subject: Subject) -> Result<Running> {
         let listen = free_port()?;
@@ -152,6 +172,7 @@ impl Start<'_> {
             .current_dir(workspace())
             .envs(variables::of_database(self.database)?)
             .env("DATABASE_URL", self.database)
+            .env("RUST_LOG", self.log)
             .stdout(log.try_clone()?)
             .stderr(log);
         let mut leashed = Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)?;

@@ -24,7 +24,8 @@ impl Bench {
         let mut profile = Profile::Dev;
         if !DATABASE_ONLY.into_iter().any(has) {
             let wasm = WasmPackages::find()?;
-            cargo::build_wasm(wasm.components.iter().map(String::as_str).chain(["bare"]))?;
+            let components = wasm.components.iter().map(String::as_str);
+            cargo::build_wasm(components.chain(["bare", "layers"]))?;
             packages.extend(["host-tests", "native"]);
             if !has("--quick") {
                 profile = Profile::Bench;

@@ -49,7 +49,7 @@ impl WasmPackages {
         };
         Ok(Self {
             components: in_folders(&["components"]),
-            guests: in_folders(&["host-tests/guests", "bench/bare"]),
+            guests: in_folders(&["host-tests/guests", "bench/bare", "bench/layers"]),
         })
     }
 
