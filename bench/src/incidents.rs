@@ -45,6 +45,12 @@ impl Incidents {
         self.embedder.embed(&text(&parts))
     }
 
+    /// A finished remediation as a client posts it, of some 1 KiB. `request` is its request id and its
+    /// correlation.
+    pub(crate) fn body(&mut self, request: &str) -> String {
+        Scene::draw(&mut self.chance).body(request)
+    }
+
     fn draw(&mut self) -> Incident {
         let scene = Scene::draw(&mut self.chance);
         let kind = self.chance.skewed(&[
@@ -168,6 +174,29 @@ impl Scene {
             duration: 500 + chance.bits() % 600_000,
             confidence: 0.5 + chance.fraction() / 2.0,
         }
+    }
+
+    fn body(&self, request: &str) -> String {
+        let (phase, status) = if self.succeeded {
+            ("completed", "success")
+        } else {
+            ("failed", "failure")
+        };
+        json!({
+            "name": self.name, "namespace": self.namespace, "phase": phase, "status": status,
+            "start_time": "2025-11-05T10:00:00Z", "end_time": "2025-11-05T10:02:30.250Z",
+            "duration": self.duration, "action_type": self.action, "remediation_request_id": request,
+            "correlation_id": request, "alert_name": self.alert.name, "alert_fingerprint": "3f2a9c51d0be7786",
+            "severity": self.severity, "environment": self.environment, "cluster_name": self.cluster,
+            "target_resource": self.target, "error_message": (!self.succeeded).then_some(&self.error),
+            "metadata": {"attempt": 1, "source": "controller", "trace": "4bf92f3577b34da6a3ce929d0e0e4736"},
+            "reasoning": self.cause,
+            "labels": {"app": self.name, "team": self.namespace, "tier": "backend", "version": "v2.14"},
+            "annotations": {
+                "runbook": "https://runbooks.example/alerts", "dashboard": "https://dashboards.example/workloads",
+            },
+        })
+        .to_string()
     }
 
     /// The columns that all kinds have.

@@ -15,6 +15,12 @@ impl Latency {
         self.0.extend(other.0);
     }
 
+    /// How many there are.
+    #[expect(clippy::cast_precision_loss, reason = "millions")]
+    pub(crate) fn count(&self) -> f64 {
+        self.0.len() as f64
+    }
+
     /// In milliseconds, what `share` of all did not exceed; NaN if there are none.
     #[expect(
         clippy::cast_possible_truncation,

@@ -5,6 +5,7 @@ mod chance;
 mod embedder;
 mod incidents;
 mod latency;
+mod load;
 mod recall;
 mod report;
 mod store;
@@ -20,11 +21,15 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "bench",
     bin_name = "cargo xtask bench",
-    about = "What the audit store does per second, and how well"
+    about = "What the audit store does per second, and how well",
+    long_about = "What the audit store does per second, and how well.\n\nWithout a command: the service beside \
+                  the bare component and the native baseline, over kept-alive connections."
 )]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    load: load::Options,
     /// Some seconds, to see that it works; the figures mean nothing
     #[arg(long, global = true)]
     quick: bool,
@@ -54,9 +59,13 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let report = match arguments.what {
-        What::Recall => recall::run(arguments.quick).await?,
-        What::Tail => tail::run(arguments.quick).await?,
+        None => {
+            let figures = load::run(arguments.load, arguments.quick).await?;
+            return report::save(arguments.json.as_deref(), &figures);
+        }
+        Some(What::Recall) => recall::run(arguments.quick).await?,
+        Some(What::Tail) => tail::run(arguments.quick).await?,
     };
     report.print();
-    arguments.json.map_or(Ok(()), |file| report.save(&file))
+    report::save(arguments.json.as_deref(), &report.to_json())
 }

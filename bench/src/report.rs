@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn save(&self, file: &Path) -> Result<()> {
+    pub(crate) fn to_json(&self) -> Value {
         let rows: Vec<Value> = self
             .rows
             .iter()
@@ -53,9 +53,17 @@ impl Report {
                 Value::Object(cells.map(cell).collect::<Map<_, _>>())
             })
             .collect();
-        let text = format!("{:#}\n", json!({"rows": rows, "remarks": self.remarks}));
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+        json!({"rows": rows, "remarks": self.remarks})
     }
+}
+
+/// Writes figures to the file that was asked for.
+pub(crate) fn save(file: Option<&Path>, figures: &Value) -> Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    fs::write(file, format!("{figures:#}\n"))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A number where the cell is one.

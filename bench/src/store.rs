@@ -37,6 +37,16 @@ impl Store {
         Ok(Self(Server::ephemeral(&options, &say)?))
     }
 
+    /// A program of PostgreSQL's own.
+    pub(crate) fn program(&self, name: &str) -> std::path::PathBuf {
+        self.0.program(name)
+    }
+
+    /// The process that all others of the server descend from.
+    pub(crate) fn process(&self) -> Result<i32> {
+        Ok(self.0.pid()?.as_raw_nonzero().get())
+    }
+
     /// The URL of a new, migrated database.
     pub(crate) async fn database(&self, name: &str) -> Result<String> {
         let url = self.0.ensure_database(name).await?;

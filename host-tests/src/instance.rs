@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::component::{GuestTaskId, HasData, Linker, ResourceTable};
-use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::handler::{
@@ -36,8 +36,34 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound_http: OutboundHttp,
+    memory: LinearMemory,
     /// Counts the instance as alive until its store is dropped.
     _alive: TaskTrackerToken,
+}
+
+/// How large the instance's linear memories are. Nothing is refused.
+#[derive(Default)]
+struct LinearMemory {
+    bytes: usize,
+}
+
+impl ResourceLimiter for LinearMemory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let granted = maximum.is_none_or(|maximum| desired <= maximum);
+        if granted {
+            self.bytes += desired - current;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// What a host function of the capability `C` sees of its instance.
@@ -130,9 +156,11 @@ impl HandlerState for Factory {
             http: WasiHttpCtx::new(),
             outbound_http: self.component.outbound_http.clone(),
             component: Arc::clone(&self.component),
+            memory: LinearMemory::default(),
             _alive: self.alive.token(),
         };
         let mut store = Store::new(self.service.engine(), state);
+        store.limiter(|state| &mut state.memory);
         let service = self.service.instantiate_async(&mut store).await?;
         let request_timeout = self
             .limits
@@ -219,7 +247,13 @@ impl WorkerState for Worker {
         Box::pin(tokio::time::sleep(self.request_timeout))
     }
 
-    fn drop(&self, _: Store<State>, result: Result<(), wasmtime::Error>) {
+    fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
+        // Read by the benchmarks.
+        let bytes = store.data().memory.bytes;
+        tracing::debug!(
+            "an instance of {:?} ends with {bytes} bytes of memory",
+            self.component
+        );
         if let Err(error) = result {
             tracing::error!("an instance of {:?} failed: {error:?}", self.component);
         }

@@ -13,6 +13,7 @@ mod processes;
 mod server;
 mod test_database;
 mod test_server;
+pub mod variables;
 
 pub use connection::{ConnectError, connect};
 pub use leash::{IfAbandoned, Leashed};

@@ -334,7 +334,13 @@ impl Server {
             .context("PostgreSQL does not stop")
     }
 
-    fn pid(&self) -> Result<Pid> {
+    /// A program of PostgreSQL's own, `pgbench` for one.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.join(name)
+    }
+
+    /// The process that all others of the server descend from.
+    pub fn pid(&self) -> Result<Pid> {
         let process = self.process.as_ref().context("PostgreSQL is not running")?;
         Ok(process.pid())
     }

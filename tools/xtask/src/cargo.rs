@@ -1,5 +1,6 @@
 //! Building with cargo: what runs natively, and what runs as WebAssembly.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
@@ -15,7 +16,7 @@ const WASM: &str = "wasm32-wasip2";
 pub(crate) struct WasmPackages {
     /// The components of `spin.toml`.
     pub(crate) components: Vec<String>,
-    /// The components that test the native host.
+    /// The components that test the native host, or measure it.
     pub(crate) guests: Vec<String>,
 }
 
@@ -30,20 +31,25 @@ impl WasmPackages {
             bail!("cargo metadata failed; see above");
         }
         let metadata: Value = serde_json::from_slice(&output.stdout)?;
-        let in_folder = |folder: &str| -> Vec<String> {
-            let folder = workspace().join(folder);
+        let in_folders = |folders: &[&str]| -> Vec<String> {
+            let folders: Vec<_> = folders
+                .iter()
+                .map(|folder| workspace().join(folder))
+                .collect();
             let packages = metadata["packages"].as_array().into_iter().flatten();
             packages
                 .filter(|package| {
                     let manifest = package["manifest_path"].as_str().unwrap_or_default();
-                    Path::new(manifest).starts_with(&folder)
+                    folders
+                        .iter()
+                        .any(|folder| Path::new(manifest).starts_with(folder))
                 })
                 .filter_map(|package| Some(package["name"].as_str()?.to_owned()))
                 .collect()
         };
         Ok(Self {
-            components: in_folder("components"),
-            guests: in_folder("host-tests/guests"),
+            components: in_folders(&["components"]),
+            guests: in_folders(&["host-tests/guests", "bench/bare", "bench/layers"]),
         })
     }
 
@@ -134,23 +140,52 @@ pub(crate) fn build_embedder() -> Result<PathBuf> {
     build_program("the embedding server", "embedder", "embedder")
 }
 
-/// Builds a program and returns it, wherever cargo puts it.
+/// How programs are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As for tests.
+    Dev,
+    /// As what is measured.
+    Bench,
+}
+
+/// Programs by name, wherever cargo put them.
+pub(crate) type Programs = BTreeMap<String, PathBuf>;
+
+/// Builds a program and returns it.
 fn build_program(what: &str, package: &str, name: &str) -> Result<PathBuf> {
+    let mut programs = build_programs(what, &[package], Profile::Dev)?;
+    programs
+        .remove(name)
+        .with_context(|| format!("cargo did not say where it put {what}"))
+}
+
+/// Builds the programs of packages.
+pub(crate) fn build_programs(what: &str, packages: &[&str], profile: Profile) -> Result<Programs> {
     say(&format!("building {what}"));
-    let output = cargo()
-        .args(["build", "-p", package, "--bin", name])
-        .arg("--message-format=json-render-diagnostics")
+    let mut command = cargo();
+    command.arg("build");
+    if profile == Profile::Bench {
+        command.args(["--profile", "bench"]);
+    }
+    let output = command
+        .args(select(packages.iter().copied()))
+        .args(["--bins", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!("{what} does not build; see above");
     }
-    String::from_utf8_lossy(&output.stdout)
+    let messages = String::from_utf8_lossy(&output.stdout);
+    Ok(messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
-        .with_context(|| format!("cargo did not say where it put {what}"))
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, PathBuf::from(message["executable"].as_str()?)))
+        })
+        .collect())
 }
 
 /// Runs a command whose output the caller sees, and fails with `otherwise` if it fails.

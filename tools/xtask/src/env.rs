@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use database::variables::{self, Variables};
 
 use crate::databases::Databases;
-use crate::variables::{self, Variables};
 
 #[derive(clap::Args)]
 pub(crate) struct Env {

@@ -15,7 +15,6 @@ mod schemathesis;
 mod sizes;
 mod test;
 mod up;
-mod variables;
 
 use std::process::ExitCode;
 

@@ -6,14 +6,14 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::{IfAbandoned, Leashed, MigrateOptions, Server, ServerOptions};
+use database::{IfAbandoned, Leashed, MigrateOptions, Server, ServerOptions, variables};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cargo::{self, WasmPackages};
 use crate::embeddings::{Embeddings, Source};
 use crate::progress::{Step, say};
-use crate::{readiness, variables};
+use crate::readiness;
 
 /// How long the first answer may take: the host compiles the components first.
 const READY_PATIENCE: Duration = Duration::from_mins(2);

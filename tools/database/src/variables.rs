@@ -1,10 +1,10 @@
-//! The Spin variables of databases.
+//! The Spin variables of databases, as environment variables.
 
 use anyhow::{Context, Result, bail};
 use tokio_postgres::config::{Config, Host, SslMode};
 
 /// Environment variables that tell the components something.
-pub(crate) type Variables = Vec<(&'static str, String)>;
+pub type Variables = Vec<(&'static str, String)>;
 
 /// Host, port, user, password, name and mode of TLS of the primary.
 const DATABASE: [&str; 6] = [
@@ -28,13 +28,13 @@ const VECTOR_DATABASE: [&str; 6] = [
 
 /// The environment that tells the components about the database at `url`. The password goes
 /// this way and never onto a command line, which other users can see.
-pub(crate) fn of_database(url: &str) -> Result<Variables> {
+pub fn of_database(url: &str) -> Result<Variables> {
     let values = values("DATABASE_URL", url)?;
     Ok(DATABASE.into_iter().zip(values).collect())
 }
 
 /// The environment that tells the components to use the vector database at `url`.
-pub(crate) fn of_vector_database(url: &str) -> Result<Variables> {
+pub fn of_vector_database(url: &str) -> Result<Variables> {
     let values = values("VECTOR_DATABASE_URL", url)?;
     let mut variables = vec![("SPIN_VARIABLE_VECTOR_DB_ENABLED", "true".to_owned())];
     variables.extend(VECTOR_DATABASE.into_iter().zip(values));
