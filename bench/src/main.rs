@@ -42,6 +42,10 @@ struct Arguments {
 enum What {
     /// How much of what exact search finds is found, and how fast
     Recall,
+    /// The same rates with more and more records, as a plot in docs/
+    Growth,
+    /// What each layer costs, by Criterion: domain, host, statement, whole requests
+    Layers,
     /// How fast vectors are written and found while the tail takes them, and without it
     Tail,
 }
@@ -63,6 +67,11 @@ async fn run(arguments: Arguments) -> Result<()> {
             let figures = load::run(arguments.load, arguments.quick).await?;
             return report::save(arguments.json.as_deref(), &figures);
         }
+        Some(What::Growth) => {
+            let figures = load::growth::run(arguments.load, arguments.quick).await?;
+            return report::save(arguments.json.as_deref(), &figures);
+        }
+        Some(What::Layers) => return load::layers::run(arguments.load, arguments.quick).await,
         Some(What::Recall) => recall::run(arguments.quick).await?,
         Some(What::Tail) => tail::run(arguments.quick).await?,
     };

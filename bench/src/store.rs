@@ -12,10 +12,12 @@ use crate::incidents::{Incident, Incidents};
 pub(crate) const DIMENSIONS: usize = 384;
 
 /// Against the quick settings of test servers, and with memory for a vector index.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("autovacuum_naptime", "1min"),
+    // Several servers with their pools, and pgbench.
+    ("max_connections", "300"),
     ("shared_buffers", "1GB"),
     ("maintenance_work_mem", "512MB"),
     ("max_wal_size", "4GB"),

@@ -30,6 +30,16 @@ fn arrows_point_one_way() {
             );
         }
     }
+    // The baseline stands where the components do.
+    for measured in ["native", "layers"] {
+        for used in uses(measured) {
+            assert!(
+                ["audit", "database"].contains(&used),
+                "{measured} uses {used}"
+            );
+        }
+    }
+    assert_eq!(uses("bare"), Vec::<&str>::new());
     for outside in [
         "bench",
         "host-tests",

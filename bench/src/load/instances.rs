@@ -16,7 +16,7 @@ use super::seed;
 use super::servers::{Host, Running, Start, Subject, workspace};
 
 /// Every request gets an instance of its own.
-const NEVER_REUSED: [&str; 2] = ["--max-instance-reuse-count", "1"];
+pub(crate) const NEVER_REUSED: [&str; 2] = ["--max-instance-reuse-count", "1"];
 /// Says how much memory each instance had.
 const LOG_OF_INSTANCES: &str = "warn,host::instance=debug";
 /// Longer than an idle instance is kept.

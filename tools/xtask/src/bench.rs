@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{self, Profile, WasmPackages};
+use crate::cargo::{self, Programs, WasmPackages};
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
@@ -20,18 +20,11 @@ const DATABASE_ONLY: [&str; 4] = ["recall", "tail", "--help", "-h"];
 impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let has = |name: &str| self.arguments.iter().any(|argument| argument == name);
-        let mut packages = vec!["bench"];
-        let mut profile = Profile::Dev;
-        if !DATABASE_ONLY.into_iter().any(has) {
-            let wasm = WasmPackages::find()?;
-            let components = wasm.components.iter().map(String::as_str);
-            cargo::build_wasm(components.chain(["bare", "layers"]))?;
-            packages.extend(["host-tests", "native"]);
-            if !has("--quick") {
-                profile = Profile::Bench;
-            }
-        }
-        let programs = cargo::build_programs("the benchmarks", &packages, profile)?;
+        let programs = if DATABASE_ONLY.into_iter().any(has) {
+            cargo::build_programs("the benchmarks", ["-p", "bench"])?
+        } else {
+            build(has("--quick"))?
+        };
         let bench = programs.get("bench").context("cargo built no bench")?;
         let mut command = Command::new(bench);
         for (variable, name) in [("BENCH_HOST", "host"), ("BENCH_NATIVE", "native")] {
@@ -40,4 +33,21 @@ impl Bench {
         command.current_dir(cargo::workspace()).args(self.arguments);
         cargo::exit_code(&mut command)
     }
+}
+
+/// Builds the components, the host, the baseline and the load generator: optimised, or just as the tests build
+/// them, so that nothing is built twice for a quick run.
+fn build(quick: bool) -> Result<Programs> {
+    let wasm = WasmPackages::find()?;
+    if quick {
+        cargo::build_wasm(wasm.all())?;
+        let mut arguments = vec!["--workspace", "--lib", "--tests"];
+        arguments.extend(cargo::exclude(wasm.all()));
+        return cargo::build_programs("the benchmarks as for tests", arguments);
+    }
+    let components = wasm.components.iter().map(String::as_str);
+    cargo::build_wasm(components.chain(["bare", "layers"]))?;
+    let mut arguments = vec!["--profile", "bench"];
+    arguments.extend(cargo::select(["bench", "host-tests", "native"].into_iter()));
+    cargo::build_programs("the benchmarks", arguments)
 }

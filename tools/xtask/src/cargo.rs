@@ -140,37 +140,28 @@ pub(crate) fn build_embedder() -> Result<PathBuf> {
     build_program("the embedding server", "embedder", "embedder")
 }
 
-/// How programs are built.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// As for tests.
-    Dev,
-    /// As what is measured.
-    Bench,
-}
-
 /// Programs by name, wherever cargo put them.
 pub(crate) type Programs = BTreeMap<String, PathBuf>;
 
 /// Builds a program and returns it.
 fn build_program(what: &str, package: &str, name: &str) -> Result<PathBuf> {
-    let mut programs = build_programs(what, &[package], Profile::Dev)?;
+    let mut programs = build_programs(what, select([package].into_iter()))?;
     programs
         .remove(name)
         .with_context(|| format!("cargo did not say where it put {what}"))
 }
 
-/// Builds the programs of packages.
-pub(crate) fn build_programs(what: &str, packages: &[&str], profile: Profile) -> Result<Programs> {
+/// Builds the programs that `arguments` of `cargo build` select.
+pub(crate) fn build_programs<'a>(
+    what: &str,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<Programs> {
     say(&format!("building {what}"));
     let mut command = cargo();
-    command.arg("build");
-    if profile == Profile::Bench {
-        command.args(["--profile", "bench"]);
-    }
     let output = command
-        .args(select(packages.iter().copied()))
-        .args(["--bins", "--message-format=json-render-diagnostics"])
+        .args(["build", "--bins"])
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
@@ -181,6 +172,7 @@ pub(crate) fn build_programs(what: &str, packages: &[&str], profile: Profile) ->
     Ok(messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["profile"]["test"] == false)
         .filter_map(|message| {
             let name = message["target"]["name"].as_str()?.to_owned();
             Some((name, PathBuf::from(message["executable"].as_str()?)))
