@@ -5,11 +5,7 @@ use gateway::{Call, Error, Id, Reply, Result};
 
 /// A record of a kind.
 pub(crate) async fn audit(call: Call) -> Result<Reply> {
-    let statement = "
-        SELECT audit_json(a)::text
-        FROM audit AS a
-        WHERE a.kind = $1 AND a.id = $2 AND a.deleted_at IS NULL";
-    of_kind(call, statement).await
+    of_kind(call, "SELECT audit_get($1, $2)").await
 }
 
 /// The states of a record, oldest first; those of a hidden one too, because who hid it is part of
@@ -37,10 +33,7 @@ async fn of_kind(call: Call, statement: &str) -> Result<Reply> {
 pub(crate) async fn incident(call: Call) -> Result<Reply> {
     let id = call.id()?;
     call.no_parameters()?;
-    let statement = "
-        SELECT incident_json(a)::text
-        FROM audit AS a
-        WHERE a.kind = 'remediation' AND a.id = $1 AND a.deleted_at IS NULL";
+    let statement = "SELECT audit_incident($1)";
     let parameters = [Parameter::Int64(id)];
     found(
         database::text(&call.config, statement, &parameters).await?,

@@ -1,11 +1,8 @@
 //! Which records a list is about, and which page of it.
 
-use std::fmt::Write as _;
-
 use audit::SEVERITIES;
 use chrono::{DateTime, Utc};
 
-use crate::database::Parameter;
 use crate::problem::Slug;
 use crate::{Error, Parameters, Result, log};
 
@@ -24,9 +21,6 @@ const COLUMNS: [(&str, &str); 12] = [
     ("correlation_id", "correlation_id"),
     ("name", "name"),
 ];
-
-/// The columns that are found through `audit_correlation`.
-const CORRELATED: [&str; 2] = ["remediation_request_id", "correlation_id"];
 
 /// The records that a list is about.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -75,37 +69,6 @@ impl Filter {
         Ok(filter)
     }
 
-    /// The conditions as SQL after `WHERE a.kind = $1 …`, appending to the statement's parameters.
-    /// Only constants of this file become part of the text.
-    pub fn to_sql(&self, parameters: &mut Vec<Parameter>) -> String {
-        let mut sql = String::new();
-        for (column, value) in &self.equal {
-            // PostgreSQL cannot even be asked for U+0000, and no record has it.
-            if value.contains('\0') {
-                sql.push_str("\n        AND false");
-                continue;
-            }
-            parameters.push(Parameter::Str(value.clone()));
-            let n = parameters.len();
-            let _ = write!(sql, "\n        AND a.{column} = ${n}");
-            if CORRELATED.contains(column) {
-                let _ = write!(
-                    sql,
-                    "\n        AND a.id IN (SELECT c.id FROM audit_correlation AS c \
-                     WHERE c.key = ${n} AND c.kind = $1)"
-                );
-            }
-        }
-        for (id, operator) in [(self.since, ">="), (self.until, "<")] {
-            if let Some(id) = id {
-                parameters.push(Parameter::Int64(id));
-                let n = parameters.len();
-                let _ = write!(sql, "\n        AND a.id {operator} ${n}");
-            }
-        }
-        sql
-    }
-
     /// Whether there is no condition.
     pub fn is_empty(&self) -> bool {
         self.equal.is_empty() && self.since.is_none() && self.until.is_none()
@@ -116,17 +79,20 @@ impl Filter {
         self.equal.iter().any(|(_, value)| value.contains('\0'))
     }
 
-    /// The same conditions for `audit_estimate`, as JSON.
+    /// The conditions as `audit_conditions` in `migrations/0003_reading.sql` takes them, as JSON.
     pub fn to_json(&self) -> String {
         serde_json::Value::Object(self.to_members()).to_string()
     }
 
-    /// The same conditions by column, with `since` and `until` as ids.
+    /// The same, by column, with `since` and `until` as ids.
     pub fn to_members(&self) -> serde_json::Map<String, serde_json::Value> {
+        if self.is_hopeless() {
+            // Since the end of time.
+            return [("since".to_owned(), i64::MAX.into())].into_iter().collect();
+        }
         let mut filter: serde_json::Map<_, _> = self
             .equal
             .iter()
-            .filter(|(_, value)| !value.contains('\0'))
             .map(|(column, value)| ((*column).to_owned(), value.as_str().into()))
             .collect();
         for (name, id) in [("since", self.since), ("until", self.until)] {
@@ -228,19 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn values_are_parameters_and_never_text() {
+    fn a_filter_names_columns() {
         let (filter, _) = take("namespace=x'%3B--&cluster=c&correlation_id=k").unwrap();
-        let mut parameters = vec![Parameter::Str("remediation".into())];
-        let sql = filter.to_sql(&mut parameters);
-        assert_eq!(parameters.len(), 4);
-        assert!(sql.contains("a.namespace = $2"), "{sql}");
-        assert!(sql.contains("a.cluster_name = $3"), "{sql}");
-        assert!(sql.contains("c.key = $4"), "{sql}");
-        assert!(!sql.contains('x'), "{sql}");
         assert_eq!(
             filter.to_json(),
             r#"{"cluster_name":"c","correlation_id":"k","namespace":"x';--"}"#
         );
+    }
+
+    #[test]
+    fn what_no_record_has_matches_none() {
+        let (filter, _) = take("namespace=a%00b&since=24h").unwrap();
+        assert!(filter.is_hopeless());
+        assert_eq!(filter.to_json(), r#"{"since":9223372036854775807}"#);
     }
 
     #[test]
