@@ -4,13 +4,11 @@
 //! Cleaning a text twice is cleaning it once, and what is neither markup nor a secret stays as it is,
 //! byte for byte.
 
-mod ascii;
-mod block;
 mod entity;
-mod manifest;
 pub(crate) mod markup;
 mod name;
 mod secrets;
+mod text;
 mod token;
 mod value;
 

@@ -267,7 +267,7 @@ impl Error {
             title,
             status: status.as_u16(),
             detail: &detail,
-            instance: path,
+            instance: &audit::redact(path),
             error,
             message: &detail,
             field: violations.first().map(|first| first.field.as_str()),

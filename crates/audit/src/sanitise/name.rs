@@ -1,5 +1,7 @@
 //! Names that say that a secret follows: of members, of variables, of parameters.
 
+use super::text::is_listed;
+
 /// What follows a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Secret {
@@ -12,66 +14,57 @@ pub(super) enum Secret {
     IfLong,
 }
 
-/// Names end with these, once `_`, `-` and `.` are out: `DB_PASSWORD`, `spring.datasource.password`
-/// and `clientSecret` are secrets, `token_count`, `secretName` and `passwordPolicy` are not.
-const SECRETS: &[(&str, Secret)] = &[
-    ("password", Secret::Certain),
-    ("passwd", Secret::Certain),
-    ("passphrase", Secret::Certain),
-    ("pwd", Secret::Certain),
-    ("dbpass", Secret::Certain),
-    ("userpass", Secret::Certain),
-    ("apikey", Secret::Certain),
-    ("accesskey", Secret::Certain),
-    ("secretkey", Secret::Certain),
-    ("privatekey", Secret::Certain),
-    ("accountkey", Secret::Certain),
-    ("signingkey", Secret::Certain),
-    ("encryptionkey", Secret::Certain),
-    ("accesssignature", Secret::Certain),
-    ("fromliteral", Secret::Certain),
-    ("token", Secret::Likely),
-    ("secret", Secret::Likely),
-    ("authorization", Secret::Likely),
-];
+/// Names end with these, once `_`, `-`, `.` and spaces are out: `DB_PASSWORD`, `spring.datasource.password`
+/// and `api key` are secrets, `token_count`, `secretName` and `passwordPolicy` are not.
+const CERTAIN: &str = "*password *passwd *passphrase *pwd *dbpass *userpass *apikey *accesskey \
+    *secretkey *privatekey *accountkey *signingkey *encryptionkey *accesssignature *fromliteral";
+const LIKELY: &str = "*token *secret *authorization";
 
 /// Names that end like secrets and are none: references to Kubernetes Secrets, positions in lists,
 /// sudo's way to ask for no password.
-const HARMLESS: &[&str] = &[
-    "pullsecret",
-    "existingsecret",
-    "tlssecret",
-    "nopassword",
-    "nopasswd",
-    "nexttoken",
-    "pagetoken",
-    "continuetoken",
-    "continuationtoken",
-    "oldpwd",
-];
+const HARMLESS: &str = "*pullsecret *existingsecret *tlssecret *nopassword *nopasswd *nexttoken \
+    *pagetoken *continuetoken *continuationtoken *oldpwd";
 
-/// The parameter that carries the signature of Azure's shared access signatures.
-const SIGNATURE: &[u8] = b"sig";
+/// The most letters of a name that are compared: more than any entry above has.
+const MAX: usize = 24;
 
 /// What follows a member, variable or parameter of this name.
 pub(super) fn secret(name: &[u8]) -> Option<Secret> {
-    if name.eq_ignore_ascii_case(SIGNATURE) {
+    // The parameter that carries the signature of Azure's shared access signatures.
+    if name == b"sig" {
         return Some(Secret::IfLong);
     }
-    let (_, secret) = SECRETS.iter().find(|(end, _)| ends_with(name, end))?;
-    let harmless = HARMLESS.iter().any(|end| ends_with(name, end));
-    (!harmless).then_some(*secret)
-}
-
-/// Whether a name ends with a word, in any case and however the word is divided.
-fn ends_with(name: &[u8], word: &str) -> bool {
-    let divides = |byte: &&u8| !matches!(byte, b'_' | b'-' | b'.' | b' ');
-    let mut letters = name.iter().rev().filter(divides);
-    word.bytes().rev().all(|letter| {
-        letters
-            .next()
-            .is_some_and(|byte| byte.eq_ignore_ascii_case(&letter))
-    })
+    // Most names end unlike any of these, and this is asked for all.
+    let [.., before, last] = name else {
+        return None;
+    };
+    let ends = [before | 0x20, last | 0x20];
+    if !matches!(
+        &ends,
+        b"rd" | b"wd" | b"se" | b"ss" | b"ey" | b"re" | b"al" | b"en" | b"et" | b"on"
+    ) {
+        return None;
+    }
+    let mut letters = [0; MAX];
+    let mut start = MAX;
+    for byte in name.iter().rev() {
+        if !matches!(byte, b'_' | b'-' | b'.' | b' ') {
+            let Some(letter) = start.checked_sub(1).and_then(|at| letters.get_mut(at)) else {
+                break;
+            };
+            *letter = *byte;
+            start = start.wrapping_sub(1);
+        }
+    }
+    let letters = letters.get(start..).unwrap_or_default();
+    let secret = if is_listed(CERTAIN, letters) {
+        Secret::Certain
+    } else if is_listed(LIKELY, letters) {
+        Secret::Likely
+    } else {
+        return None;
+    };
+    (!is_listed(HARMLESS, letters)).then_some(secret)
 }
 
 #[cfg(test)]

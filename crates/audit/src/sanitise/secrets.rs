@@ -7,87 +7,58 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::ascii::find;
+use super::REPLACEMENT;
 use super::name::{self, Secret};
-use super::value::{Until, Value, in_name, indent, is_quote, value};
-use super::{REPLACEMENT, block, manifest, token};
+use super::text::{BACKSLASH, BLANK, LETTER, NAME, PATH, QUOTE, SPACE, Text, is, is_listed};
+use super::token;
+use super::value::{Until, is_dedent, value};
 
 /// The longest name, in bytes, and the deepest indentation.
 const NAME_MAX: usize = 64;
 const INDENT_MAX: usize = 256;
 
 /// What a text says in place of a value: no secrets.
-const WORDS: &[&str] = &[
-    "yes",
-    "no",
-    "true",
-    "false",
-    "null",
-    "nil",
-    "none",
-    "not",
-    "required",
-    "expired",
-    "invalid",
-    "missing",
-    "incorrect",
-    "wrong",
-    "empty",
-    "failed",
-    "unset",
-    "is",
-    "was",
-    "has",
-    "must",
-    "cannot",
-    "denied",
-    "rejected",
-    "revoked",
-    "mismatch",
-    "too",
-    "permission",
-    "authentication",
-    "user",
-    "access",
-    "connection",
-    "unauthorized",
-    "undefined",
-    "enabled",
-    "disabled",
-    "changed",
-];
+const WORDS: &str = "yes no true false null nil none not required expired invalid missing incorrect \
+    wrong empty failed unset is was has must cannot denied rejected revoked mismatch too permission \
+    authentication user access connection unauthorized undefined enabled disabled changed";
 
 /// The schemes of an `Authorization` header that its credentials follow.
-const SCHEMES: &[&str] = &["bearer", "basic", "token", "apikey", "negotiate", "digest"];
+const SCHEMES: &str = "bearer basic token apikey negotiate digest";
 
 /// The text without its secrets; borrowed if it has none.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
     let mut scan = Scan {
-        text: text.as_bytes(),
-        redacted: String::new(),
+        text: Text(text.as_bytes()),
         copied: 0,
         no_jwt_before: 0,
         data: Data::Outside,
         has_manifest: None,
         names_secret: false,
     };
+    let mut redacted = String::new();
     let mut at = 0;
-    while let Some(byte) = scan.text.get(at) {
-        let found = scan.secret(*byte, at);
-        at = match found {
-            Some(secret) => scan.replace(text, secret),
-            None => at.saturating_add(1),
+    while at < text.len() {
+        let Some(secret) = scan.secret(at) else {
+            at = at.wrapping_add(1);
+            continue;
         };
+        let before = text.get(scan.copied..secret.start).unwrap_or_default();
+        // Two that touch become one.
+        if !before.is_empty() || redacted.is_empty() {
+            redacted.push_str(before);
+            redacted.push_str(REPLACEMENT);
+        }
+        at = secret.end;
+        scan.copied = at;
     }
-    if scan.copied == 0 {
+    if redacted.is_empty() {
         return Cow::Borrowed(text);
     }
-    scan.redacted
-        .push_str(text.get(scan.copied..).unwrap_or_default());
-    if scan.redacted == text {
+    redacted.push_str(text.get(scan.copied..).unwrap_or_default());
+    if redacted == text {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(scan.redacted)
+    Cow::Owned(redacted)
 }
 
 /// Where the scan is in a Kubernetes Secret.
@@ -101,9 +72,8 @@ enum Data {
 }
 
 struct Scan<'t> {
-    text: &'t [u8],
-    redacted: String,
-    /// How much of the text `redacted` stands for. Names are not looked for before.
+    text: Text<'t>,
+    /// How much of the text is dealt with. Names are not looked for before.
     copied: usize,
     no_jwt_before: usize,
     data: Data,
@@ -116,270 +86,213 @@ struct Scan<'t> {
 
 impl Scan<'_> {
     /// The secret that the byte at `at` begins, or that it announces.
-    fn secret(&mut self, byte: u8, at: usize) -> Option<Range<usize>> {
-        match byte {
-            b'=' | b':' => self.after_name(at),
-            b'g' | b'x' | b'A' | b's' | b'L' => token::token(self.text, at),
-            b'e' if at >= self.no_jwt_before => match token::jwt(self.text, at) {
+    fn secret(&mut self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let next = text.byte(at.wrapping_add(1));
+        match (text.byte(at), next) {
+            (b'=' | b':', _) => self.after_name(at),
+            (b'g', b'h' | b'i' | b'l') | (b'x', b'o' | b'a') | (b'A', b'I' | b'K' | b'S') => {
+                token::token(text, at)
+            }
+            (b's', b'k') | (b'L', b'S') => token::token(text, at),
+            (b'e', b'y') if at >= self.no_jwt_before => match token::jwt(text, at) {
                 Ok(token) => Some(token),
                 Err(end) => {
                     self.no_jwt_before = end;
                     None
                 }
             },
-            b'b' | b'B' => token::credentials(self.text, at),
-            b'-' => block::pem(self.text, at).or_else(|| self.after_flag(at)),
-            b'@' => block::mysql_password(self.text, self.copied, at),
-            b'{' | b'}' | b'\n' if self.data != Data::Outside => {
-                self.follow_data(byte, at);
+            (b'b' | b'B', b'e' | b'E' | b'a' | b'A') => token::credentials(text, at),
+            (b'-', b'-') => token::pem(text, at).or_else(|| self.after_option(at)),
+            (b'@', b't' | b'u') => token::mysql_password(text, self.copied, at),
+            (b'{' | b'}' | b'\n', _) => {
+                self.follow_data(at);
                 None
             }
             _ => None,
         }
     }
 
-    /// Returns where to go on.
-    fn replace(&mut self, text: &str, secret: Range<usize>) -> usize {
-        let before = text.get(self.copied..secret.start).unwrap_or_default();
-        // Two that touch become one, so that a second pass sees one as well.
-        if !before.is_empty() || self.copied == 0 {
-            self.redacted.push_str(before);
-            self.redacted.push_str(REPLACEMENT);
+    /// At two dashes: the value of an option that a space is behind, as in `--password x`.
+    fn after_option(&mut self, at: usize) -> Option<Range<usize>> {
+        let text = Text(self.text.slice(0, at.wrapping_add(NAME_MAX)));
+        let end = text.run(at, NAME);
+        if text.byte(end) == b' ' && text.byte_before(at) != b'-' {
+            self.after_name(end)
+        } else {
+            None
         }
-        self.copied = secret.end;
-        secret.end
     }
 
-    fn bytes(&self, range: Range<usize>) -> &[u8] {
-        let end = range.end.min(self.text.len());
-        self.text.get(range.start..end).unwrap_or_default()
-    }
-
-    fn byte_before(&self, at: usize) -> Option<u8> {
-        self.text.get(at.checked_sub(1)?).copied()
-    }
-
-    /// At a `=` or `:`: the secret behind it, if the name before it says so.
+    /// At `=`, `:`, or a space behind an option: the secret behind it, if the name before it says so.
     fn after_name(&mut self, at: usize) -> Option<Range<usize>> {
-        let colon = self.text.get(at) == Some(&b':');
-        let next = self.text.get(at.saturating_add(1)).copied();
-        if colon && self.bytes(at..at.saturating_add(3)) == b"://" {
-            return block::url_password(self.text, at);
-        }
-        if matches!(
-            (colon, next),
-            (true, Some(b':' | b'=')) | (false, Some(b'=' | b'~'))
-        ) {
-            return None;
-        }
+        let text = self.text;
+        let separator = text.byte(at);
+        let from = at.wrapping_add(1);
         let name = self.name_before(at)?;
-        let spelled = self.bytes(name.range.clone());
-        let is_value = spelled.eq_ignore_ascii_case(b"value");
-        if colon && (spelled == b"data" || spelled == b"stringData") {
-            self.enter_data(&name, at);
-            return None;
+        let spelled = text.slice(name.start, name.end);
+        let next = text.byte(from);
+        match separator {
+            b':' if text.has(at, "://") => return token::url_password(text, at),
+            b':' if matches!(next, b':' | b'=') => return None,
+            b'=' if matches!(next, b'=' | b'~') => return None,
+            b' ' if next == b'-' => return None,
+            b':' if spelled == b"data" || spelled == b"stringData" => {
+                self.enter_data(&name, from);
+                return None;
+            }
+            b':' if spelled == b"name" => {
+                self.names_secret = self.is_name_of_secret(from);
+                return None;
+            }
+            _ => {}
         }
-        if spelled == b"name" {
-            self.names_secret = self.is_name_of_secret(at);
-            return None;
-        }
-        let certain = self.data != Data::Outside
-            || (is_value && self.names_secret)
-            || (spelled.eq_ignore_ascii_case(b"key") && self.follows_api(name.range.start));
-        let secret = if certain {
+        let in_data = self.data != Data::Outside && separator == b':';
+        let of_env = self.names_secret && spelled.eq_ignore_ascii_case(b"value");
+        // `api key`, the only name with a space.
+        let of_api = spelled.eq_ignore_ascii_case(b"key")
+            && text.has_folded(name.start.wrapping_sub(4).max(self.copied), b"api ");
+        let secret = if in_data || of_env || of_api {
             Secret::Certain
         } else {
             name::secret(spelled)?
         };
-        let arrow = usize::from(!colon && next == Some(b'>'));
-        let from = at.saturating_add(1).saturating_add(arrow);
-        self.secret_value(&name, secret, from, colon)
+        self.secret_value(&name, secret, at, in_data)
     }
 
-    /// The value from `from`, if it is a secret.
+    /// The value behind the separator at `at`, if it is a secret.
     fn secret_value(
         &self,
         name: &Name,
         secret: Secret,
-        from: usize,
-        colon: bool,
+        at: usize,
+        in_data: bool,
     ) -> Option<Range<usize>> {
-        // The name of a file, as in `open /etc/passwd: permission denied`.
-        if colon && self.byte_before(name.range.start) == Some(b'/') {
+        let text = self.text;
+        let colon = text.byte(at) == b':';
+        let mut from = at.wrapping_add(1);
+        if !colon && text.byte(from) == b'>' {
+            from = from.wrapping_add(1);
+        }
+        let is_likely = secret == Secret::Likely && !name.quoted;
+        // An image, as in `vault-token:1.2.3`, and a file, as in `/etc/passwd: permission denied`.
+        let image = is_likely
+            && !text.is_at(from, SPACE)
+            && text.slice(name.start, name.end).contains(&b'-');
+        if colon && !in_data && (image || text.byte_before(name.start) == b'/') {
             return None;
         }
-        let in_data = self.data != Data::Outside;
-        // An image, as in `vault-token:1.2.3`.
-        let tight = !self.text.get(from).is_some_and(u8::is_ascii_whitespace);
-        let image = colon && tight && self.bytes(name.range.clone()).contains(&b'-');
-        if image && secret == Secret::Likely && !name.quoted && !in_data {
-            return None;
-        }
-        let until = match name.column {
-            Some(column)
-                if colon && (in_data || (secret == Secret::Certain && self.has_lines(from))) =>
-            {
-                Until::Line { column }
+        let until = match self.column(name.start) {
+            Some(column) if colon && (in_data || (!is_likely && self.has_lines(from))) => {
+                Until::Line(column)
             }
             _ => Until::Space,
         };
-        let Value { mut range, quoted } = value(self.text, from, until)?;
+        let (range, quoted) = value(text, from, until)?;
+        let word = text.slice(range.start, range.end);
         if in_data {
             return Some(range);
         }
-        let mut word = self.bytes(range.clone());
-        if !quoted && is_word(word, WORDS) {
+        let is_path = word.starts_with(b"/") && text.run(range.start, PATH) >= range.end;
+        if is_path || (!quoted && is_word(word, WORDS)) {
             return None;
         }
-        if is_path(word) {
-            return None;
+        if is_likely && !quoted && is_word(word, SCHEMES) {
+            return value(text, range.end, Until::Space).map(|(range, _)| range);
         }
-        if !quoted && secret == Secret::Likely && is_word(word, SCHEMES) {
-            range = value(self.text, range.end, Until::Space)?.range;
-            return Some(range);
-        }
-        if !quoted && !colon && range.start > from && ends_pair(word) {
-            return None;
-        }
-        word = self.bytes(range.clone());
         let is_secret = match secret {
-            Secret::Certain => true,
             Secret::IfLong => !colon && word.len() >= 16 && !is_redacted(word),
+            _ if quoted => true,
+            Secret::Certain => colon || range.start == from || !is_pair(text, &range),
             Secret::Likely => {
-                quoted
-                    || name.quoted
-                    || !colon
-                    || self.is_alone(name, from, &range)
-                    || looks_secret(word)
+                name.quoted || !colon || self.is_alone(name, from, &range) || looks_secret(word)
             }
         };
-        is_secret.then_some(range)
-    }
-
-    /// At a dash: the value of an option such as `--password x`.
-    fn after_flag(&self, at: usize) -> Option<Range<usize>> {
-        let rest = self.bytes(at..at.saturating_add(NAME_MAX));
-        let option = rest
-            .strip_prefix(b"--")
-            .filter(|_| self.byte_before(at) != Some(b'-'))?;
-        let length = token::run(option, in_name);
-        let name = option
-            .get(..length)
-            .filter(|_| option.get(length) == Some(&b' '))?;
-        name::secret(name).filter(|secret| *secret != Secret::IfLong)?;
-        let from = at.saturating_add(2).saturating_add(length);
-        let Value { range, quoted } = value(self.text, from, Until::Space)?;
-        let word = self.bytes(range.clone());
-        let is_secret =
-            quoted || !(word.starts_with(b"-") || is_word(word, WORDS) || is_path(word));
         is_secret.then_some(range)
     }
 
     /// The name that ends before the separator at `at`.
     fn name_before(&self, at: usize) -> Option<Name> {
-        let start = self.copied.max(at.saturating_sub(NAME_MAX));
-        let before = self.text.get(start..at)?;
-        let before = before.strip_suffix(b":").unwrap_or(before).trim_ascii_end();
-        let (bare, quoted) = match before.split_last() {
-            Some((quote, rest)) if is_quote(*quote) => (rest, true),
-            _ => (before, false),
-        };
-        let bare = if quoted { without_escapes(bare) } else { bare };
-        let length = bare.iter().rev().take_while(|byte| in_name(**byte)).count();
-        let end = start.saturating_add(bare.len());
-        let mut range = end.saturating_sub(length)..end;
-        let dashes = token::run(self.bytes(range.clone()), |byte| byte == b'-');
-        range.start = range.start.saturating_add(dashes);
-        (!range.is_empty()).then(|| Name {
-            column: self.column(range.start),
-            range,
-            quoted,
-        })
+        let text = self.text;
+        let floor = self.copied.max(at.saturating_sub(NAME_MAX));
+        let mut end = at;
+        let separator = text.byte(at);
+        if separator != b' ' {
+            if end > floor && separator == b'=' && text.byte_before(end) == b':' {
+                end = end.wrapping_sub(1);
+            }
+            end = text.run_back(floor, end, BLANK);
+        }
+        let quoted = end > floor && is(text.byte_before(end), QUOTE) && separator != b' ';
+        if quoted {
+            end = end.wrapping_sub(1);
+            while end > floor && text.byte_before(end) == b'\\' {
+                end = end.wrapping_sub(1);
+            }
+        }
+        let mut start = text.run_back(floor, end, NAME);
+        while start < end && text.byte(start) == b'-' {
+            start = start.wrapping_add(1);
+        }
+        let is_url = text.has(at, "://");
+        (start < end || is_url).then_some(Name { start, end, quoted })
     }
 
     /// The column of a name that begins a line, behind spaces and a list's dash.
     fn column(&self, start: usize) -> Option<usize> {
+        let mut line = start;
         let floor = start.saturating_sub(INDENT_MAX);
-        let before = self.bytes(floor..start);
-        let lead = before
-            .iter()
-            .rev()
-            .take_while(|byte| matches!(byte, b' ' | b'-'))
-            .count();
-        let line = start.saturating_sub(lead);
-        (line == 0 || self.byte_before(line) == Some(b'\n')).then_some(lead)
+        while line > floor && matches!(self.text.byte_before(line), b' ' | b'-') {
+            line = line.wrapping_sub(1);
+        }
+        let begins = line == 0 || self.text.byte_before(line) == b'\n';
+        begins.then(|| start.wrapping_sub(line))
     }
 
     /// Whether the text has more lines than the one that a value from `from` is in.
     fn has_lines(&self, from: usize) -> bool {
-        self.has_lines_before(from)
-            || self
-                .text
-                .get(from..)
-                .is_some_and(|rest| rest.contains(&b'\n'))
-    }
-
-    fn has_lines_before(&self, from: usize) -> bool {
-        let floor = from.saturating_sub(INDENT_MAX.saturating_add(NAME_MAX));
-        self.bytes(floor..from).contains(&b'\n')
+        let floor = from.saturating_sub(INDENT_MAX.wrapping_add(NAME_MAX));
+        self.text.slice(floor, from).contains(&b'\n') || self.text.line_end(from) < self.text.len()
     }
 
     /// Whether a name and its value are all that a line says.
     fn is_alone(&self, name: &Name, from: usize, value: &Range<usize>) -> bool {
-        let rest = self.text.get(value.end..).unwrap_or_default();
-        let spaces = token::run(rest, |byte| matches!(byte, b' ' | b'\r'));
-        let ends = matches!(rest.get(spaces), None | Some(b'\n'));
-        name.column.is_some() && value.start > from && ends
+        let end = self.text.run(value.end, BLANK);
+        let ends = end >= self.text.len() || self.text.is_at(end, SPACE);
+        self.column(name.start).is_some() && value.start > from && ends
     }
 
-    fn follows_api(&self, start: usize) -> bool {
-        let before = self.bytes(start.saturating_sub(4).max(self.copied)..start);
-        before.eq_ignore_ascii_case(b"api ")
-    }
-
-    /// Whether what follows the separator at `at` is the name of a secret.
+    /// Whether a name of a secret follows at `at`.
     fn is_name_of_secret(&self, at: usize) -> bool {
-        let rest = self.bytes(at.saturating_add(1)..at.saturating_add(NAME_MAX));
-        let lead = token::run(rest, |byte| matches!(byte, b' ' | b'\\') || is_quote(byte));
-        let rest = rest.get(lead..).unwrap_or_default();
-        let word = rest.get(..token::run(rest, in_name)).unwrap_or_default();
-        name::secret(word).is_some()
+        let start = self.text.run(at, BLANK | QUOTE | BACKSLASH);
+        let text = Text(self.text.slice(0, start.wrapping_add(NAME_MAX)));
+        name::secret(text.slice(start, text.run(start, NAME))).is_some()
     }
 
-    /// At the colon behind `data`: everything in it is a secret, if the text has a Secret in it.
-    fn enter_data(&mut self, name: &Name, at: usize) {
+    /// Behind `data:`: everything in it is a secret, if the text has a Secret in it.
+    fn enter_data(&mut self, name: &Name, from: usize) {
         let text = self.text;
-        if !*self
-            .has_manifest
-            .get_or_insert_with(|| manifest::is_in(text))
-        {
-            return;
-        }
-        let rest = text.get(at.saturating_add(1)..).unwrap_or_default();
-        let rest = rest.get(token::run(rest, |byte| byte == b' ')..);
-        self.data = match (rest.and_then(<[u8]>::first), name.column) {
-            (Some(b'{'), _) => Data::Braces(0),
-            (Some(b'\n' | b'\r' | b'#'), Some(column)) => Data::Lines(column),
+        let start = text.run(from, BLANK);
+        let data = match (text.byte(start), self.column(name.start)) {
+            (b'{', _) => Data::Braces(0),
+            (b'\n' | b'\r' | b'#', Some(column)) => Data::Lines(column),
             _ => return,
         };
+        if *self
+            .has_manifest
+            .get_or_insert_with(|| token::has_kubernetes_secret(text))
+        {
+            self.data = data;
+        }
     }
 
     /// Notices where the data ends.
-    fn follow_data(&mut self, byte: u8, at: usize) {
-        self.data = match (self.data, byte) {
-            (Data::Braces(depth), b'{') => Data::Braces(depth.saturating_add(1)),
-            (Data::Braces(depth), b'}') if depth > 1 => Data::Braces(depth.saturating_sub(1)),
+    fn follow_data(&mut self, at: usize) {
+        self.data = match (self.data, self.text.byte(at)) {
+            (Data::Braces(depth), b'{') => Data::Braces(depth.wrapping_add(1)),
+            (Data::Braces(depth), b'}') if depth > 1 => Data::Braces(depth.wrapping_sub(1)),
             (Data::Braces(_), b'}') => Data::Outside,
-            (Data::Lines(column), b'\n') => {
-                let line = self.text.get(at.saturating_add(1)..).unwrap_or_default();
-                let spaces = indent(line);
-                let is_blank = matches!(line.get(spaces), None | Some(b'\n' | b'\r'));
-                if is_blank || spaces > column {
-                    Data::Lines(column)
-                } else {
-                    Data::Outside
-                }
-            }
+            (Data::Lines(column), b'\n') if is_dedent(self.text, at, column) => Data::Outside,
             (data, _) => data,
         };
     }
@@ -387,45 +300,26 @@ impl Scan<'_> {
 
 /// A name and where it stands.
 struct Name {
-    range: Range<usize>,
+    start: usize,
+    end: usize,
     quoted: bool,
-    /// Its column, if it is the first of its line.
-    column: Option<usize>,
-}
-
-fn without_escapes(mut text: &[u8]) -> &[u8] {
-    while let Some(rest) = text.strip_suffix(b"\\") {
-        text = rest;
-    }
-    text
 }
 
 /// Whether a word, without what punctuates it, is one of these.
-fn is_word(word: &[u8], words: &[&str]) -> bool {
-    let length = token::run(word, |byte| byte.is_ascii_alphabetic());
-    let (letters, rest) = word.split_at_checked(length).unwrap_or_default();
-    let ends = rest
-        .iter()
-        .all(|byte| matches!(byte, b',' | b';' | b'.' | b':' | b'!'));
-    ends && words
-        .iter()
-        .any(|word| letters.eq_ignore_ascii_case(word.as_bytes()))
+fn is_word(word: &[u8], words: &str) -> bool {
+    let text = Text(word);
+    let end = text.run(0, LETTER);
+    let punctuation = |byte: &u8| b",;.:!".contains(byte);
+    text.slice(end, word.len()).iter().all(punctuation) && is_listed(words, text.slice(0, end))
 }
 
-/// The name of a file: where a secret is, and not what it is.
-fn is_path(word: &[u8]) -> bool {
-    let in_path = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
-    word.starts_with(b"/") && word.iter().all(in_path)
-}
-
-/// `user=x` behind `password= `: the password was empty.
-fn ends_pair(word: &[u8]) -> bool {
-    let name = token::run(word, in_name);
-    name > 0
-        && word.get(name) == Some(&b'=')
-        && word
-            .get(name.saturating_add(1))
-            .is_some_and(|byte| *byte != b'=')
+/// Another pair, as `user=x` behind `password= `: the password was empty.
+fn is_pair(text: Text<'_>, word: &Range<usize>) -> bool {
+    let end = text.run(word.start, NAME);
+    end > word.start
+        && text.byte(end) == b'='
+        && end.wrapping_add(1) < word.end
+        && text.byte(end.wrapping_add(1)) != b'='
 }
 
 /// What no plain word looks like.
@@ -435,5 +329,5 @@ fn looks_secret(word: &[u8]) -> bool {
 
 /// Whether a secret in a word was replaced already. The word may have become long by that only.
 fn is_redacted(word: &[u8]) -> bool {
-    find(word, REPLACEMENT).is_some()
+    Text(word).find(0, REPLACEMENT).is_some()
 }
