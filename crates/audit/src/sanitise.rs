@@ -44,66 +44,63 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 /// Takes markup and secrets out of all texts of an object.
 pub(crate) fn object(members: &mut Map<String, Value>) {
-    let is_secret = members.get("kind").is_some_and(|kind| kind == "Secret");
-    let names_secret = members
-        .get("name")
-        .and_then(Value::as_str)
-        .is_some_and(|name| name::secret(name.as_bytes()).is_some());
+    let text = |name: &str| {
+        members
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let is_secret = text("kind") == "Secret";
+    // A variable of a container.
+    let names_secret = name::secret(text("name").as_bytes()).is_some();
     for (name, value) in members.iter_mut() {
-        let is_data = is_secret && matches!(name.as_str(), "data" | "stringData");
-        if is_data {
-            replace_all(value);
-        } else if is_named_secret(name) || (names_secret && name == "value") {
-            replace(value);
+        let secret = name::secret(name.as_bytes());
+        let named = secret.is_some_and(|secret| secret != Secret::IfLong);
+        let how = if is_secret && matches!(name.as_str(), "data" | "stringData") {
+            How::AllSecret
+        } else if named || (names_secret && name == "value") {
+            How::Secret
         } else {
-            any(value);
-        }
+            How::Text
+        };
+        clean(value, how);
     }
 }
 
-/// Whether a member of this name is a secret as a whole.
-fn is_named_secret(name: &str) -> bool {
-    let secret = name::secret(name.as_bytes());
-    secret.is_some_and(|secret| secret != Secret::IfLong)
+/// What a value is taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Text that may have secrets in it.
+    Text,
+    /// A secret, or a list of them. An object with such a name describes the secret, as a volume's
+    /// `secret` does, and is looked at member by member.
+    Secret,
+    /// The data of a Kubernetes Secret.
+    AllSecret,
 }
 
-fn any(value: &mut Value) {
+fn clean(value: &mut Value, how: How) {
     match value {
-        Value::String(text) => {
-            let stripped = markup::strip(text);
-            let clean = match redact(&stripped) {
-                Cow::Owned(redacted) => Some(redacted),
-                Cow::Borrowed(_) => match stripped {
-                    Cow::Owned(stripped) => Some(stripped),
-                    Cow::Borrowed(_) => None,
-                },
-            };
-            if let Some(clean) = clean {
-                *text = clean;
+        Value::String(text) if how == How::Text => {
+            if let Cow::Owned(stripped) = markup::strip(text) {
+                *text = stripped;
+            }
+            if let Cow::Owned(redacted) = redact(text) {
+                *text = redacted;
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(any),
-        Value::Object(members) => object(members),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Replaces the texts of a member that is called like a secret. An object under such a name describes
-/// the secret, as a volume's `secret` does, and is looked at member by member.
-fn replace(value: &mut Value) {
-    match value {
         Value::String(text) if !text.is_empty() => REPLACEMENT.clone_into(text),
-        Value::Array(elements) => elements.iter_mut().for_each(replace),
+        Value::Array(elements) => {
+            for element in elements {
+                clean(element, how);
+            }
+        }
+        Value::Object(members) if how == How::AllSecret => {
+            for member in members.values_mut() {
+                clean(member, how);
+            }
+        }
         Value::Object(members) => object(members),
         _ => {}
-    }
-}
-
-/// Replaces all texts, however deep.
-fn replace_all(value: &mut Value) {
-    match value {
-        Value::Object(members) => members.values_mut().for_each(replace_all),
-        Value::Array(elements) => elements.iter_mut().for_each(replace_all),
-        _ => replace(value),
     }
 }

@@ -203,7 +203,8 @@ impl Error {
     pub fn parameter(name: &str, message: &str) -> Self {
         Self::Parameter {
             slug: Slug::InvalidParameter,
-            name: name.to_owned(),
+            // The client's own word, where it is no parameter.
+            name: audit::redact(name).into_owned(),
             message: message.to_owned(),
         }
     }
