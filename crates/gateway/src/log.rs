@@ -99,15 +99,10 @@ pub(crate) fn write(config: Option<&Config>, level: Level, line: &Line<'_>) {
     if level < least {
         return;
     }
-    // The ids are clean; a reason may quote what somebody else said.
-    let reason = line.reason.map(audit::redact);
     let stamp = Stamp {
         level: level.as_str(),
         ts: timestamp(),
-        line: &Line {
-            reason: reason.as_deref(),
-            ..*line
-        },
+        line,
     };
     let text = match format {
         Format::Json => serde_json::to_string(&stamp).unwrap_or_default(),
