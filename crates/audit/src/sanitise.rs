@@ -82,11 +82,11 @@ enum How {
 fn clean(value: &mut Value, how: How) {
     match value {
         Value::String(text) if how == How::Text => {
-            if let Cow::Owned(stripped) = markup::strip(text) {
-                *text = stripped;
-            }
+            strip(text);
             if let Cow::Owned(redacted) = redact(text) {
                 *text = redacted;
+                // Without the secret it may look different.
+                strip(text);
             }
         }
         Value::String(text) if !text.is_empty() => REPLACEMENT.clone_into(text),
@@ -102,5 +102,11 @@ fn clean(value: &mut Value, how: How) {
         }
         Value::Object(members) => object(members),
         _ => {}
+    }
+}
+
+fn strip(text: &mut String) {
+    if let Cow::Owned(stripped) = markup::strip(text) {
+        *text = stripped;
     }
 }

@@ -42,12 +42,8 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
             at = at.wrapping_add(1);
             continue;
         };
-        let before = text.get(scan.copied..secret.start).unwrap_or_default();
-        // Two that touch become one.
-        if !before.is_empty() || redacted.is_empty() {
-            redacted.push_str(before);
-            redacted.push_str(REPLACEMENT);
-        }
+        redacted.push_str(text.get(scan.copied..secret.start).unwrap_or_default());
+        redacted.push_str(REPLACEMENT);
         at = secret.end;
         scan.copied = at;
     }

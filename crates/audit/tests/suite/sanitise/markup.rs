@@ -51,6 +51,7 @@ fn markup_is_removed_and_what_is_around_it_kept() {
         ("<<<b>b>b>x", "x"),
         ("<scr<script></script>ipt>", "ipt>"),
         ("<javascript:x\nscript", "<\nscript"),
+        ("<javascript:x b>y", "< b>y"),
         ("x\" onmouseover=\"alert(1)\" y", "x\"  y"),
         ("x' ONCLICK = alert(1) y", "x'  y"),
         ("see javascript:alert(1) there", "see  there"),

@@ -245,6 +245,7 @@ fn pem_blocks() {
                     r#"{{"key":"‹{}›","user":"app"}}"#,
                     block.replace('\n', "\\n")
                 ),
+                &format!("password: ‹x{block}›\nuser: app"),
                 "it was cut: ‹-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA›",
             ],
         );
