@@ -130,3 +130,49 @@ fn nothing_is_lost_in_a_record() {
         assert_eq!(record.document["note"], *line);
     }
 }
+
+/// Beginnings without ends, over and over. If work grew with the square of the length, this test would
+/// take minutes.
+#[test]
+fn hostile_text_ends_soon() {
+    const SIZE: usize = 256 * 1024;
+    let payload = payload("store_execution");
+    for piece in [
+        "<",
+        "<b",
+        "<script></script",
+        "javascript",
+        "java\njavascript:x\nscript:",
+        "&#x6a",
+        "onclick =",
+        "password=",
+        "password:",
+        "password= ",
+        "password='",
+        "password=\\",
+        "password=a,",
+        "password: |\n",
+        "pwd=/",
+        "token:",
+        "name:",
+        "--token ",
+        "Basic ",
+        "eyJ",
+        "eyJ-",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "://",
+        "://a:b",
+        "a://b:c/",
+        "u:p@tcp(",
+        ":",
+        "= ",
+        "kind:Secrets data:{",
+        "kind: Secret\ndata:\n a: b\n",
+    ] {
+        let text = piece.repeat(SIZE / piece.len());
+        let body = payload.with(&json!({"error_message": text}));
+        let record = payload.read(body).expect("a record");
+        assert!(record.columns["error_message"].is_string());
+    }
+}
