@@ -124,7 +124,8 @@ fn query(value: Option<Value>) -> Result<String> {
             Code::TooLong,
             format!("may have at most {QUERY_MAX} characters"),
         ),
-        Some(Value::String(text)) => return Ok(text),
+        // It goes to the provider, and what it is compared with has no secrets either.
+        Some(Value::String(text)) => return Ok(audit::redact(&text).into_owned()),
         None | Some(Value::Null) => (
             Code::Required,
             "is required: what to look for, in words".to_owned(),

@@ -6,8 +6,8 @@
 
 use crate::Kind;
 use crate::rule::Rule::{
-    self, Any, Array, Boolean, Bytes, Count, FreeText, Nanoseconds, Number, Object, ObjectName,
-    OneOf, Phase, StepStatus, Text, Time,
+    self, Any, Array, Boolean, Bytes, Count, FreeText, Name, Nanoseconds, Number, Object,
+    ObjectName, OneOf, Phase, StepStatus, Text, Time,
 };
 use crate::state::STATUSES;
 
@@ -206,24 +206,24 @@ pub(crate) const AUDIT: &[Field] = &[
     field("remediationRequestRef", TEXT_255)
         .fills("remediation_request_id")
         .kept(),
-    field("aiAnalysisRef", FreeText),
-    field("workflowExecutionRef", FreeText),
+    field("aiAnalysisRef", Name),
+    field("workflowExecutionRef", Name),
     // AI analysis.
     field("analysisType", TEXT_255).fills("analysis_type"),
     field("llmProvider", LLM_PROVIDER),
-    field("llmModel", FreeText),
+    field("llmModel", Name),
     field("temperature", Number(0.0, 2.0)),
     field("rootCause", FreeText),
     field("confidence", CONFIDENCE).fills("confidence_score"),
     field("recommendedAction", FreeText),
     field("reasoning", FreeText),
     field("requiresApproval", Boolean),
-    field("investigationId", FreeText),
+    field("investigationId", Name),
     field("tokensUsed", Count),
     field("investigationTimeSeconds", Count),
     column("findings", Any),
     // Workflow.
-    field("workflowName", FreeText),
+    field("workflowName", Name),
     field("workflowType", TEXT_255).fills("workflow_type"),
     field("isAutoApproved", Boolean),
     field("currentStep", Count),
@@ -235,7 +235,7 @@ pub(crate) const AUDIT: &[Field] = &[
     field("skippedCount", Count),
     field("stepStatuses", Array),
     // Execution.
-    field("stepName", FreeText),
+    field("stepName", Name),
     field("actionType", Text(1, 100)).fills("action_type"),
     column("action", Text(1, 512)),
     column("resource", Text(1, 512)),
@@ -244,8 +244,8 @@ pub(crate) const AUDIT: &[Field] = &[
     field("enableValidation", Boolean),
     field("enableRollback", Boolean),
     field("actionResult", FreeText),
-    field("resourceVersion", FreeText),
-    field("previousVersion", FreeText),
+    field("resourceVersion", Name),
+    field("previousVersion", Name),
     field("dryRunResult", FreeText),
     field("validationResult", FreeText),
     field("validationWarnings", Array),

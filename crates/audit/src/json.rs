@@ -9,6 +9,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::redact;
+
 /// How much of a key an error message shows, in characters.
 const SHOWN_KEY: usize = 64;
 
@@ -170,6 +172,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
                 let shown: String = key.chars().take(SHOWN_KEY).collect();
+                let shown = redact(&shown);
                 let shown = shown.escape_debug();
                 return Err(A::Error::custom(format_args!(
                     "the key \"{shown}\" occurs twice"

@@ -9,7 +9,7 @@ use crate::read::{Reader, object, rank};
 use crate::record::hex;
 use crate::rule::Context;
 use crate::violation::{Code, Violation, Violations};
-use crate::{Kind, content, free};
+use crate::{Kind, content, free, sanitise};
 
 /// What one merge patch states, checked and ready for storage. Serialises as the object that the
 /// database function takes, with `hash` in hexadecimal.
@@ -54,8 +54,12 @@ fn read(context: Context, body: Value, violations: &mut Violations) -> Option<Pa
     }
     reader.finish_patch();
     let Reader {
-        columns, document, ..
+        mut columns,
+        mut document,
+        ..
     } = reader;
+    sanitise::object(&mut columns);
+    sanitise::object(&mut document);
     Some(Patch {
         hash: content::digest(&columns, &document),
         rank: rank(&columns),

@@ -7,8 +7,9 @@ use crate::content::{self, NaturalKey};
 use crate::fields::{self, Field};
 use crate::free::{self, Free};
 use crate::rule::{self, Context, name_of_type};
+use crate::sanitise::markup;
 use crate::violation::{Code, Violation, Violations};
-use crate::{Embedding, Kind, Parts, Record, consistency, state, time};
+use crate::{Embedding, Kind, Parts, Record, consistency, sanitise, state, time};
 
 /// The most records of one batch (contract, batch).
 pub const MAX_BATCH: usize = 500;
@@ -152,17 +153,21 @@ fn read_one(
 
     let Reader {
         mut columns,
-        document,
+        mut document,
         ..
     } = reader;
     if !violations.is_empty() {
         return None;
     }
     let stand_in = stand_in_name(form, &mut columns, &document);
+    // Of what was sent: two ids that differ in a secret only are two records.
+    let key = natural_key(form, context.kind, &columns, &document, idempotency_key).digest();
+    sanitise::object(&mut columns);
+    sanitise::object(&mut document);
     let has_text = Parts::of(&columns, &document).text().is_some();
     Some(Record {
         kind: context.kind,
-        key: natural_key(form, context.kind, &columns, &document, idempotency_key).digest(),
+        key,
         hash: content::digest(&columns, &document),
         rank: rank(&columns),
         stand_in,
@@ -225,9 +230,18 @@ impl<'v> Reader<'v> {
                     if field.rule.may_nest() {
                         self.free.add(field.name, &value, 0, self.violations);
                     }
+                    self.check_markup(field, &value);
                     self.place(name, field, value, stored);
                 }
             },
+        }
+    }
+
+    /// Text that names something must have no markup; elsewhere it is removed.
+    fn check_markup(&mut self, field: &Field, value: &Value) {
+        if field.rule.is_identifier() && value.as_str().is_some_and(markup::is_in) {
+            let message = "must not contain HTML tags, event handlers or javascript: URLs";
+            self.violations.add(field.name, Code::XssDetected, message);
         }
     }
 

@@ -17,6 +17,8 @@ const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 pub(crate) enum Rule {
     /// Text of any length.
     FreeText,
+    /// Text of any length that names something.
+    Name,
     /// Text of so many characters (Unicode scalar values), from and to.
     Text(usize, usize),
     /// Text of at most so many bytes of UTF-8.
@@ -63,11 +65,16 @@ impl Rule {
         matches!(self, Self::Object | Self::Array | Self::Any)
     }
 
+    /// Whether the text names something, so that it must have no markup in it rather than lose it.
+    pub(crate) const fn is_identifier(self) -> bool {
+        matches!(self, Self::Name | Self::Text(..) | Self::ObjectName)
+    }
+
     /// Checks a value that is not null. `Some` is the form in which a column stores it, `None`
     /// means as it is.
     pub(crate) fn check(self, value: &Value, context: Context) -> Result<Option<Value>, Fault> {
         match self {
-            Self::FreeText => text(value).map(|_| None),
+            Self::FreeText | Self::Name => text(value).map(|_| None),
             Self::Text(min, max) => length(text(value)?, min, max),
             Self::Bytes(max) => bytes(text(value)?, max),
             Self::ObjectName => object_name(text(value)?),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::redact;
+
 /// How many violations one request is told about. A last one says how many more there are, so that
 /// a batch of broken records does not make an answer larger than itself.
 pub const MAX_VIOLATIONS: usize = 100;
@@ -31,6 +33,8 @@ pub enum Code {
     EndBeforeStart,
     /// The value contradicts another one of the same record.
     Inconsistent,
+    /// Text that names something has markup in it.
+    XssDetected,
     /// The text or a key contains U+0000.
     NulCharacter,
     /// Arrays and objects are nested too deep.
@@ -57,6 +61,7 @@ impl Code {
             Self::InFuture => "in_future",
             Self::EndBeforeStart => "end_before_start",
             Self::Inconsistent => "inconsistent",
+            Self::XssDetected => "xss_detected",
             Self::NulCharacter => "nul_character",
             Self::TooDeep => "too_deep",
             Self::TooLarge => "too_large",
@@ -82,7 +87,7 @@ impl Serialize for Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// The path as the client wrote it: `name`, `metadata.a[3]`, `[2].name` in a batch; empty for
-    /// the body as a whole. Long keys are cut.
+    /// the body as a whole. Long keys are cut, secrets in them replaced.
     pub field: String,
     /// The reason.
     pub code: Code,
@@ -116,7 +121,7 @@ impl Violations {
         } else {
             "."
         };
-        let field = format!("{}{dot}{field}", self.prefix);
+        let field = format!("{}{dot}{}", self.prefix, redact(field));
         let said = |last: &Violation| last.field == field && last.code == code;
         if !self.list.last().is_some_and(said) {
             let message = message.to_string();

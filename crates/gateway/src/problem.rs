@@ -203,7 +203,8 @@ impl Error {
     pub fn parameter(name: &str, message: &str) -> Self {
         Self::Parameter {
             slug: Slug::InvalidParameter,
-            name: name.to_owned(),
+            // The client's own word, where it is no parameter.
+            name: audit::redact(name).into_owned(),
             message: message.to_owned(),
         }
     }
@@ -267,7 +268,7 @@ impl Error {
             title,
             status: status.as_u16(),
             detail: &detail,
-            instance: path,
+            instance: &audit::redact(path),
             error,
             message: &detail,
             field: violations.first().map(|first| first.field.as_str()),

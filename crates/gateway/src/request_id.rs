@@ -30,12 +30,12 @@ impl RequestIds {
     }
 }
 
-/// Visible ASCII only: the id goes back in a header and into the log.
+/// Visible ASCII only, and no secrets: the id goes back in a header and into the log.
 fn sent(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     let usable = (1..=MAX_LENGTH).contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_graphic());
-    usable.then(|| value.to_owned())
+    usable.then(|| audit::redact(value).into_owned())
 }
 
 fn made() -> String {
@@ -57,6 +57,9 @@ mod tests {
         );
         headers.insert(CORRELATION_ID, "trace/1".parse().unwrap());
         assert_eq!(RequestIds::of(&headers).correlation, "trace/1");
+        headers.insert(CORRELATION_ID, "token=abc".parse().unwrap());
+        let ids = RequestIds::of(&headers);
+        assert_eq!(ids.correlation, "token=***REDACTED***");
     }
 
     #[test]

@@ -99,7 +99,8 @@ async fn respond<E: Copy>(
         .as_ref()
         .err()
         .and_then(Error::reason)
-        .map(str::to_owned);
+        // It may quote what somebody else said.
+        .map(|reason| audit::redact(reason).into_owned());
     let reply = result.unwrap_or_else(|error| error.reply(&path, &ids));
     let entry = Entry {
         config,

@@ -41,6 +41,7 @@ mod questions;
 mod reading;
 mod routes;
 mod rules;
+mod sanitising;
 mod searching;
 mod similar;
 mod timeline;

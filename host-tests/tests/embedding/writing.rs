@@ -182,3 +182,22 @@ async fn the_key_reaches_the_provider_and_nobody_else() {
     assert!(!said.contains(KEY), "{said}");
     stage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_is_told_no_secret_and_no_markup() {
+    let stage = Stage::start().await;
+    let mut body = incident("ordinary words");
+    body["errorMessage"] = json!("<b>login</b> with password=hunter2<script>alert(1)</script>");
+    let path = "/api/v1/audit/remediation";
+    stage.client.post(path, &body).await.expect(201);
+    let question = json!({"query": "who logs in with password=hunter2"});
+    stage.search(&question).await;
+    let texts = stage.provider.texts();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(
+        texts[0].ends_with("login with password=***REDACTED***"),
+        "{texts:?}"
+    );
+    assert_eq!(texts[1], "who logs in with password=***REDACTED***");
+    stage.stop().await;
+}

@@ -4,4 +4,5 @@ mod payloads;
 mod properties;
 mod records;
 mod rules;
+mod sanitise;
 mod violations;

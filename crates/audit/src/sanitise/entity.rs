@@ -1,0 +1,85 @@
+//! Character references of HTML, as far as they hide what a browser would run.
+
+use super::text::Text;
+
+/// The longest spelling that is decoded, in bytes. HTML would allow zeros before a number without
+/// end; these are more than anybody needs.
+const MAX: usize = 24;
+
+/// The ASCII character at `at`, and where its spelling ends: `:`, `&#58;`, `&#x3a` and `&colon;` all
+/// give a colon. Nothing for other characters.
+pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
+    let after = |length: usize| at.wrapping_add(length);
+    if text.byte(at) != b'&' {
+        return Some((text.byte(at), after(1))).filter(|(byte, _)| byte.is_ascii());
+    }
+    if text.byte(after(1)) != b'#' {
+        // Those that a URL's scheme may be interrupted with or end with.
+        let names = [
+            (&b"&colon;"[..], b':'),
+            (b"&tab;", b'\t'),
+            (b"&newline;", b'\n'),
+        ];
+        let found = names
+            .into_iter()
+            .find(|(name, _)| text.has_folded(at, name));
+        return found.map(|(name, character)| (character, after(name.len())));
+    }
+    let hexadecimal = text.byte(after(2)) | 0x20 == b'x';
+    let (radix, start) = if hexadecimal {
+        (16, after(3))
+    } else {
+        (10, after(2))
+    };
+    let mut number = 0_u32;
+    let mut end = start;
+    while end < after(MAX)
+        && let Some(digit) = char::from(text.byte(end)).to_digit(radix)
+    {
+        number = number.saturating_mul(radix).saturating_add(digit);
+        end = end.wrapping_add(1);
+    }
+    if end > start && text.byte(end) == b';' {
+        end = end.wrapping_add(1);
+    }
+    let character = u8::try_from(number).ok().filter(u8::is_ascii)?;
+    (end > start).then_some((character, end))
+}
+
+/// The character whose spelling ends at `end`, and where that begins. Zero before the text.
+pub(super) fn decode_back(text: Text<'_>, end: usize) -> (u8, usize) {
+    let last = text.byte_before(end);
+    if last == b';' || last.is_ascii_hexdigit() {
+        let mut start = end;
+        let floor = end.saturating_sub(MAX);
+        while start > floor {
+            start = start.wrapping_sub(1);
+            if text.byte(start) == b'&' {
+                match decode(text, start) {
+                    Some((character, stop)) if stop == end => return (character, start),
+                    _ => break,
+                }
+            }
+        }
+    }
+    (last, end.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Text, decode, decode_back};
+
+    #[test]
+    fn spellings_of_a_colon() {
+        for text in [
+            ":", "&#58;", "&#0058;", "&#58", "&#x3A;", "&#X3a", "&colon;", "&Colon;",
+        ] {
+            let text = Text(text.as_bytes());
+            assert_eq!(decode(text, 0), Some((b':', text.len())));
+            assert_eq!(decode_back(text, text.len()), (b':', 0));
+        }
+        for text in ["&", "&#", "&#x", "&#;", "&amp;", "&#8364;", "ü"] {
+            assert_eq!(decode(Text(text.as_bytes()), 0), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A text as bytes with positions, and what the scanners ask of it.
+//!
+//! Positions never overflow: a text is at most as long as a body. Beyond its end there are zeros, which
+//! belong to no class, so that nobody has to ask for the end.
+
+/// A set of ASCII characters; bits may be put together.
+pub(super) type Class = u16;
+
+pub(super) const LETTER: Class = 1;
+pub(super) const DIGIT: Class = 1 << 1;
+/// `-` and `_`.
+pub(super) const DASH: Class = 1 << 2;
+pub(super) const DOT: Class = 1 << 3;
+/// Space and tab.
+pub(super) const BLANK: Class = 1 << 4;
+/// Line feed, carriage return, form feed.
+pub(super) const BREAK: Class = 1 << 5;
+/// `"`, `'` and `` ` ``.
+pub(super) const QUOTE: Class = 1 << 6;
+/// `+`, `=` and `~`.
+const SIGN: Class = 1 << 7;
+pub(super) const SLASH: Class = 1 << 8;
+const CAPITAL_LETTER: Class = 1 << 9;
+const SMALL_LETTER: Class = 1 << 10;
+pub(super) const BACKSLASH: Class = 1 << 11;
+/// `<` and `>`.
+const ANGLE: Class = 1 << 12;
+/// `?` and `#`.
+const QUERY: Class = 1 << 13;
+/// All other characters, those outside of ASCII as well, but no control characters.
+const OTHER: Class = 1 << 14;
+
+pub(super) const ALNUM: Class = LETTER | DIGIT;
+pub(super) const WORD: Class = ALNUM | DASH;
+pub(super) const NAME: Class = WORD | DOT;
+/// Base64 in both alphabets, with padding.
+pub(super) const BASE64: Class = WORD | SIGN | SLASH;
+pub(super) const CAPITALS: Class = CAPITAL_LETTER | DIGIT;
+pub(super) const PATH: Class = SMALL_LETTER | DIGIT | DASH | DOT | SLASH;
+pub(super) const SPACE: Class = BLANK | BREAK;
+/// What the host and user of a URL have.
+pub(super) const AUTHORITY: Class = WORD | DOT | SIGN | OTHER;
+pub(super) const URL: Class = AUTHORITY | SLASH | QUERY;
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let class = &mut classes[byte as usize];
+        *class = match byte {
+            b'A'..=b'Z' => LETTER | CAPITAL_LETTER,
+            b'a'..=b'z' => LETTER | SMALL_LETTER,
+            b'0'..=b'9' => DIGIT,
+            b'-' | b'_' => DASH,
+            b'.' => DOT,
+            b' ' | b'\t' => BLANK,
+            b'\n' | b'\r' | b'\x0c' => BREAK,
+            b'"' | b'\'' | b'`' => QUOTE,
+            b'+' | b'=' | b'~' => SIGN,
+            b'/' => SLASH,
+            b'\\' => BACKSLASH,
+            b'<' | b'>' => ANGLE,
+            b'?' | b'#' => QUERY,
+            0..=31 | 127 => 0,
+            _ => OTHER,
+        };
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte = byte.wrapping_add(1);
+    }
+};
+
+/// Whether a byte is one of a class.
+pub(super) fn is(byte: u8, class: Class) -> bool {
+    CLASSES
+        .get(usize::from(byte))
+        .is_some_and(|of| of & class != 0)
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Text<'t>(pub(super) &'t [u8]);
+
+impl<'t> Text<'t> {
+    pub(super) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn byte(self, at: usize) -> u8 {
+        self.0.get(at).copied().unwrap_or_default()
+    }
+
+    pub(super) fn byte_before(self, at: usize) -> u8 {
+        self.byte(at.wrapping_sub(1))
+    }
+
+    pub(super) fn slice(self, start: usize, end: usize) -> &'t [u8] {
+        self.0.get(start..end.min(self.len())).unwrap_or_default()
+    }
+
+    pub(super) fn is_at(self, at: usize, class: Class) -> bool {
+        is(self.byte(at), class)
+    }
+
+    /// Where the characters of a class end that begin at `at`.
+    #[inline(never)]
+    pub(super) fn run(self, mut at: usize, class: Class) -> usize {
+        while self.is_at(at, class) {
+            at = at.wrapping_add(1);
+        }
+        at
+    }
+
+    /// Where the characters of a class begin that end at `end`, but not before `floor`.
+    #[inline(never)]
+    pub(super) fn run_back(self, floor: usize, mut end: usize, class: Class) -> usize {
+        while end > floor && is(self.byte_before(end), class) {
+            end = end.wrapping_sub(1);
+        }
+        end
+    }
+
+    /// Where the line ends that `at` is in.
+    pub(super) fn line_end(self, at: usize) -> usize {
+        self.find(at, "\n").unwrap_or(self.len())
+    }
+
+    /// Whether `word` begins at `at`, in this very case.
+    pub(super) fn has(self, at: usize, word: &str) -> bool {
+        self.slice(at, at.wrapping_add(word.len())) == word.as_bytes()
+    }
+
+    /// Whether `word` begins at `at`, in any case.
+    #[inline(never)]
+    pub(super) fn has_folded(self, at: usize, word: &[u8]) -> bool {
+        self.slice(at, at.wrapping_add(word.len()))
+            .eq_ignore_ascii_case(word)
+    }
+
+    /// Where `word` first begins from `at` on.
+    #[inline(never)]
+    pub(super) fn find(self, mut at: usize, word: &str) -> Option<usize> {
+        while at < self.len() {
+            if self.has(at, word) {
+                return Some(at);
+            }
+            at = at.wrapping_add(1);
+        }
+        None
+    }
+}
+
+/// Whether a word is in a list of words between spaces, in any case. `x*` in the list stands for all
+/// words that begin with `x`, `*x` for all that end with it.
+#[inline(never)]
+pub(super) fn is_listed(list: &str, word: &[u8]) -> bool {
+    list.as_bytes().split(|byte| *byte == b' ').any(|entry| {
+        if let [b'*', end @ ..] = entry {
+            let start = word.len().checked_sub(end.len());
+            start.is_some_and(|start| Text(word).has_folded(start, end))
+        } else if let [start @ .., b'*'] = entry {
+            Text(word).has_folded(0, start)
+        } else {
+            word.eq_ignore_ascii_case(entry)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let list = "one two* *three";
+        for word in ["one", "ONE", "two", "twofold", "three", "ThirtyThree"] {
+            assert!(is_listed(list, word.as_bytes()), "{word}");
+        }
+        for word in ["", "on", "ones", "tw", "thre", "threes", "*", "one two"] {
+            assert!(!is_listed(list, word.as_bytes()), "{word}");
+        }
+    }
+
+    #[test]
+    fn positions_beyond_the_end_are_no_characters() {
+        let text = Text(b"ab");
+        assert_eq!(
+            (text.run(0, ALNUM), text.run(2, ALNUM), text.run(9, ALNUM)),
+            (2, 2, 9)
+        );
+        assert_eq!(
+            (text.run_back(0, 2, ALNUM), text.run_back(1, 2, ALNUM)),
+            (0, 1)
+        );
+        assert_eq!(
+            (text.byte(2), text.byte_before(0), text.slice(1, 9)),
+            (0, 0, &b"b"[..])
+        );
+        assert_eq!(
+            (text.find(0, "b"), text.find(2, "b"), text.find(0, "abc")),
+            (Some(1), None, None)
+        );
+    }
+}
