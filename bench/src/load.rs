@@ -40,25 +40,30 @@ use crate::store::{Store, client, say};
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only these operations, by their names in the table, and nothing beside the table
-    #[arg(long, value_delimiter = ',', value_parser = Operation::parse)]
+    #[arg(long, global = true, value_delimiter = ',', value_parser = Operation::parse)]
     only: Vec<Operation>,
     /// Only these: service, bare, native
-    #[arg(long, value_delimiter = ',', value_parser = Subject::parse)]
+    #[arg(long, global = true, value_delimiter = ',', value_parser = Subject::parse)]
     subjects: Vec<Subject>,
-    /// Kept-alive connections
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
+    /// Kept-alive connections; growth and layers have their own
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        default_value = "1,8,32,128"
+    )]
     connections: Vec<usize>,
     /// How often everything is measured [default: 5, with --quick 1]
-    #[arg(long)]
+    #[arg(long, global = true)]
     runs: Option<usize>,
     /// How long each measurement takes [default: 2, with --quick 0.2]
-    #[arg(long)]
+    #[arg(long, global = true)]
     seconds: Option<f64>,
     /// Records in the database [default: 1000000, with --quick 2000]
-    #[arg(long)]
+    #[arg(long, global = true)]
     records: Option<usize>,
     /// What runs the components: native or spin
-    #[arg(long, default_value = "native", value_parser = ["native", "spin"])]
+    #[arg(long, global = true, default_value = "native", value_parser = ["native", "spin"])]
     host: String,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::figures::rounded;
+use super::figures::{median, rounded};
 use super::floor;
 use super::instances::{self, ColdStart, Place};
 use super::measure::Outcome;
@@ -95,7 +95,9 @@ impl Extras {
                 ((*name).to_owned(), both)
             })
             .collect();
+        let many = median(&self.many, |outcome| outcome.requests);
         json!({
+            "many": {Operation::WriteSingle.key(): {format!("c{MANY}"): many.map(rounded)}},
             "pgbench": floor,
             "cold_start_ms": cold_starts,
             "instance_bytes": self.instances,
