@@ -39,26 +39,31 @@ use crate::store::{Store, client, say};
 /// What to measure, and how.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only these: write_single, write_batch_100, get_by_id, list_100, list_filtered_1m, timeline, health
-    #[arg(long, value_delimiter = ',', value_parser = Operation::parse)]
+    /// Only these operations, by their names in the table, and nothing beside the table
+    #[arg(long, global = true, value_delimiter = ',', value_parser = Operation::parse)]
     only: Vec<Operation>,
     /// Only these: service, bare, native
-    #[arg(long, value_delimiter = ',', value_parser = Subject::parse)]
+    #[arg(long, global = true, value_delimiter = ',', value_parser = Subject::parse)]
     subjects: Vec<Subject>,
-    /// Kept-alive connections
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32,128")]
+    /// Kept-alive connections; growth and layers have their own
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        default_value = "1,8,32,128"
+    )]
     connections: Vec<usize>,
     /// How often everything is measured [default: 5, with --quick 1]
-    #[arg(long)]
+    #[arg(long, global = true)]
     runs: Option<usize>,
     /// How long each measurement takes [default: 2, with --quick 0.2]
-    #[arg(long)]
+    #[arg(long, global = true)]
     seconds: Option<f64>,
     /// Records in the database [default: 1000000, with --quick 2000]
-    #[arg(long)]
+    #[arg(long, global = true)]
     records: Option<usize>,
     /// What runs the components: native or spin
-    #[arg(long, default_value = "native", value_parser = ["native", "spin"])]
+    #[arg(long, global = true, default_value = "native", value_parser = ["native", "spin"])]
     host: String,
 }
 
@@ -102,6 +107,9 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let plan = Plan::new(options, quick)?;
     let store = Store::start()?;
     let stage = Stage::build(&store, &plan.host, &plan.subjects, "audit", plan.records).await?;
+    if !quick {
+        stage.prepare(&plan).await?;
+    }
     let mut figures = Figures::default();
     for run in 0..plan.runs {
         for &connections in &plan.connections {
@@ -179,6 +187,21 @@ impl Stage {
 
     fn server(&self, subject: Subject) -> Option<&Running> {
         self.servers.get(&subject)
+    }
+
+    /// Has every server do everything once: the first statements on a connection to so many partitions take far
+    /// longer than all later ones, and data comes from the disk.
+    async fn prepare(&self, plan: &Plan) -> Result<()> {
+        say("doing everything once");
+        let connections = plan.connections.iter().copied().max().unwrap_or(1);
+        for &operation in &plan.operations {
+            for &subject in &plan.subjects {
+                self.measure(subject, operation, connections, plan.duration)
+                    .await
+                    .with_context(|| format!("{}, {}", subject.key(), operation.key()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Measures an operation with every server, one right after the other: each run begins with another

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::figures::rounded;
-use super::floor::{self, Floor};
+use super::figures::{median, rounded};
+use super::floor;
 use super::instances::{self, ColdStart, Place};
 use super::measure::Outcome;
 use super::operation::Operation;
@@ -30,7 +30,7 @@ pub(crate) struct Extras {
     pub(crate) many: Vec<Outcome>,
     /// The filtered list where there are few records.
     pub(crate) few: Vec<Outcome>,
-    pub(crate) floor: BTreeMap<Operation, Floor>,
+    pub(crate) floor: BTreeMap<Operation, f64>,
     pub(crate) cold_starts: BTreeMap<&'static str, ColdStart>,
     /// In bytes, by component.
     pub(crate) instances: BTreeMap<String, u64>,
@@ -79,14 +79,14 @@ impl Extras {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let floor = |figure: fn(&Floor) -> f64| -> Value {
-            let each = self.floor.iter();
-            each.map(|(operation, floor)| {
+        let floor: Value = self
+            .floor
+            .iter()
+            .map(|(operation, rate)| {
                 let key = operation.key().to_owned();
-                (key, json!({format!("c{USUAL}"): rounded(figure(floor))}))
+                (key, json!({format!("c{USUAL}"): rounded(*rate)}))
             })
-            .collect()
-        };
+            .collect();
         let cold_starts: Value = self
             .cold_starts
             .iter()
@@ -95,11 +95,10 @@ impl Extras {
                 ((*name).to_owned(), both)
             })
             .collect();
+        let many = median(&self.many, |outcome| outcome.requests);
         json!({
-            "pgbench": {
-                "extended": floor(|floor| floor.extended),
-                "prepared": floor(|floor| floor.prepared),
-            },
+            "many": {Operation::WriteSingle.key(): {format!("c{MANY}"): many.map(rounded)}},
+            "pgbench": floor,
             "cold_start_ms": cold_starts,
             "instance_bytes": self.instances,
             "wasm_bytes": self.sizes,
@@ -109,16 +108,9 @@ impl Extras {
 
     /// What is no target and in no other table.
     pub(crate) fn print(&self) {
-        println!(
-            "\n| pgbench, {USUAL} connections | extended /s | prepared /s |\n| --- | --- | --- |"
-        );
-        for (operation, floor) in &self.floor {
-            println!(
-                "| {} | {:.0} | {:.0} |",
-                operation.key(),
-                floor.extended,
-                floor.prepared
-            );
+        println!("\n| pgbench, {USUAL} connections | per second |\n| --- | --- |");
+        for (operation, rate) in &self.floor {
+            println!("| {} | {rate:.0} |", operation.key());
         }
         println!(
             "\n| first answer, 1 connection | kept instance ms | new instance ms |\n| --- | --- | --- |"
@@ -137,18 +129,13 @@ impl Extras {
     }
 }
 
-async fn floor_of(store: &Store, plan: &Plan, stage: &Stage) -> Result<BTreeMap<Operation, Floor>> {
+async fn floor_of(store: &Store, plan: &Plan, stage: &Stage) -> Result<BTreeMap<Operation, f64>> {
     let mut all = BTreeMap::new();
     for operation in Operation::ALL {
         let mut draw = Draw::new(Arc::clone(&stage.samples), seed() << 16);
-        let floor = floor::measure(
-            store,
-            &stage.url,
-            operation,
-            USUAL,
-            plan.duration,
-            &mut draw,
-        )?;
+        // Its connections are new ones, which take a while to know all partitions.
+        let duration = plan.duration * 5;
+        let floor = floor::measure(store, &stage.url, operation, USUAL, duration, &mut draw)?;
         all.extend(floor.map(|floor| (operation, floor)));
     }
     fill::forget(&stage.client, stage.mark).await?;

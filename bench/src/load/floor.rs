@@ -16,15 +16,6 @@ use crate::store::Store;
 /// Statements of one script: different ones, so that not one row is asked for again and again.
 const STATEMENTS: usize = 100;
 
-/// Per second, by how the statements are sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Floor {
-    /// Parsed and planned every time, as a component has to.
-    pub(crate) extended: f64,
-    /// Prepared once for each connection.
-    pub(crate) prepared: f64,
-}
-
 /// The insert of the bare component.
 const INSERT: &str = include_str!("../../bare/src/insert.sql");
 
@@ -79,7 +70,8 @@ fn quoted(text: &str) -> String {
     format!("U&'{text}'")
 }
 
-/// Runs the statements of an operation over so many connections.
+/// Statements of an operation per second over so many connections, parsed and planned every time, as a component
+/// has to.
 pub(crate) fn measure(
     store: &Store,
     url: &str,
@@ -87,7 +79,7 @@ pub(crate) fn measure(
     connections: usize,
     duration: Duration,
     draw: &mut Draw,
-) -> Result<Option<Floor>> {
+) -> Result<Option<f64>> {
     let mut script = String::new();
     for _ in 0..STATEMENTS {
         let Some(statement) = statement(operation, draw) else {
@@ -98,24 +90,18 @@ pub(crate) fn measure(
     }
     let mut file = NamedTempFile::new()?;
     file.write_all(script.as_bytes())?;
-    let run = |protocol: &str| {
-        let output = Command::new(store.program("pgbench"))
-            .args(["--no-vacuum", "--protocol", protocol, "--jobs", "1"])
-            .args(["--client", &connections.to_string()])
-            .args(["--time", &duration.as_secs().max(1).to_string()])
-            .arg("--file")
-            .arg(file.path())
-            .envs(environment(url)?)
-            .output()
-            .context("cannot run pgbench")?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "pgbench failed: {errors}");
-        rate(&String::from_utf8_lossy(&output.stdout))
-    };
-    Ok(Some(Floor {
-        extended: run("extended")?,
-        prepared: run("prepared")?,
-    }))
+    let output = Command::new(store.program("pgbench"))
+        .args(["--no-vacuum", "--protocol", "extended", "--jobs", "1"])
+        .args(["--client", &connections.to_string()])
+        .args(["--time", &duration.as_secs().max(1).to_string()])
+        .arg("--file")
+        .arg(file.path())
+        .envs(environment(url)?)
+        .output()
+        .context("cannot run pgbench")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "pgbench failed: {errors}");
+    rate(&String::from_utf8_lossy(&output.stdout)).map(Some)
 }
 
 /// How pgbench finds the database. Not on the command line, where others see the password.

@@ -11,7 +11,7 @@ use super::figures::{median, rounded};
 use super::measure::Outcome;
 use super::operation::Operation;
 use super::plot::{Line, Plot};
-use super::servers::{Host, Subject, workspace};
+use super::servers::{Subject, workspace};
 use super::{Options, Plan, Stage};
 use crate::store::{Store, say};
 
@@ -30,11 +30,25 @@ type Grown = BTreeMap<Operation, BTreeMap<usize, Vec<Outcome>>>;
 pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let plan = Plan::new(options, quick)?;
     let sizes = if quick { QUICK_SIZES } else { SIZES };
-    let mut grown = Grown::new();
+    let store = Store::start()?;
+    let mut stages = Vec::new();
     for records in sizes {
-        // A server of its own for each size: none inherits another's caches.
-        let store = Store::start()?;
-        measure(&store, &plan, &plan.host, records, &mut grown).await?;
+        let name = format!("audit_{records}");
+        let stage = Stage::build(&store, &plan.host, &[Subject::Service], &name, records).await?;
+        stages.push((records, stage));
+    }
+    let mut grown = Grown::new();
+    for run in 0..=plan.runs {
+        for &operation in &plan.operations {
+            for (records, stage) in &stages {
+                let outcome = measure(&plan, stage, operation, *records).await?;
+                // In the first run connections are new and everything is on disk.
+                if run > 0 {
+                    let of = grown.entry(operation).or_default();
+                    of.entry(*records).or_default().push(outcome);
+                }
+            }
+        }
     }
     print(&grown, sizes);
     if !quick {
@@ -46,33 +60,19 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
 }
 
 async fn measure(
-    store: &Store,
     plan: &Plan,
-    host: &Host,
+    stage: &Stage,
+    operation: Operation,
     records: usize,
-    grown: &mut Grown,
-) -> Result<()> {
-    let stage = Stage::build(store, host, &[Subject::Service], "audit", records).await?;
-    for run in 0..=plan.runs {
-        for &operation in &plan.operations {
-            let outcome = stage
-                .measure(Subject::Service, operation, USUAL, plan.duration)
-                .await
-                .with_context(|| format!("{} of {records}", operation.key()))?;
-            // The first run finds everything on disk.
-            if run > 0 {
-                eprintln!(
-                    "    {:16} {records:8} records {:8.0}/s  p95 {:.2} ms",
-                    operation.key(),
-                    outcome.requests,
-                    outcome.p95
-                );
-                let of = grown.entry(operation).or_default();
-                of.entry(records).or_default().push(outcome);
-            }
-        }
-    }
-    Ok(())
+) -> Result<Outcome> {
+    let name = operation.key();
+    let outcome = stage
+        .measure(Subject::Service, operation, USUAL, plan.duration)
+        .await
+        .with_context(|| format!("{name} of {records} records"))?;
+    let Outcome { requests, p95, .. } = outcome;
+    eprintln!("    {name:16} {records:8} records {requests:8.0}/s  p95 {p95:.2} ms");
+    Ok(outcome)
 }
 
 fn rate(outcomes: &[Outcome]) -> f64 {

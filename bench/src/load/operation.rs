@@ -213,15 +213,15 @@ impl Expected {
     }
 
     fn compare(&self, answer: &Answer, thorough: bool) -> Result<()> {
-        let created = matches!(self, Self::Created(_) | Self::Id);
-        let status = if created { 201 } else { 200 };
+        let wrote = matches!(self, Self::Created(_) | Self::Id);
+        let status = if wrote { 201 } else { 200 };
         ensure!(answer.status == status, "the status is not {status}");
         let body = answer.body;
         match self {
             Self::Text(text) => ensure!(body == text.as_bytes(), "it is not {text:?}"),
             Self::Id => _ = str::from_utf8(body)?.parse::<i64>().context("no id")?,
             Self::Alive => ensure!(member(body, "status") == Some(br#""ok"}"#), "not alive"),
-            Self::Created(records) => self.created(body, *records, thorough)?,
+            Self::Created(records) => created(body, *records, thorough)?,
             Self::Record(id) => {
                 let found = member(body, "id").is_some_and(|rest| begins_with(rest, *id));
                 ensure!(found, "it is not record {id}");
@@ -235,26 +235,26 @@ impl Expected {
         }
         Ok(())
     }
+}
 
-    fn created(&self, body: &[u8], records: usize, thorough: bool) -> Result<()> {
-        let new = count(body, r#""persisted""#);
-        ensure!(new == records, "{new} of {records} records are new");
-        if thorough {
-            let answer: Value = serde_json::from_slice(body)?;
-            let results = match &answer["results"] {
-                Value::Array(results) => results.as_slice(),
-                _ => std::slice::from_ref(&answer),
-            };
-            let whole = results
-                .iter()
-                .all(|result| result["id"].is_i64() && result["created_at"].is_string());
-            ensure!(
-                whole && results.len() == records,
-                "not every record has an id"
-            );
-        }
-        Ok(())
+fn created(body: &[u8], records: usize, thorough: bool) -> Result<()> {
+    let new = count(body, r#""persisted""#);
+    ensure!(new == records, "{new} of {records} records are new");
+    if thorough {
+        let answer: Value = serde_json::from_slice(body)?;
+        let results = match &answer["results"] {
+            Value::Array(results) => results.as_slice(),
+            _ => std::slice::from_ref(&answer),
+        };
+        let whole = results
+            .iter()
+            .all(|result| result["id"].is_i64() && result["created_at"].is_string());
+        ensure!(
+            whole && results.len() == records,
+            "not every record has an id"
+        );
     }
+    Ok(())
 }
 
 /// A member that every record has, once.

@@ -125,20 +125,34 @@ impl Plot {
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
                 path.join(" ")
             );
-            if left > LEFT {
-                // The names stand once, at the ends of the lines of the panel on the right.
-                if let Some((_, end)) = line.points.last() {
-                    _ = writeln!(
-                        svg,
-                        "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>",
-                        left + INNER_WIDTH + 6.0,
-                        up(*end) + 4.0,
-                        line.name
-                    );
-                }
+        }
+        if left > LEFT {
+            // The names stand once, at the ends of the lines of the panel on the right.
+            let ends = lines
+                .iter()
+                .filter_map(|line| Some(up(line.points.last()?.1)));
+            for ((line, colour), at) in lines.iter().zip(COLOURS).zip(apart(ends.collect())) {
+                _ = writeln!(
+                    svg,
+                    "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>",
+                    left + INNER_WIDTH + 6.0,
+                    at + 4.0,
+                    line.name
+                );
             }
         }
     }
+}
+
+/// The same heights, moved down where two lines of text would overlap.
+fn apart(mut heights: Vec<f64>) -> Vec<f64> {
+    const LINE: f64 = 14.0;
+    let mut order: Vec<usize> = (0..heights.len()).collect();
+    order.sort_by(|one, other| heights[*one].total_cmp(&heights[*other]));
+    for pair in order.windows(2) {
+        heights[pair[1]] = heights[pair[1]].max(heights[pair[0]] + LINE);
+    }
+    heights
 }
 
 #[cfg(test)]
@@ -156,6 +170,14 @@ mod tests {
         assert!((axis.place(10_000.0) - 1.0).abs() < 1e-9);
         let flat = Axis::around([10.0].into_iter());
         assert_eq!(flat.ticks().collect::<Vec<_>>(), [10.0, 100.0]);
+    }
+
+    #[test]
+    fn names_stand_apart() {
+        assert_eq!(
+            apart(vec![20.0, 10.0, 12.0, 90.0]),
+            [38.0, 10.0, 24.0, 90.0]
+        );
     }
 
     #[test]
