@@ -175,7 +175,7 @@ WITH page AS MATERIALIZED (
         WINDOW newest_first AS (ORDER BY id DESC)
     ) AS p
     WHERE position <= %4$s AND (position = 1 OR bytes <= audit_page_bytes())
-), counted AS (
+), counted AS MATERIALIZED (
     SELECT
         known,
         CASE
