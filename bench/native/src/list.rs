@@ -35,7 +35,7 @@ const COUNTED: i64 = 100_000;
 
 /// A page of records.
 #[derive(Serialize)]
-struct Audits<'a> {
+struct Page<'a> {
     audits: Vec<Audit<'a>>,
     total: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -167,7 +167,7 @@ pub(crate) async fn show(
     let next_cursor = (rows.len() > shown)
         .then(|| audits.last().map(|last| last.id.to_string()))
         .flatten();
-    let page = Audits {
+    let page = Page {
         audits,
         total,
         total_is_estimate,

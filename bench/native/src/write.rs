@@ -116,10 +116,10 @@ struct Created {
     id: i64,
     #[serde(rename = "auditID")]
     id_text: String,
-    #[serde(serialize_with = "rfc3339")]
-    created_at: DateTime<Utc>,
+    #[serde(rename = "created_at", serialize_with = "rfc3339")]
+    time: DateTime<Utc>,
     #[serde(rename = "createdAt", serialize_with = "rfc3339")]
-    created_at_camel: DateTime<Utc>,
+    time_camel: DateTime<Utc>,
     embedding_id: Option<i64>,
     #[serde(rename = "embeddingId")]
     embedding_id_camel: Option<i64>,
@@ -132,8 +132,8 @@ impl Created {
         Self {
             id,
             id_text: id.to_string(),
-            created_at: at,
-            created_at_camel: at,
+            time: at,
+            time_camel: at,
             embedding_id: None,
             embedding_id_camel: None,
             status,

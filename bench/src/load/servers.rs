@@ -119,6 +119,9 @@ fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let end = &lines[lines.len().saturating_sub(LINES)..];
+    if end.is_empty() {
+        return "the server has logged nothing".to_owned();
+    }
     format!("the end of the server's log:\n{}\n", end.join("\n"))
 }
 
