@@ -88,7 +88,9 @@ impl Filter {
     pub fn to_members(&self) -> serde_json::Map<String, serde_json::Value> {
         if self.is_hopeless() {
             // Since the end of time.
-            return [("since".to_owned(), i64::MAX.into())].into_iter().collect();
+            return [("since".to_owned(), i64::MAX.into())]
+                .into_iter()
+                .collect();
         }
         let mut filter: serde_json::Map<_, _> = self
             .equal

@@ -110,10 +110,10 @@ async fn batches_changes_versions_and_timelines_are_clean() {
     assert_eq!(record["metadata"]["db"], db);
     assert_clean(&record, "patch");
 
-    let path = format!("/api/v1/query/execution/{id}/versions");
-    assert_clean(&client.get(&path).await.expect(200), "versions");
-    let path = format!("/api/v1/query/timeline/{correlation}");
-    let timeline = client.get(&path).await.expect(200);
+    let versions = format!("/api/v1/query/execution/{id}/versions");
+    assert_clean(&client.get(&versions).await.expect(200), "versions");
+    let timeline = format!("/api/v1/query/timeline/{correlation}");
+    let timeline = client.get(&timeline).await.expect(200);
     assert_clean(&timeline, "timeline");
     assert!(timeline.to_string().contains(MARK));
 }

@@ -5,16 +5,12 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 /// A post of a remediation with this key, name and state.
-fn post(key: &str, name: &str, rank: i64, phase: &str) -> Value {
-    let digest = |text: &str| {
-        text.bytes()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+fn post(key: u8, name: &str, rank: i64, phase: &str) -> Value {
+    let hash = name.len() + 10 * phase.len();
     json!({
         "kind": "remediation",
-        "key": digest(key),
-        "hash": digest(&format!("{key}{name}{phase}")),
+        "key": format!("{key:02x}"),
+        "hash": format!("{key:02x}{hash:04x}"),
         "rank": rank,
         "stand_in": false,
         "columns": {"name": name, "namespace": "shop", "phase": phase},
@@ -49,13 +45,13 @@ async fn the_order_within_a_key_holds() {
     let database = TestDatabase::create().await;
     let db = database.client().await;
     let posts = [
-        post("two", "b", 0, "pending"),
-        post("one", "a", 0, "pending"),
-        post("one", "a", 1, "processing"),
-        post("one", "a", 2, "completed"),
-        post("one", "a", 1, "processing"),
-        post("one", "a", 2, "completed"),
-        post("two", "b", 2, "completed"),
+        post(2, "b", 0, "pending"),
+        post(1, "a", 0, "pending"),
+        post(1, "a", 1, "processing"),
+        post(1, "a", 2, "completed"),
+        post(1, "a", 1, "processing"),
+        post(1, "a", 2, "completed"),
+        post(2, "b", 2, "completed"),
     ];
     let results = write(&db, &posts, false).await.expect("results");
     assert_eq!(
@@ -80,9 +76,9 @@ async fn posts_of_several_callers_are_each_for_themselves() {
     let database = TestDatabase::create().await;
     let db = database.client().await;
     let posts = [
-        post("one", "a", 2, "completed"),
-        post("one", "another", 2, "failed"),
-        post("two", "b", 2, "completed"),
+        post(1, "a", 2, "completed"),
+        post(1, "another", 2, "failed"),
+        post(2, "b", 2, "completed"),
     ];
     assert_eq!(write(&db, &posts, true).await, Err("AU001".to_owned()));
     assert_eq!(count(&db).await, 0);
@@ -99,7 +95,7 @@ async fn one_statement_writes_all_kinds() {
     let db = database.client().await;
     let kinds = ["execution", "remediation", "workflow", "aianalysis"];
     let posts = kinds.map(|kind| {
-        let mut post = post("same", "a", 2, "completed");
+        let mut post = post(3, "a", 2, "completed");
         post["kind"] = json!(kind);
         post["caller"] = json!(format!("{kind}-controller"));
         post
