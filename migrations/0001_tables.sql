@@ -105,8 +105,17 @@ CREATE INDEX audit_vector_embedding ON audit_vector
 -- For searches while a new model has few vectors yet.
 CREATE INDEX audit_vector_model ON audit_vector (model);
 
--- Where new vectors land. Searches scan it, so it has no HNSW index, and writes do not wait for one.
+-- A vector as searches scan it: of length 1, in half precision if pgvector has that (since 0.7), which is half
+-- the memory to read. Null if it has no direction.
+CREATE FUNCTION audit_sketch(embedding vector) RETURNS {{sketch_type}}
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN vector_norm(embedding) > 0 THEN {{sketch_of_embedding}} END;
+
+-- Where new vectors land. Searches scan it, so it has no HNSW index, and writes do not wait for one. The
+-- sketch comes first and stays in its row. The vector itself is too long for that: it is stored apart and
+-- read only for what the sketch says is near.
 CREATE TABLE audit_vector_tail (
+    sketch    {{sketch_type}}({{embedding_dimensions}}) GENERATED ALWAYS AS (audit_sketch(embedding)) STORED,
     kind      text   NOT NULL,
     id        bigint NOT NULL,
     model     text   NOT NULL,

@@ -87,9 +87,11 @@ CREATE FUNCTION audit_farthest(hits audit_hit[], wanted integer) RETURNS double 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT distance FROM unnest(hits) ORDER BY distance OFFSET wanted - 1 LIMIT 1);
 
--- What of the tail is no farther than `farthest`: the `wanted` nearest, or all if that is null. By itself,
--- because the switches of `audit_nearest_indexed` would have it read through the primary key, which takes
--- a third longer.
+-- What of the tail is no farther than `farthest`: the `wanted` nearest, or all if that is null. Exact: the
+-- sketches say which vectors may be, and these are compared in full.
+--
+-- By itself, because the switches of `audit_nearest_indexed` would have it read through the primary key, which
+-- takes a third longer.
 CREATE FUNCTION audit_nearest_in_tail(
     probe vector,
     probe_model text,
@@ -102,14 +104,40 @@ CREATE FUNCTION audit_nearest_in_tail(
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = on SET enable_sort = on SET enable_indexscan = off SET enable_bitmapscan = off
 AS $$
+DECLARE
+    -- How far the distance of two sketches may be from that of the vectors. Half precision rounds to 11 bits, so
+    -- a sketch is off by at most 2^-11 of its length, 1, and the inner product of two by 2 * 2^-11 = 0.00098;
+    -- adding up 1536 products in single precision, by 1536 * 2^-24 = 0.0001.
+    margin CONSTANT double precision := 0.002;
+    probe_sketch CONSTANT {{sketch_type}} := audit_sketch(probe);
 BEGIN
+    IF farthest IS NULL THEN
+        -- Null again if there are fewer than `wanted`.
+        farthest := margin + (
+            SELECT t.sketch <=> probe_sketch AS distance
+            FROM audit_vector_tail AS t
+            WHERE t.model = probe_model
+                AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
+            ORDER BY distance
+            OFFSET wanted - 1
+            LIMIT CASE WHEN wanted IS NULL THEN 0 ELSE 1 END
+        );
+    END IF;
+    farthest := coalesce(farthest, 'infinity');
+
+    -- OFFSET keeps the planner from comparing anything else with every row.
     RETURN ARRAY(
         SELECT (t.kind, t.id, t.embedding <=> probe)::audit_hit
-        FROM audit_vector_tail AS t
+        FROM (
+            SELECT *
+            FROM audit_vector_tail AS near
+            WHERE near.sketch <=> probe_sketch <= farthest + margin
+            OFFSET 0
+        ) AS t
         WHERE t.model = probe_model
             AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
-            AND (farthest IS NULL OR t.embedding <=> probe <= farthest)
-        ORDER BY t.embedding <=> probe
+            AND t.embedding <=> probe <= farthest
+        ORDER BY t.embedding <=> probe, t.id DESC
         LIMIT wanted
     );
 END
@@ -309,10 +337,9 @@ BEGIN
 END
 $$;
 
--- Vectors of more than some 500 dimensions would be stored apart from their row, and to scan the tail
--- would be to fetch each. Rows leave as fast as they come, so vacuum must not wait for a fifth of
--- the table.
-ALTER TABLE audit_vector_tail ALTER COLUMN embedding SET STORAGE PLAIN;
+-- Scanned, so it must not be stored apart from its row; nor the name of the model because the row is long.
+ALTER TABLE audit_vector_tail ALTER COLUMN sketch SET STORAGE PLAIN, ALTER COLUMN model SET STORAGE PLAIN;
+-- Rows leave as fast as they come, so vacuum must not wait for a fifth of the table.
 ALTER TABLE audit_vector_tail SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- When the tail is next to be looked at by `audit_move_tail`.
@@ -355,9 +382,10 @@ BEGIN
             DELETE FROM audit_vector_tail AS t
             USING leaving AS l
             WHERE t.kind = l.kind AND t.id = l.id
-            RETURNING t.*
+            RETURNING t.kind, t.id, t.model, t.embedding
         )
-        INSERT INTO audit_vector SELECT * FROM gone
+        INSERT INTO audit_vector (kind, id, model, embedding)
+        SELECT kind, id, model, embedding FROM gone
         ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, embedding = excluded.embedding;
         GET DIAGNOSTICS moved = ROW_COUNT;
     END IF;

@@ -28,7 +28,7 @@ struct Shape {
     batch: usize,
 }
 
-const SHAPES: [Shape; 3] = [
+const SHAPES: [Shape; 4] = [
     Shape {
         name: "4000 in batches of 100",
         records: 4000,
@@ -38,6 +38,12 @@ const SHAPES: [Shape; 3] = [
         name: "8000 in batches of 100",
         records: 8000,
         batch: 100,
+    },
+    // As the write component sends single records that wait in one instance.
+    Shape {
+        name: "4000 singles, 8 at a time",
+        records: 4000,
+        batch: 8,
     },
     Shape {
         name: "4000 singles",
@@ -68,9 +74,6 @@ pub(crate) async fn run(quick: bool) -> Result<Report> {
         "search p50 ms",
         "search p95 ms",
     ]);
-    let quiet = tail.search(&probes, None).await?;
-    report.row(row("fully indexed", "none", f64::NAN, 0, &quiet));
-
     let mut seed = 1000;
     for shape in &SHAPES {
         say(&format!("writing {}", shape.name));
@@ -82,6 +85,13 @@ pub(crate) async fn run(quick: bool) -> Result<Report> {
             without.add(direct.burst(&batches, &probes, false).await?);
             tail.drain().await?;
         }
+        report.row(row(
+            "fully indexed, before the burst",
+            shape.name,
+            f64::NAN,
+            0,
+            &with.before,
+        ));
         report.row(row(
             "tail",
             shape.name,
@@ -104,14 +114,15 @@ pub(crate) async fn run(quick: bool) -> Result<Report> {
             &without.during,
         ));
         report.remark(format!(
-            "{}: {:.1} times the rate of direct inserts (target {FASTER}); p95 of searches {:.1} times that over \
-             the fully indexed table while writing, {:.1} times right after (target {SLOWER}), {:.1} times that over \
-             the direct design while writing.",
+            "{}: {:.1} times the rate of direct inserts (target {FASTER} or more). p95 of searches right after: {:.1} \
+             times that over the fully indexed table (target {SLOWER} or less). While writing: {:.1} times that of \
+             the direct design under the same writes (target {SLOWER} or less); the fully indexed table, with \
+             nothing else to do for the cores, is no comparison ({:.1} times).",
             shape.name,
             with.rate() / without.rate(),
-            with.during.quantile(0.95) / quiet.quantile(0.95),
-            with.after.quantile(0.95) / quiet.quantile(0.95),
+            with.after.quantile(0.95) / with.before.quantile(0.95),
             with.during.quantile(0.95) / without.during.quantile(0.95),
+            with.during.quantile(0.95) / with.before.quantile(0.95),
         ));
     }
     Ok(report)
@@ -156,6 +167,8 @@ struct Burst {
     seconds: f64,
     /// The longest tail at the end of one.
     left: i64,
+    /// While all is indexed.
+    before: Latency,
     during: Latency,
     after: Latency,
 }
@@ -165,6 +178,7 @@ impl Burst {
         self.records += other.records;
         self.seconds += other.seconds;
         self.left = self.left.max(other.left);
+        self.before.extend(other.before);
         self.during.extend(other.during);
         self.after.extend(other.after);
     }
@@ -192,6 +206,7 @@ impl Design {
     /// Writes all batches from several connections while vectors are moved, if they are to be, and
     /// others search.
     async fn burst(&self, batches: &[String], probes: &[String], moved: bool) -> Result<Burst> {
+        let before = self.search(probes, None).await?;
         let writers = try_join_all((0..WRITERS).map(|_| client(&self.url))).await?;
         let upkeep = client(&self.url).await?;
         let next = AtomicUsize::new(0);
@@ -224,20 +239,23 @@ impl Design {
         };
         let (written, (), during) =
             tokio::try_join!(writing, moving, self.search(probes, Some(&done)))?;
-        let left: i64 = self
-            .client
-            .query_one("SELECT count(*) FROM audit_vector_tail", &[])
-            .await?
-            .get(0);
+        let left = self.left().await?;
         let after = self.search(probes, None).await?;
         let (records, seconds) = written;
         Ok(Burst {
             records,
             seconds,
             left,
+            before,
             during,
             after,
         })
+    }
+
+    /// The length of the tail.
+    async fn left(&self) -> Result<i64> {
+        let sql = "SELECT count(*) FROM audit_vector_tail";
+        Ok(self.client.query_one(sql, &[]).await?.get(0))
     }
 
     /// Searches for each probe once, or again and again until `done`.
@@ -261,15 +279,18 @@ impl Design {
         Ok(latency)
     }
 
-    /// Moves the whole tail, as time would.
+    /// Moves the whole tail, and cleans up behind it, as time would.
     async fn drain(&self) -> Result<()> {
         let sql = "UPDATE audit_tail_move SET rest_until = '-infinity'";
-        loop {
+        while self.left().await? > 0 {
             self.client.execute(sql, &[]).await?;
             if move_some(&self.client).await? == 0 {
-                return Ok(());
+                // Few, and not yet old.
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+        let sql = "VACUUM audit_vector_tail";
+        Ok(self.client.batch_execute(sql).await?)
     }
 }
 

@@ -150,9 +150,9 @@ impl Stage {
     pub(crate) async fn assert_sound(&self) {
         let sql = "
             WITH searched AS (
-                SELECT * FROM audit_vector
+                SELECT kind, id, model, embedding FROM audit_vector
                 UNION ALL
-                SELECT * FROM audit_vector_tail
+                SELECT kind, id, model, embedding FROM audit_vector_tail
             )
             SELECT coalesce(jsonb_agg(wrong), '[]') FROM (
                 SELECT kind, id, 'twice' AS what

@@ -135,9 +135,9 @@ impl Pair {
             SELECT a.id, v.model, v.embedding::text
             FROM audit AS a
             LEFT JOIN (
-                SELECT * FROM audit_vector
+                SELECT kind, id, model, embedding FROM audit_vector
                 UNION ALL
-                SELECT * FROM audit_vector_tail
+                SELECT kind, id, model, embedding FROM audit_vector_tail
             ) AS v ON v.kind = a.kind AND v.id = a.id
             ORDER BY a.id";
         rows(&self.primary_url, sql).await

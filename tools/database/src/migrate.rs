@@ -89,10 +89,14 @@ pub async fn migrate_with(
     let asked = options.embedding_dimensions;
     let embedding_dimensions = ledger::settle_dimensions(&client, asked, done == 0).await?;
 
+    let values = placeholders(
+        embedding_dimensions,
+        requirements::has_halfvec(&client).await?,
+    );
     let mut applied = Vec::new();
     for migration in &migrations[done..] {
         progress(&format!("applying {}", migration.name));
-        apply(&mut client, migration, embedding_dimensions).await?;
+        apply(&mut client, migration, &values).await?;
         applied.push(migration.name.to_owned());
     }
     Ok(Outcome {
@@ -115,14 +119,30 @@ async fn lock(client: &Client, progress: &impl Fn(&str)) -> Result<(), MigrateEr
     Ok(())
 }
 
+/// What migration files leave open, and what stands there in this database.
+fn placeholders(dimensions: u32, halfvec: bool) -> [(&'static str, String); 3] {
+    // Of length 1 first, because half precision ends at 65 504.
+    let (sketch_type, sketch) = if halfvec {
+        ("halfvec", "l2_normalize(embedding)::halfvec")
+    } else {
+        ("vector", "embedding")
+    };
+    [
+        ("{{embedding_dimensions}}", dimensions.to_string()),
+        ("{{sketch_type}}", sketch_type.to_owned()),
+        ("{{sketch_of_embedding}}", sketch.to_owned()),
+    ]
+}
+
 async fn apply(
     client: &mut Client,
     migration: &Migration,
-    dimensions: u32,
+    values: &[(&str, String)],
 ) -> Result<(), MigrateError> {
-    let sql = migration
-        .sql
-        .replace("{{embedding_dimensions}}", &dimensions.to_string());
+    let mut sql = migration.sql.to_owned();
+    for (placeholder, value) in values {
+        sql = sql.replace(placeholder, value);
+    }
     let transaction = client.transaction().await?;
     transaction
         .batch_execute(&sql)

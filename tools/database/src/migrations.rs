@@ -7,7 +7,8 @@ pub struct Migration {
     pub version: i32,
     /// The file's name without `.sql`.
     pub name: &'static str,
-    /// The file's text. `{{embedding_dimensions}}` stands for the dimension of the database.
+    /// The file's text. `{{embedding_dimensions}}` stands for the dimension of the database, `{{sketch_type}}` and
+    /// `{{sketch_of_embedding}}` for what searches scan, see `audit_sketch` there.
     pub sql: &'static str,
 }
 

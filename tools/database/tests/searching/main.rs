@@ -1,6 +1,8 @@
 //! Searching by vectors: the same as looking at every record, whatever is moved, written, embedded anew or
 //! hidden meanwhile.
 
+mod tail;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -54,13 +56,18 @@ const FIXTURE: &str = "
 
 async fn records(count: i64) -> (TestDatabase, Client) {
     let database = TestDatabase::create().await;
+    let client = fill(&database, count).await;
+    (database, client)
+}
+
+async fn fill(database: &TestDatabase, count: i64) -> Client {
     let client = database.client().await;
     client.batch_execute(FIXTURE).await.expect("the fixture");
     client
         .execute("SELECT made_records(1, $1)", &[&count])
         .await
         .expect("records");
-    (database, client)
+    client
 }
 
 async fn number(client: &Client, sql: &str) -> i64 {
@@ -252,49 +259,6 @@ async fn a_record_is_like_others_and_not_like_itself() {
         .await
         .expect("hidden");
     assert_eq!(body(row), None);
-}
-
-#[tokio::test]
-async fn moving_rests_and_waits_until_it_is_worth_it() {
-    let (_database, client) = records(40).await;
-    assert_eq!(number(&client, "audit_move_tail(10)").await, 10);
-    // A short tail: the rest is many times as long as the step was.
-    assert_eq!(number(&client, "audit_move_tail(10)").await, 0);
-    // Few and young.
-    let young = "UPDATE audit_vector_tail SET id = audit_id_at(clock_timestamp()) | (id & 4095)";
-    client.execute(young, &[]).await.expect("young vectors");
-    assert_eq!(number(&client, "move_now(10)").await, 0);
-    assert_eq!(
-        number(&client, "SELECT count(*) FROM audit_vector_tail").await,
-        30
-    );
-}
-
-#[tokio::test]
-async fn a_mover_that_dies_in_the_middle_loses_nothing() {
-    let (database, client) = records(100).await;
-    let mover = database.client().await;
-    mover.batch_execute("BEGIN").await.expect("a transaction");
-    assert_eq!(number(&mover, "move_now(40)").await, 40);
-    let pid = number(&mover, "pg_backend_pid()").await;
-    let search = by_search(3, "{}");
-    let expected = ids(&client, &by_looking(3, "true")).await;
-    assert_eq!(ids(&client, &search).await, expected);
-    // Another one does not wait for it.
-    assert_eq!(number(&client, "audit_move_tail(40)").await, 0);
-
-    number(
-        &client,
-        &format!("pg_terminate_backend({pid}::int, 5000)::int"),
-    )
-    .await;
-    assert_eq!(ids(&client, &search).await, expected);
-    assert_eq!(
-        number(&client, "SELECT count(*) FROM audit_vector_tail").await,
-        100
-    );
-    assert_eq!(number(&client, "move_now(40)").await, 40);
-    assert_eq!(ids(&client, &search).await, expected);
 }
 
 /// Repeats `work` until `done`, at least once, and returns how often.
