@@ -40,6 +40,16 @@ fn post(client: &Client, record: Value) -> JoinHandle<Answer> {
     tokio::spawn(async move { client.post(STORE, &record).await })
 }
 
+/// Has PostgreSQL do something before it inserts into a table.
+async fn before_insert(db: &Database, table: &str, which: &str, action: &str) {
+    let sql = format!(
+        "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN {action}; RETURN NULL; END $$;
+         CREATE TRIGGER hook BEFORE INSERT ON {table} {which} EXECUTE FUNCTION hook()"
+    );
+    db.batch_execute(&sql).await.unwrap();
+}
+
 /// How many transactions wrote the records of a namespace.
 async fn transactions(db: &Database, namespace: &str) -> usize {
     let sql = "SELECT DISTINCT xmin::text FROM audit WHERE namespace = $1";
@@ -74,13 +84,7 @@ async fn a_locked_record_holds_up_nobody_else() {
 async fn what_waits_is_written_by_one_statement() {
     let service = Service::start().await;
     let db = service.database.client().await;
-    db.batch_execute(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
-         CREATE TRIGGER slow BEFORE INSERT ON audit_key EXECUTE FUNCTION slow()",
-    )
-    .await
-    .unwrap();
+    before_insert(&db, "audit_key", "", "PERFORM pg_sleep(1)").await;
     let namespace = fresh("together");
     let mut posts = Vec::new();
     for _ in 0..NEIGHBOURS {
@@ -107,14 +111,14 @@ async fn what_waits_is_written_by_one_statement() {
 async fn a_bad_neighbour_costs_nobody_else() {
     let service = Service::start().await;
     let db = service.database.client().await;
-    db.batch_execute(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON audit FOR EACH ROW
-             WHEN (new.name LIKE 'bad%') EXECUTE FUNCTION refuse()",
+    let bad = "FOR EACH ROW WHEN (new.name LIKE 'bad%')";
+    before_insert(
+        &db,
+        "audit",
+        bad,
+        "RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'",
     )
-    .await
-    .unwrap();
+    .await;
     let posts = (0..120).map(|number| {
         let bad = number % 10 == 0;
         let name = fresh(if bad { "bad" } else { "good" });
