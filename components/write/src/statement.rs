@@ -31,7 +31,7 @@ pub(crate) async fn single(config: &Config, record: &mut Record) -> Result<Store
     }
     if outcome == Err(Failure::Locked) {
         // Nobody else has to wait for that.
-        outcome = alone(config, &json(record)?, WhenLocked::Wait).await;
+        outcome = alone(config, &json(record)?, WhenLocked::Again).await;
     }
     Ok(outcome?)
 }

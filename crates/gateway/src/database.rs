@@ -50,6 +50,8 @@ const LOCK_WAIT: u32 = 100;
 pub enum WhenLocked {
     /// Waits, on a connection of its own.
     Wait,
+    /// It has found that before, so it waits on a connection of its own from the start.
+    Again,
     /// Fails with [`Failure::Locked`].
     Fail,
 }
@@ -61,20 +63,21 @@ pub async fn change(
     parameters: &[Parameter],
     when_locked: WhenLocked,
 ) -> Result<Option<String>, Failure> {
-    // FROM comes first, and the setting ends with the statement.
-    let hasty = format!("SELECT {call} FROM set_config('lock_timeout', '{LOCK_WAIT}', true)");
-    match text(config, &hasty, parameters).await {
-        Err(Failure::Locked) if when_locked == WhenLocked::Wait => {
-            let database = primary(config)?;
-            let statement = format!("SELECT {call}");
-            repeat(async || {
-                let session = Session::open(database).await?;
-                session.text(&statement, parameters).await
-            })
-            .await
+    if when_locked != WhenLocked::Again {
+        // FROM comes first, and the setting ends with the statement.
+        let hasty = format!("SELECT {call} FROM set_config('lock_timeout', '{LOCK_WAIT}', true)");
+        match text(config, &hasty, parameters).await {
+            Err(Failure::Locked) if when_locked == WhenLocked::Wait => {}
+            outcome => return outcome,
         }
-        outcome => outcome,
     }
+    let database = primary(config)?;
+    let statement = format!("SELECT {call}");
+    repeat(async || {
+        let session = Session::open(database).await?;
+        session.text(&statement, parameters).await
+    })
+    .await
 }
 
 async fn repeat<T>(run: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
