@@ -15,7 +15,7 @@ RETURN (floor(extract(epoch FROM at) * 1000)::bigint - 1704067200000) << 12;
 -- The time that an id carries, to the millisecond.
 CREATE FUNCTION audit_id_time(id bigint) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000.0);
+RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000::double precision);
 
 -- A new id. Two calls in one millisecond differ in the sequence's bits.
 CREATE FUNCTION audit_next_id() RETURNS bigint

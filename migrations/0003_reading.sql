@@ -129,6 +129,16 @@ RETURN (
     audit_plan(filter || jsonb_build_object('kinds', jsonb_build_array(kind))) ->> 'Plan Rows'
 )::numeric::bigint;
 
+-- The table of a kind.
+CREATE FUNCTION audit_table(record_kind text) RETURNS regclass
+LANGUAGE sql STABLE
+RETURN CASE record_kind
+    WHEN 'remediation' THEN 'remediation_audit'::regclass
+    WHEN 'aianalysis' THEN 'ai_analysis_audit'::regclass
+    WHEN 'workflow' THEN 'workflow_audit'::regclass
+    WHEN 'execution' THEN 'execution_audit'::regclass
+END;
+
 -- How many records of a kind there are, as the planner knows it since the last analyze.
 CREATE FUNCTION audit_size(record_kind text) RETURNS bigint
 LANGUAGE sql STABLE
@@ -136,13 +146,15 @@ RETURN (
     SELECT sum(greatest(leaf.reltuples, 0))::bigint
     FROM pg_inherits AS month
     JOIN pg_class AS leaf ON leaf.oid = month.inhrelid
-    WHERE month.inhparent = CASE record_kind
-        WHEN 'remediation' THEN 'remediation_audit'::regclass
-        WHEN 'aianalysis' THEN 'ai_analysis_audit'::regclass
-        WHEN 'workflow' THEN 'workflow_audit'::regclass
-        WHEN 'execution' THEN 'execution_audit'::regclass
-    END
+    WHERE month.inhparent = audit_table(record_kind)
 );
+
+-- Whether the index on namespaces alone tells which records match `filter`.
+CREATE FUNCTION audit_is_covered(filter jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN filter ? 'namespace'
+    AND filter ?| ARRAY['severity', 'status', 'phase', 'environment']
+    AND filter - ARRAY['namespace', 'severity', 'status', 'phase', 'environment', 'since', 'until'] = '{}';
 
 -- The statement of a list: $1 is the id before which it starts, $2 the filter, and from $3 on its values.
 --
@@ -158,23 +170,16 @@ LANGUAGE sql STABLE
 RETURN format(
     $statement$
 WITH page AS MATERIALIZED (
-    SELECT a.id, %1$s AS body
-    FROM audit AS a
-    WHERE a.kind = %6$L AND a.id < $1 AND a.deleted_at IS NULL%3$s
-    ORDER BY a.id DESC
-    LIMIT %4$s + 1 OFFSET %5$s
-), shown AS (
-    SELECT id, body
+%7$s
+), last AS MATERIALIZED (
+    -- The last record of the page. The window has sizes only, because it copies what it has.
+    SELECT min(id) AS id
     FROM (
-        SELECT
-            id,
-            body,
-            row_number() OVER newest_first AS position,
-            sum(octet_length(body::text)) OVER newest_first AS bytes
-        FROM page
+        SELECT id, row_number() OVER newest_first AS position, sum(size) OVER newest_first AS bytes
+        FROM (SELECT id, octet_length(body) AS size FROM page) AS p
         WINDOW newest_first AS (ORDER BY id DESC)
     ) AS p
-    WHERE position <= %4$s AND (position = 1 OR bytes <= audit_page_bytes())
+    WHERE position <= %3$s AND (position = 1 OR bytes <= audit_page_bytes())
 ), counted AS MATERIALIZED (
     SELECT
         known,
@@ -182,58 +187,94 @@ WITH page AS MATERIALIZED (
             WHEN known > 150000 THEN known
             ELSE (
                 SELECT count(*)
-                FROM (SELECT FROM audit AS a WHERE a.kind = %6$L AND a.deleted_at IS NULL%3$s LIMIT 100001) AS a
+                FROM (SELECT FROM %6$s AS a WHERE a.deleted_at IS NULL%2$s LIMIT 100001) AS a
             )
         END AS n
-    FROM (SELECT CASE WHEN $2 = '{}' THEN audit_size(%6$L) END AS known) AS s
+    FROM (SELECT CASE WHEN $2 = '{}' THEN audit_size(%5$L) END AS known) AS s
 ), list AS (
     SELECT
-        (SELECT coalesce(json_agg(body ORDER BY id DESC), '[]')::text FROM shown) AS rows,
-        CASE WHEN n <= 100000 THEN n ELSE greatest(n, coalesce(known, audit_estimate(%6$L, $2))) END AS total,
-        CASE WHEN n <= 100000 THEN '' ELSE ',"total_is_estimate":true' END AS estimated,
-        %4$s AS page_limit,
-        %5$s AS page_offset,
-        CASE
-            WHEN (SELECT count(*) FROM page) > (SELECT count(*) FROM shown) THEN (SELECT min(id) FROM shown)
-        END AS next_cursor
+        (SELECT string_agg(body, ',' ORDER BY id DESC) FROM page WHERE id >= (SELECT id FROM last)) AS rows,
+        CASE WHEN n <= 100000 THEN n ELSE greatest(n, coalesce(known, audit_estimate(%5$L, $2))) END AS total,
+        CASE WHEN n > 100000 THEN ',"total_is_estimate":true' END AS estimated,
+        %3$s AS page_limit,
+        %4$s AS page_offset,
+        (SELECT id FROM last WHERE EXISTS (SELECT FROM page WHERE page.id < last.id)) AS next_cursor
     FROM counted
 )
-SELECT %2$s FROM list
+SELECT %1$s FROM list
 $statement$,
-    CASE form WHEN 'audits' THEN 'audit_json(a)' ELSE 'incident_json(a)' END,
+    -- concat, because each || would copy the whole page. It leaves out what is null.
     CASE form
         WHEN 'audits' THEN
-            $body$ '{"audits":' || rows || ',"total":' || total || estimated
-            || ',"limit":' || page_limit || ',"offset":' || page_offset
-            || ',"next_cursor":' || coalesce('"' || next_cursor || '"', 'null') || '}' $body$
+            $body$ concat(
+                '{"audits":[', rows, '],"total":', total, estimated,
+                ',"limit":', page_limit, ',"offset":', page_offset,
+                ',"next_cursor":', coalesce('"' || next_cursor || '"', 'null'), '}'
+            ) $body$
         ELSE
-            $body$ '{"data":' || rows
-            || ',"pagination":{"limit":' || page_limit || ',"offset":' || page_offset
-            || ',"total":' || total || estimated
-            || ',"has_more":' || CASE WHEN next_cursor IS NULL THEN 'false' ELSE 'true' END
-            || ',"next_cursor":' || coalesce('"' || next_cursor || '"', 'null') || '}}' $body$
+            $body$ concat(
+                '{"data":[', rows, '],"pagination":{"limit":', page_limit, ',"offset":', page_offset,
+                ',"total":', total, estimated,
+                ',"has_more":', to_json(next_cursor IS NOT NULL),
+                ',"next_cursor":', coalesce('"' || next_cursor || '"', 'null'), '}}'
+            ) $body$
     END,
     audit_conditions(filter, 3),
     page_limit,
     page_offset,
-    record_kind
+    record_kind,
+    audit_table(record_kind),
+    -- Where an index alone tells which records match, it is asked first, and only those of the page are read.
+    -- Those that match may be far between.
+    format(
+        CASE WHEN audit_is_covered(filter) THEN
+            $page$
+    SELECT match.id, record.body
+    FROM (
+        SELECT a.id
+        FROM %4$s AS a
+        WHERE a.id < $1 AND a.deleted_at IS NULL%3$s
+        ORDER BY a.id DESC
+        LIMIT %5$s + 1 OFFSET %6$s
+    ) AS match
+    CROSS JOIN LATERAL (
+        SELECT %1$s::text AS body FROM audit AS a WHERE a.kind = %2$L AND a.id = match.id OFFSET 0
+    ) AS record
+            $page$
+        ELSE
+            $page$
+    SELECT a.id, %1$s::text AS body
+    FROM audit AS a
+    WHERE a.kind = %2$L AND a.id < $1 AND a.deleted_at IS NULL%3$s
+    ORDER BY a.id DESC
+    LIMIT %5$s + 1 OFFSET %6$s
+            $page$
+        END,
+        CASE form WHEN 'audits' THEN 'audit_json(a)' ELSE 'incident_json(a)' END,
+        record_kind,
+        audit_conditions(filter, 3),
+        audit_table(record_kind),
+        page_limit,
+        page_offset
+    )
 );
 
--- Gives up the lists that this connection has prepared, if there are `most`.
-CREATE FUNCTION audit_forget_lists(most integer) RETURNS void
+-- Prepares a list, and gives up those that this connection has if there are `most`: each takes memory.
+CREATE FUNCTION audit_prepare_list(name text, statement text, most integer) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     prepared text[] := ARRAY(
         SELECT p.name FROM pg_prepared_statements AS p WHERE starts_with(p.name, 'audit_list_')
     );
-    list     text;
+    other    text;
 BEGIN
     IF cardinality(prepared) >= most THEN
-        FOREACH list IN ARRAY prepared LOOP
-            EXECUTE format('DEALLOCATE %I', list);
+        FOREACH other IN ARRAY prepared LOOP
+            EXECUTE format('DEALLOCATE %I', other);
         END LOOP;
     END IF;
+    EXECUTE format('PREPARE %I (bigint, jsonb) AS %s', name, statement);
 END
 $$;
 
@@ -251,36 +292,49 @@ LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan SET enable_bitmapscan = off
 AS $$
 DECLARE
-    most      CONSTANT integer := 32; -- prepared at a time: each takes memory
     members   text := (SELECT string_agg(key, ' ') FROM jsonb_object_keys(filter) AS key);
-    list      text := 'audit_list_' || md5(concat_ws(' ', form, record_kind, page_limit, page_offset, members));
     arguments text := (SELECT string_agg(format(', %L', value), '') FROM jsonb_each_text(filter));
+    name      text := 'audit_list_' || md5(concat_ws(' ', form, record_kind, page_limit, page_offset, members));
+    list      text := format(
+        'EXECUTE %I (%s, %L%s)', name, coalesce(before, 9223372036854775807), filter, arguments
+    );
     body      text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_prepared_statements AS p WHERE p.name = list) THEN
-        PERFORM audit_forget_lists(most);
-        EXECUTE format('PREPARE %I (bigint, jsonb) AS ', list)
-            || audit_list_statement(form, record_kind, filter, page_limit, page_offset);
-    END IF;
-    EXECUTE format(
-        'EXECUTE %I (%s, %L%s)', list, coalesce(before, 9223372036854775807), filter, arguments
-    ) INTO body;
+    EXECUTE list INTO body;
+    RETURN body;
+EXCEPTION WHEN invalid_sql_statement_name THEN
+    PERFORM audit_prepare_list(
+        name, audit_list_statement(form, record_kind, filter, page_limit, page_offset), 32
+    );
+    EXECUTE list INTO body;
     RETURN body;
 END
 $$;
 
--- A record of a kind, as the answer's body; null if there is none. In a function for its plan: one for all
--- records, where planning anew would take longer than reading.
+-- A record, as the answer's body; null if there is none. In a function for its plan: one for all records of a
+-- kind, where planning anew would take longer than reading. A branch for each kind, because PostgreSQL locks and
+-- sets up every month that a plan has, and of the other kinds' it is to have none.
 CREATE FUNCTION audit_get(record_kind text, record_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN (
-        SELECT audit_json(a)::text
-        FROM audit AS a
-        WHERE a.kind = record_kind AND a.id = record_id AND a.deleted_at IS NULL
-    );
+    CASE record_kind
+        WHEN 'remediation' THEN
+            RETURN (SELECT audit_json(a)::text FROM audit AS a
+                    WHERE a.kind = 'remediation' AND a.id = record_id AND a.deleted_at IS NULL);
+        WHEN 'aianalysis' THEN
+            RETURN (SELECT audit_json(a)::text FROM audit AS a
+                    WHERE a.kind = 'aianalysis' AND a.id = record_id AND a.deleted_at IS NULL);
+        WHEN 'workflow' THEN
+            RETURN (SELECT audit_json(a)::text FROM audit AS a
+                    WHERE a.kind = 'workflow' AND a.id = record_id AND a.deleted_at IS NULL);
+        WHEN 'execution' THEN
+            RETURN (SELECT audit_json(a)::text FROM audit AS a
+                    WHERE a.kind = 'execution' AND a.id = record_id AND a.deleted_at IS NULL);
+        ELSE
+            RETURN NULL;
+    END CASE;
 END
 $$;
 
@@ -290,62 +344,96 @@ LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
+    RETURN (SELECT incident_json(a)::text FROM audit AS a
+            WHERE a.kind = 'remediation' AND a.id = record_id AND a.deleted_at IS NULL);
+END
+$$;
+
+-- A page of the records of a correlation id or a remediation request, oldest first, as the answer's body.
+-- Records are put in order first; only those of the page are made JSON of.
+CREATE FUNCTION audit_timeline_page(
+    correlation text, first_id bigint, last_id bigint, page_limit bigint, page_offset bigint
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
     RETURN (
-        SELECT incident_json(a)::text
-        FROM audit AS a
-        WHERE a.kind = 'remediation' AND a.id = record_id AND a.deleted_at IS NULL
+        WITH entry AS MATERIALIZED (
+            SELECT c.kind, c.id, row_number() OVER (ORDER BY r.at, c.id) AS position, count(*) OVER () AS total
+            FROM audit_correlation AS c
+            CROSS JOIN LATERAL (
+                SELECT coalesce(a.start_time, a.created_at) AS at
+                FROM audit AS a
+                WHERE a.kind = c.kind AND a.id = c.id
+                    AND a.id BETWEEN first_id AND last_id
+                    AND a.deleted_at IS NULL
+                OFFSET 0
+            ) AS r
+            WHERE c.key = correlation
+        ), page AS (
+            SELECT e.position, r.body, sum(octet_length(r.body)) OVER (ORDER BY e.position) AS bytes
+            FROM entry AS e
+            CROSS JOIN LATERAL (
+                SELECT audit_json(a)::text AS body
+                FROM audit AS a
+                WHERE a.kind = e.kind AND a.id = e.id AND a.id BETWEEN first_id AND last_id
+                OFFSET 0
+            ) AS r
+            WHERE e.position > page_offset AND e.position - page_offset <= page_limit
+        )
+        SELECT concat(
+            '{"correlation_id":', to_json(correlation),
+            ',"audits":[',
+            string_agg(body, ',' ORDER BY position)
+                FILTER (WHERE position - 1 = page_offset OR bytes <= audit_page_bytes()),
+            '],"total":', coalesce((SELECT total FROM entry LIMIT 1), 0),
+            ',"limit":', page_limit, ',"offset":', page_offset, '}'
+        )
+        FROM page
     );
 END
 $$;
 
--- All records of a correlation id or a remediation request, oldest first, as the answer's body.
--- In a function, because the plan reaches into every partition and is dear to make anew. The bounds of the
--- ids leave it one or two months to look at.
+-- The same, for the usual case that all of them fit on the page: with nothing to count off, half the work.
+--
+-- In a function, because the plan reaches into every partition and is dear to make anew. The bounds of the ids
+-- leave it one or two months to look at; OFFSET keeps the planner from reading everything between them.
 CREATE FUNCTION audit_timeline(correlation text, page_limit bigint, page_offset bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    records  bigint;
     first_id bigint;
     last_id  bigint;
+    body     text;
 BEGIN
-    SELECT min(c.id), max(c.id) INTO first_id, last_id FROM audit_correlation AS c WHERE c.key = correlation;
-    RETURN (
-        SELECT '{"correlation_id":' || to_json(correlation)
-            || ',"audits":' || coalesce(json_agg(body ORDER BY position) FILTER (WHERE shown), '[]')
-            || ',"total":' || count(*)
-            || ',"limit":' || page_limit
-            || ',"offset":' || page_offset || '}'
-        FROM (
-            SELECT
-                position,
-                body,
-                body IS NOT NULL AND (
-                    position - 1 = page_offset
-                    OR sum(octet_length(body::text)) OVER (ORDER BY position) <= audit_page_bytes()
-                ) AS shown
-            FROM (
-                SELECT
-                    position,
-                    CASE
-                        WHEN position > page_offset AND position - page_offset <= page_limit THEN audit_json(a)
-                    END AS body
-                FROM (
-                    SELECT r.a, row_number() OVER (ORDER BY coalesce((r.a).start_time, (r.a).created_at), c.id) AS position
-                    FROM audit_correlation AS c
-                    -- OFFSET keeps the planner from reading everything between the bounds.
-                    CROSS JOIN LATERAL (
-                        SELECT a
-                        FROM audit AS a
-                        WHERE a.kind = c.kind AND a.id = c.id
-                            AND a.id BETWEEN first_id AND last_id
-                            AND a.deleted_at IS NULL
-                        OFFSET 0
-                    ) AS r
-                    WHERE c.key = correlation
-                ) AS found
-            ) AS page
-        ) AS entry
-    );
+    SELECT count(*), min(c.id), max(c.id) INTO records, first_id, last_id
+    FROM audit_correlation AS c
+    WHERE c.key = correlation;
+
+    IF page_offset = 0 AND records <= page_limit THEN
+        SELECT concat(
+            '{"correlation_id":', to_json(correlation),
+            ',"audits":[', string_agg(r.body, ',' ORDER BY r.at, c.id),
+            '],"total":', count(*), ',"limit":', page_limit, ',"offset":0}'
+        )
+        INTO body
+        FROM audit_correlation AS c
+        CROSS JOIN LATERAL (
+            SELECT coalesce(a.start_time, a.created_at) AS at, audit_json(a)::text AS body
+            FROM audit AS a
+            WHERE a.kind = c.kind AND a.id = c.id
+                AND a.id BETWEEN first_id AND last_id
+                AND a.deleted_at IS NULL
+            OFFSET 0
+        ) AS r
+        WHERE c.key = correlation;
+    END IF;
+    IF body IS NULL OR octet_length(body) > audit_page_bytes() THEN
+        body := audit_timeline_page(correlation, first_id, last_id, page_limit, page_offset);
+    END IF;
+    RETURN body;
 END
 $$;
