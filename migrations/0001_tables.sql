@@ -20,7 +20,8 @@ RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000::double precision);
 -- A new id. Two calls in one millisecond differ in the sequence's bits.
 CREATE FUNCTION audit_next_id() RETURNS bigint
 LANGUAGE sql VOLATILE
-RETURN audit_id_at(clock_timestamp()) | nextval('audit_id_sequence');
+RETURN (floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 1704067200000) << 12
+    | nextval('audit_id_sequence');
 
 CREATE TABLE audit (
     kind                   text        NOT NULL,
@@ -77,15 +78,20 @@ CREATE TABLE execution_audit PARTITION OF audit
 -- One for each filter that selects few rows. Those with a handful of values (phase, status,
 -- severity, environment) are checked while walking the key; correlation and remediation request
 -- go through `audit_correlation`.
-CREATE INDEX audit_namespace         ON audit (namespace, id);
+--
+-- The one on namespaces, which most lists ask for, has these columns beside the key: lists filtered by both find
+-- and count what matches without reading records.
+CREATE INDEX audit_namespace         ON audit (namespace, id) INCLUDE (severity, status, phase, environment)
+    WHERE deleted_at IS NULL;
 CREATE INDEX audit_name              ON audit (name, id);
 CREATE INDEX audit_alert_name        ON audit (alert_name, id) WHERE alert_name IS NOT NULL;
 CREATE INDEX audit_alert_fingerprint ON audit (alert_fingerprint, id) WHERE alert_fingerprint IS NOT NULL;
 CREATE INDEX audit_cluster_name      ON audit (cluster_name, id) WHERE cluster_name IS NOT NULL;
 CREATE INDEX audit_action_type       ON audit (action_type, id) WHERE action_type IS NOT NULL;
 
--- What is to be embedded: null, and every model but the present one.
-CREATE INDEX audit_embedding_model ON audit (embedding_model, id);
+-- What is to be embedded: what has no model yet, the newest first, and every model but the present one.
+CREATE INDEX audit_not_embedded    ON audit (id) WHERE embedding_model IS NULL;
+CREATE INDEX audit_embedding_model ON audit (embedding_model) WHERE embedding_model > '';
 
 -- The vectors that searches look at: those of visible records, each in one of two tables. They are not
 -- indexed in `audit` itself, where every change of a record would insert into the HNSW index anew.

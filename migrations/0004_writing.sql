@@ -12,15 +12,16 @@ RETURN CASE
     WHEN start_time <= end_time THEN round(extract(epoch FROM end_time - start_time) * 1000)::bigint
 END;
 
--- The ids under which the timeline finds a record. A full remediation without a request id is
+-- The ids under which the timeline finds a record, each once. A full remediation without a request id is
 -- itself the request, and the others refer to it by its name.
-CREATE FUNCTION audit_correlation_keys(a audit) RETURNS text[]
+CREATE FUNCTION audit_correlation_keys(
+    kind text, name text, remediation_request_id text, correlation_id text
+) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY[
-    a.correlation_id,
-    a.remediation_request_id,
-    CASE WHEN a.kind = 'remediation' AND a.remediation_request_id IS NULL THEN a.name END
-];
+RETURN array_remove(ARRAY[
+    correlation_id,
+    nullif(coalesce(remediation_request_id, CASE WHEN kind = 'remediation' THEN name END), correlation_id)
+], NULL);
 
 -- A text within a document; null for any other value.
 CREATE FUNCTION audit_text(value jsonb) RETURNS text
@@ -106,7 +107,13 @@ CREATE FUNCTION audit_replace(old audit, new audit, mirror boolean) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    parts jsonb := audit_embedding_parts(new);
+    parts    CONSTANT jsonb := audit_embedding_parts(new);
+    old_keys CONSTANT text[] := audit_correlation_keys(
+        old.kind, old.name, old.remediation_request_id, old.correlation_id
+    );
+    new_keys CONSTANT text[] := audit_correlation_keys(
+        new.kind, new.name, new.remediation_request_id, new.correlation_id
+    );
 BEGIN
     PERFORM audit_keep_version(old);
 
@@ -168,13 +175,9 @@ BEGIN
         changed_by = new.changed_by
     WHERE kind = old.kind AND id = old.id;
 
-    IF audit_correlation_keys(old) IS DISTINCT FROM audit_correlation_keys(new) THEN
-        DELETE FROM audit_correlation
-        WHERE kind = old.kind AND id = old.id AND key = ANY (audit_correlation_keys(old));
-        INSERT INTO audit_correlation (key, kind, id)
-        SELECT DISTINCT key, new.kind, new.id
-        FROM unnest(audit_correlation_keys(new)) AS key
-        WHERE key IS NOT NULL;
+    IF new_keys <> old_keys THEN
+        DELETE FROM audit_correlation WHERE kind = old.kind AND id = old.id AND key = ANY (old_keys);
+        INSERT INTO audit_correlation (key, kind, id) SELECT key, new.kind, new.id FROM unnest(new_keys) AS key;
     END IF;
 
     IF new.embedding IS DISTINCT FROM old.embedding OR new.deleted_at IS DISTINCT FROM old.deleted_at THEN
@@ -196,6 +199,47 @@ RETURN coalesce(octet_length(a.metadata::text), 0)
     + coalesce(octet_length(a.findings::text), 0)
     + octet_length(a.document::text) > 2 * 1024 * 1024;
 
+-- A post, as the JSON of one has it: the columns of a record, where `id` is there if one was reserved and
+-- `embedding_model` is empty if there is nothing to embed; and SHA-256 of the natural key.
+CREATE TYPE audit_post AS (
+    key                    bytea,
+    kind                   text,
+    id                     bigint,
+    name                   text,
+    namespace              text,
+    phase                  text,
+    status                 text,
+    action_type            text,
+    alert_name             text,
+    alert_fingerprint      text,
+    severity               text,
+    environment            text,
+    cluster_name           text,
+    target_resource        text,
+    remediation_request_id text,
+    correlation_id         text,
+    start_time             timestamptz,
+    end_time               timestamptz,
+    duration               bigint,
+    error_message          text,
+    analysis_type          text,
+    confidence_score       double precision,
+    findings               jsonb,
+    workflow_type          text,
+    steps_completed        bigint,
+    steps_total            bigint,
+    action                 text,
+    resource               text,
+    metadata               jsonb,
+    document               jsonb,
+    embedding              vector,
+    embedding_model        text,
+    state_rank             smallint,
+    name_is_stand_in       boolean,
+    content_hash           bytea,
+    changed_by             text
+);
+
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
 -- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.
 CREATE FUNCTION audit_apply(post jsonb, mirror boolean) RETURNS jsonb
@@ -203,60 +247,58 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     post_kind CONSTANT text := post ->> 'kind';
+    post_hash CONSTANT bytea := (post ->> 'content_hash')::bytea;
+    stand_in  CONSTANT boolean := (post ->> 'name_is_stand_in')::boolean;
     record_id bigint;
     old       audit;
     new       audit;
     alone     audit; -- what the post says without what was there
-    columns   jsonb := post -> 'columns';
+    changes   jsonb := post - ARRAY['key', 'kind', 'id', 'embedding', 'embedding_model'];
     outcome   text;
     differing text;
 BEGIN
     SELECT k.id INTO record_id
     FROM audit_key AS k
-    WHERE k.kind = post_kind AND k.key = decode(post ->> 'key', 'hex');
+    WHERE k.kind = post_kind AND k.key = (post ->> 'key')::bytea;
 
     SELECT * INTO old FROM audit AS a WHERE a.kind = post_kind AND a.id = record_id FOR UPDATE;
 
     -- A stand-in gives way to a real name, and a real name ignores stand-ins.
     differing := CASE
-        WHEN columns ->> 'name' <> old.name AND old.name_is_stand_in = (post ->> 'stand_in')::boolean THEN 'name'
-        WHEN columns ->> 'namespace' <> old.namespace THEN 'namespace'
+        WHEN post ->> 'name' <> old.name AND old.name_is_stand_in = stand_in THEN 'name'
+        WHEN post ->> 'namespace' <> old.namespace THEN 'namespace'
     END;
 
     IF old.id IS NULL THEN
         outcome := 'stale'; -- retention has dropped it; the key remains
-    ELSIF old.content_hash = decode(post ->> 'hash', 'hex') THEN
+    ELSIF old.content_hash = post_hash THEN
         outcome := 'duplicate';
     ELSIF EXISTS (
         SELECT FROM audit_version AS v
-        WHERE v.kind = post_kind AND v.id = record_id AND v.content_hash = decode(post ->> 'hash', 'hex')
+        WHERE v.kind = post_kind AND v.id = record_id AND v.content_hash = post_hash
     ) THEN
         outcome := 'stale';
     ELSIF differing IS NOT NULL THEN
         outcome := 'conflict';
-    ELSIF (post ->> 'rank')::smallint < old.state_rank THEN
+    ELSIF (post ->> 'state_rank')::smallint < old.state_rank THEN
         outcome := 'stale';
     ELSE
-        IF (post ->> 'stand_in')::boolean THEN
-            columns := columns - 'name';
+        IF stand_in THEN
+            changes := changes - 'name';
         END IF;
         -- A state is replaced, never cleared: a finished record stays finished.
-        new := jsonb_populate_record(old, columns - ARRAY(
-            SELECT key FROM jsonb_each(columns)
-            WHERE key IN ('phase', 'status', 'name', 'namespace') AND value = 'null'
+        new := jsonb_populate_record(old, changes - ARRAY(
+            SELECT key FROM jsonb_each(changes)
+            WHERE key IN ('phase', 'status', 'name', 'namespace', 'state_rank') AND value = 'null'
         ));
         new.document := old.document || (post -> 'document');
-        new.state_rank := coalesce((post ->> 'rank')::smallint, old.state_rank);
-        new.name_is_stand_in := old.name_is_stand_in AND (post ->> 'stand_in')::boolean;
-        new.content_hash := decode(post ->> 'hash', 'hex');
-        new.changed_by := post ->> 'caller';
+        new.name_is_stand_in := old.name_is_stand_in AND stand_in;
+        new.changed_by := post ->> 'changed_by';
         -- The post's vector is one of the post's own text.
-        alone := jsonb_populate_record(NULL::audit, columns || jsonb_build_object('document', post -> 'document'));
-        IF audit_embedding_parts(new) = audit_embedding_parts(alone)
-            AND (post #>> '{embedding,vector}') IS NOT NULL
-        THEN
-            new.embedding := (post #>> '{embedding,vector}')::vector;
-            new.embedding_model := post #>> '{embedding,model}';
+        alone := jsonb_populate_record(NULL::audit, changes);
+        IF audit_embedding_parts(new) = audit_embedding_parts(alone) AND (post ->> 'embedding') IS NOT NULL THEN
+            new.embedding := (post ->> 'embedding')::vector;
+            new.embedding_model := post ->> 'embedding_model';
         END IF;
         IF audit_too_large(new) THEN
             outcome := 'too_large';
@@ -270,104 +312,94 @@ BEGIN
         'id', record_id,
         'status', outcome,
         'field', differing,
-        'created_at', audit_rfc3339(audit_id_time(record_id)),
         'embedded', (SELECT a.embedding_model <> '' FROM audit AS a WHERE a.kind = post_kind AND a.id = record_id)
     );
 END
 $$;
 
--- Stores posts: an array of {kind, key, hash, rank, stand_in, columns, document, embedding, id, caller}, where
--- `embedding` is {model, vector}, {"model": ""} if there is nothing to embed, or missing; `id` is there if one
--- was reserved, `caller` if somebody is identified. Returns an array in the same order of {id, status, created_at,
--- embedded}. New keys go in as one statement. `all_or_none` is for posts of one batch: one among them that
--- cannot be accepted raises AU001 with the results as its detail; posts of several callers are each for
--- themselves. `mirror` says whether there is a vector database to be told.
+-- Stores an array of posts (`audit_post`). Returns an array in the same order of {id}, for a new record, or {id,
+-- status, field, embedded}. `all_or_none` is for posts of one batch: one among them that cannot be accepted
+-- raises AU001 with the results as its detail; posts of several callers are each for themselves. `mirror` says
+-- whether there is a vector database to be told.
 CREATE FUNCTION audit_write(posts jsonb, all_or_none boolean, mirror boolean) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    results jsonb[] := array_fill(NULL::jsonb, ARRAY[jsonb_array_length(posts)]);
+    rows    CONSTANT audit_post[] := ARRAY(SELECT p FROM jsonb_populate_recordset(NULL::audit_post, posts) AS p);
+    -- Of new records, in the order of the posts; null where a record has the key already.
+    ids     bigint[] := ARRAY(SELECT coalesce(p.id, audit_next_id()) FROM unnest(rows) AS p);
+    claimed bigint;
+    results jsonb[];
     entry   record;
 BEGIN
-    FOR entry IN
-        WITH post AS MATERIALIZED (
-            SELECT
-                position::integer,
-                value,
-                value ->> 'kind' AS kind,
-                decode(value ->> 'key', 'hex') AS key,
-                coalesce((value ->> 'id')::bigint, audit_next_id()) AS id
-            FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
-        ), claimed AS (
-            -- In key order, so that two writers with the same keys never wait for each other in a
-            -- circle.
-            INSERT INTO audit_key (kind, key, id)
-            SELECT DISTINCT ON (kind, key) kind, key, id FROM post ORDER BY kind, key, position
-            ON CONFLICT DO NOTHING
-            RETURNING audit_key.id
-        ), stored AS (
-            INSERT INTO audit (
-                kind, id, name, namespace, phase, status, action_type, alert_name,
-                alert_fingerprint, severity, environment, cluster_name, target_resource,
-                remediation_request_id, correlation_id, start_time, end_time, duration,
-                error_message, analysis_type, confidence_score, findings, workflow_type,
-                steps_completed, steps_total, action, resource, metadata, document, embedding,
-                embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
-            )
-            SELECT
-                p.kind, p.id, c.name, c.namespace, c.phase, c.status, c.action_type, c.alert_name,
-                c.alert_fingerprint, c.severity, c.environment, c.cluster_name, c.target_resource,
-                c.remediation_request_id, c.correlation_id, c.start_time, c.end_time,
-                coalesce(c.duration, audit_elapsed_ms(c.start_time, c.end_time)),
-                c.error_message, c.analysis_type, c.confidence_score, c.findings, c.workflow_type,
-                c.steps_completed, c.steps_total, c.action, c.resource, c.metadata,
-                p.value -> 'document', (p.value #>> '{embedding,vector}')::vector,
-                p.value #>> '{embedding,model}', audit_id_time(p.id), audit_id_time(p.id), 1,
-                (p.value ->> 'rank')::smallint, (p.value ->> 'stand_in')::boolean,
-                decode(p.value ->> 'hash', 'hex'), p.value ->> 'caller'
-            FROM claimed
-            JOIN post AS p USING (id)
-            CROSS JOIN LATERAL jsonb_populate_record(NULL::audit, p.value -> 'columns') AS c
-            RETURNING audit AS row
-        ), correlated AS (
-            INSERT INTO audit_correlation (key, kind, id)
-            SELECT DISTINCT key, (row).kind, (row).id
-            FROM stored
-            CROSS JOIN unnest(audit_correlation_keys(row)) AS key
-            WHERE key IS NOT NULL
-        ), findable AS (
-            INSERT INTO audit_vector_tail (kind, id, model, embedding)
-            SELECT (row).kind, (row).id, (row).embedding_model, (row).embedding
-            FROM stored
-            WHERE (row).embedding IS NOT NULL
-        ), announced AS (
-            INSERT INTO audit_outbox (kind, id)
-            SELECT (row).kind, (row).id
-            FROM stored
-            WHERE mirror
-        )
-        SELECT p.position, p.id, coalesce(p.value #>> '{embedding,model}', '') <> '' AS embedded
-        FROM claimed
-        JOIN post AS p USING (id)
-    LOOP
-        results[entry.position] := jsonb_build_object(
-            'id', entry.id,
-            'status', 'persisted',
-            'created_at', audit_rfc3339(audit_id_time(entry.id)),
-            'embedded', entry.embedded
+    -- In key order, so that two writers with the same keys never wait for each other in a circle.
+    INSERT INTO audit_key (kind, key, id)
+    SELECT p.kind, p.key, p.new_id
+    FROM unnest(ids, rows) WITH ORDINALITY AS p (new_id)
+    ORDER BY p.kind, p.key, p.ordinality
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+    IF claimed < cardinality(rows) THEN
+        ids := ARRAY(
+            SELECT k.id
+            FROM unnest(ids, rows) WITH ORDINALITY AS p (new_id)
+            LEFT JOIN audit_key AS k ON k.kind = p.kind AND k.key = p.key AND k.id = p.new_id
+            ORDER BY p.ordinality
         );
-    END LOOP;
-    IF NOT mirror THEN
-        UPDATE audit_mirror SET complete = false WHERE complete IS DISTINCT FROM false;
     END IF;
 
+    INSERT INTO audit (
+        kind, id, name, namespace, phase, status, action_type, alert_name, alert_fingerprint,
+        severity, environment, cluster_name, target_resource, remediation_request_id, correlation_id,
+        start_time, end_time, duration, error_message, analysis_type, confidence_score, findings,
+        workflow_type, steps_completed, steps_total, action, resource, metadata, document, embedding,
+        embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
+    )
+    SELECT
+        p.kind, p.new_id, p.name, p.namespace, p.phase, p.status, p.action_type, p.alert_name, p.alert_fingerprint,
+        p.severity, p.environment, p.cluster_name, p.target_resource, p.remediation_request_id, p.correlation_id,
+        p.start_time, p.end_time, coalesce(p.duration, audit_elapsed_ms(p.start_time, p.end_time)),
+        p.error_message, p.analysis_type, p.confidence_score, p.findings,
+        p.workflow_type, p.steps_completed, p.steps_total, p.action, p.resource, p.metadata, p.document, p.embedding,
+        p.embedding_model, audit_id_time(p.new_id), audit_id_time(p.new_id), 1, p.state_rank, p.name_is_stand_in,
+        p.content_hash, p.changed_by
+    FROM unnest(ids, rows) AS p (new_id)
+    WHERE p.new_id IS NOT NULL;
+
+    INSERT INTO audit_correlation (key, kind, id)
+    SELECT c.key, p.kind, p.new_id
+    FROM unnest(ids, rows) AS p (new_id)
+    CROSS JOIN unnest(
+        audit_correlation_keys(p.kind, p.name, p.remediation_request_id, p.correlation_id)
+    ) AS c (key)
+    WHERE p.new_id IS NOT NULL;
+
+    IF jsonb_path_exists(posts, '$[*].embedding') THEN
+        INSERT INTO audit_vector_tail (kind, id, model, embedding)
+        SELECT p.kind, p.new_id, p.embedding_model, p.embedding
+        FROM unnest(ids, rows) AS p (new_id)
+        WHERE p.new_id IS NOT NULL AND p.embedding IS NOT NULL;
+    END IF;
+    IF mirror THEN
+        INSERT INTO audit_outbox (kind, id)
+        SELECT p.kind, p.new_id
+        FROM unnest(ids, rows) AS p (new_id)
+        WHERE p.new_id IS NOT NULL;
+    ELSE
+        UPDATE audit_mirror SET complete = false WHERE complete IS DISTINCT FROM false;
+    END IF;
+    IF claimed = cardinality(rows) THEN
+        RETURN '[{"id":' || array_to_string(ids, '},{"id":') || '}]';
+    END IF;
+
+    results := ARRAY(SELECT jsonb_build_object('id', id) FROM unnest(ids) AS id);
     FOR entry IN
-        SELECT position::integer, value
-        FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (value, position)
-        WHERE results[position] IS NULL
-        ORDER BY value ->> 'kind', value ->> 'key', position -- locks in key order, see above
+        SELECT position::integer, post
+        FROM jsonb_array_elements(posts) WITH ORDINALITY AS p (post, position)
+        WHERE ids[position] IS NULL
+        ORDER BY post ->> 'kind', post ->> 'key', position -- locks in key order, see above
     LOOP
-        results[entry.position] := audit_apply(entry.value, mirror);
+        results[entry.position] := audit_apply(entry.post, mirror);
     END LOOP;
 
     IF all_or_none

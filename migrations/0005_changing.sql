@@ -68,7 +68,7 @@ BEGIN
     ELSIF audit_too_large(new) THEN
         outcome := 'too_large';
     ELSE
-        new.content_hash := decode(patch ->> 'hash', 'hex');
+        new.content_hash := (patch ->> 'hash')::bytea;
         new.changed_by := caller;
         PERFORM audit_replace(old, new, mirror);
     END IF;

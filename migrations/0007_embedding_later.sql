@@ -21,18 +21,13 @@ CREATE TABLE audit_embedding_refusal (
     PRIMARY KEY (kind, id)
 );
 
--- Whether a provider refused the text of a record so recently that it need not be asked again.
-CREATE FUNCTION audit_embedding_refused(record_kind text, record_id bigint) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN EXISTS (
-    SELECT FROM audit_embedding_refusal AS r
-    WHERE r.kind = record_kind AND r.id = record_id AND r.retry_at > now()
-);
-
 -- At most `wanted` records that `model` is to embed, as an array of {kind, id, version, parts}, those
--- without any vector first, the newest of them first.
+-- without any vector first, the newest of them first. Not those that were refused just now.
+--
+-- Generic plans without bitmaps and sorts walk the indexes for what is to be embedded, and end with what is wanted.
 CREATE FUNCTION audit_embedding_pending(model text, wanted integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan SET enable_bitmapscan = off SET enable_seqscan = off SET enable_sort = off
 AS $$
 BEGIN
     RETURN (
@@ -45,7 +40,11 @@ BEGIN
         FROM (
             (
                 SELECT a FROM audit AS a
-                WHERE a.embedding_model IS NULL AND NOT audit_embedding_refused(a.kind, a.id)
+                WHERE a.embedding_model IS NULL
+                    AND NOT EXISTS (
+                        SELECT FROM audit_embedding_refusal AS r
+                        WHERE r.kind = a.kind AND r.id = a.id AND r.retry_at > now()
+                    )
                 ORDER BY a.id DESC
                 LIMIT wanted
             )
@@ -55,15 +54,22 @@ BEGIN
                 WHERE a.embedding_model > ''
                     AND a.embedding_model < model
                     AND a.deleted_at IS NULL
-                    AND NOT audit_embedding_refused(a.kind, a.id)
+                    AND NOT EXISTS (
+                        SELECT FROM audit_embedding_refusal AS r
+                        WHERE r.kind = a.kind AND r.id = a.id AND r.retry_at > now()
+                    )
                 LIMIT wanted
             )
             UNION ALL
             (
                 SELECT a FROM audit AS a
-                WHERE a.embedding_model > model
+                WHERE a.embedding_model > ''
+                    AND a.embedding_model > model
                     AND a.deleted_at IS NULL
-                    AND NOT audit_embedding_refused(a.kind, a.id)
+                    AND NOT EXISTS (
+                        SELECT FROM audit_embedding_refusal AS r
+                        WHERE r.kind = a.kind AND r.id = a.id AND r.retry_at > now()
+                    )
                 LIMIT wanted
             )
             LIMIT wanted

@@ -67,16 +67,19 @@ impl Incidents {
             _ => scene.execution(),
         };
         let finished = columns["status"] != "running";
-        let post = json!({
+        let mut post = json!({
             "kind": kind,
             "key": self.unique(),
-            "hash": self.unique(),
-            "rank": if finished { 2 } else { 1 },
-            "stand_in": false,
-            "columns": columns,
+            "content_hash": self.unique(),
+            "state_rank": if finished { 2 } else { 1 },
+            "name_is_stand_in": false,
             "document": document,
-            "embedding": {"model": MODEL, "vector": self.embedder.embed(&text)},
+            "embedding_model": MODEL,
+            "embedding": self.embedder.embed(&text),
         });
+        if let Value::Object(post) = &mut post {
+            post.extend(columns);
+        }
         Incident {
             post: post.to_string(),
         }
@@ -85,7 +88,7 @@ impl Incidents {
     /// 32 bytes, as the SHA-256 of a natural key is.
     fn unique(&mut self) -> String {
         let [one, two, three, four] = std::array::from_fn(|_| self.chance.bits());
-        format!("{one:016x}{two:016x}{three:016x}{four:016x}")
+        format!("\\x{one:016x}{two:016x}{three:016x}{four:016x}")
     }
 }
 

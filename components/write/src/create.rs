@@ -63,7 +63,7 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
     let mut too_large = Vec::new();
     for (index, result) in results.iter().enumerate() {
         let prefix = prefix(index);
-        match result.status.as_str() {
+        match &*result.status {
             "conflict" => conflicts.push(Violation {
                 field: format!("{prefix}{}", result.field.as_deref().unwrap_or("name")),
                 code: Code::Inconsistent,

@@ -12,9 +12,9 @@ pub(crate) struct Created<'a> {
     #[serde(rename = "auditID")]
     id_text: String,
     #[serde(rename = "created_at")]
-    time: &'a str,
+    time: String,
     #[serde(rename = "createdAt")]
-    time_camel: &'a str,
+    time_camel: String,
     /// Null until the record is embedded.
     embedding_id: Option<i64>,
     #[serde(rename = "embeddingId")]
@@ -26,16 +26,17 @@ pub(crate) struct Created<'a> {
 
 impl<'a> Created<'a> {
     pub(crate) fn of(stored: &'a Stored) -> Self {
+        let time = audit::stored_at(stored.id);
         let embedding_id = stored.embedded.unwrap_or_default().then_some(stored.id);
         Self {
             id: stored.id,
             id_text: stored.id.to_string(),
-            time: &stored.created_at,
-            time_camel: &stored.created_at,
+            time: time.clone(),
+            time_camel: time,
             embedding_id,
             embedding_id_camel: embedding_id,
             status: &stored.status,
-            message: match stored.status.as_str() {
+            message: match &*stored.status {
                 "duplicate" => "Audit record was stored before; nothing changed",
                 "stale" => "Audit record has a later state already; nothing changed",
                 "updated" => "Audit record updated successfully",

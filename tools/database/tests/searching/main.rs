@@ -25,16 +25,13 @@ const FIXTURE: &str = "
     CREATE FUNCTION made_post(n bigint, v vector) RETURNS jsonb LANGUAGE sql IMMUTABLE
     RETURN jsonb_build_object(
         'kind', (ARRAY['remediation', 'aianalysis', 'workflow', 'execution'])[n % 4 + 1],
-        'key', repeat(md5(n::text), 2), 'hash', repeat(md5(n::text), 2), 'rank', 2, 'stand_in', false,
-        'columns', jsonb_build_object(
-            'name', 'name-' || n % 50, 'namespace', 'namespace-' || n % 100, 'phase', 'phase-' || n % 2,
-            'status', 'status-' || n % 3, 'action_type', 'action-' || n % 7, 'alert_name', 'alert-' || n % 11,
-            'alert_fingerprint', 'fingerprint-' || n % 13, 'severity', 'severity-' || n % 4,
-            'environment', 'environment-' || n % 5, 'cluster_name', 'cluster-' || n % 6,
-            'remediation_request_id', 'request-' || n % 30, 'correlation_id', 'correlation-' || n % 40
-        ),
-        'document', '{}'::jsonb,
-        'embedding', jsonb_build_object('model', 'm', 'vector', v::text)
+        'key', md5(n::text), 'content_hash', md5(n::text), 'state_rank', 2, 'name_is_stand_in', false,
+        'name', 'name-' || n % 50, 'namespace', 'namespace-' || n % 100, 'phase', 'phase-' || n % 2,
+        'status', 'status-' || n % 3, 'action_type', 'action-' || n % 7, 'alert_name', 'alert-' || n % 11,
+        'alert_fingerprint', 'fingerprint-' || n % 13, 'severity', 'severity-' || n % 4,
+        'environment', 'environment-' || n % 5, 'cluster_name', 'cluster-' || n % 6,
+        'remediation_request_id', 'request-' || n % 30, 'correlation_id', 'correlation-' || n % 40,
+        'document', '{}'::jsonb, 'embedding_model', 'm', 'embedding', v::text
     );
     CREATE FUNCTION made_records(first bigint, last bigint) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
