@@ -17,6 +17,7 @@ const CAPACITY: usize = 256 * 1024;
 
 /// A record as JSON, and what became of it.
 type Wish = together::Wish<String, Result<Stored, Failure>>;
+type Turn<'q> = together::Turn<'q, String, Result<Stored, Failure>>;
 
 thread_local! {
     static QUEUE: Rc<Together<String, Result<Stored, Failure>>> = Rc::default();
@@ -75,8 +76,16 @@ async fn in_turn(config: &Config, record: &Record) -> Result<Stored, Failure> {
     let weight = post.len();
     let wish = Wish::new(post, weight);
     let queue = QUEUE.with(Rc::clone);
-    let carry = async |wishes: &[Rc<Wish>]| carry(config, wishes).await;
-    queue.fulfil(slice::from_ref(&wish), CAPACITY, carry).await;
+    let carry = async |turn: &Turn<'_>| {
+        // Opening takes a round trip. What comes meanwhile goes along.
+        let held = database::hold(config).await;
+        let wishes = turn.draw(CAPACITY);
+        match held {
+            Ok(_held) => carry(config, &wishes).await,
+            Err(failure) => settle(&wishes, &failure),
+        }
+    };
+    queue.fulfil(slice::from_ref(&wish), carry).await;
     wish.take().unwrap_or_else(|| Err(incomplete()))
 }
 
@@ -94,16 +103,18 @@ async fn carry(config: &Config, wishes: &[Rc<Wish>]) {
                 wish.settle(stored.next().ok_or_else(incomplete));
             }
         }
-        Err(failure) if failure.is_of_server() => {
-            for wish in wishes {
-                wish.settle(Err(failure.clone()));
-            }
-        }
+        Err(failure) if failure.is_of_server() => settle(wishes, &failure),
         Err(_) => {
             for wish in wishes {
                 wish.settle(alone(config, wish.what(), WhenLocked::Fail).await);
             }
         }
+    }
+}
+
+fn settle(wishes: &[Rc<Wish>], failure: &Failure) {
+    for wish in wishes {
+        wish.settle(Err(failure.clone()));
     }
 }
 

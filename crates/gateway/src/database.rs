@@ -4,6 +4,7 @@
 mod failure;
 mod shared;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 pub use spin_sdk::pg::ParameterValue as Parameter;
@@ -39,6 +40,29 @@ pub(crate) async fn text_on(
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
     repeat(async || once(database, statement, parameters).await).await
+}
+
+/// Keeps the connection that the requests in flight share.
+#[allow(
+    missing_debug_implementations,
+    reason = "a connection has nothing to show"
+)]
+pub struct Held {
+    _shared: Rc<Shared>,
+}
+
+/// The connection to the primary, open: for who has something else to do before its statement.
+pub async fn hold(config: &Config) -> Result<Held, Failure> {
+    let database = primary(config)?;
+    repeat(async || {
+        let shared = Shared::join(database);
+        let opening = shared.connection(|| open_patiently(database));
+        within(database.timeout + GRACE, opening)
+            .await
+            .inspect_err(|failure| shared.forget_if_broken(database, failure))?;
+        Ok(Held { _shared: shared })
+    })
+    .await
 }
 
 /// How long a change waits for locks while the statements of other requests wait behind it, in milliseconds.
@@ -109,10 +133,7 @@ async fn once(
         first_text(&connection, statement, parameters).await
     })
     .await;
-    if outcome.as_ref().is_err_and(Failure::breaks_connection) {
-        shared.forget(database);
-    }
-    outcome
+    outcome.inspect_err(|failure| shared.forget_if_broken(database, failure))
 }
 
 /// A connection of one's own: for work behind the response, which must not hold up the statements of

@@ -1,8 +1,8 @@
 //! What the requests of an instance want of the same server goes out together.
 //!
-//! The first request goes at once, with what it has. What comes while it waits for the answer goes
-//! together next, carried by one of those who wait. There is no timer, so an idle instance waits for
-//! nobody; and if the request that carries is cancelled, another one takes over.
+//! The first request goes at once. What comes while it gets ready, such as opening a connection, goes along; what
+//! comes while it waits for the answer goes together next, carried by one of those who wait. There is no timer,
+//! so an idle instance waits for nobody; and if the request that carries is cancelled, another one takes over.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -66,22 +66,15 @@ impl<W, O> Default for Together<W, O> {
 }
 
 impl<W, O> Together<W, O> {
-    /// Returns when all of `wishes` have their outcome. A turn is made of wishes that weigh no more than
-    /// `capacity` together, or of one that weighs more. `carry` takes it to the server and settles every wish
-    /// of it; whose turn it is to carry is not for the caller to know.
-    pub async fn fulfil(
-        &self,
-        wishes: &[Rc<Wish<W, O>>],
-        capacity: usize,
-        carry: impl AsyncFn(&[Rc<Wish<W, O>>]),
-    ) {
+    /// Returns when all of `wishes` have their outcome. `carry` gets ready, draws the wishes of its turn, takes them
+    /// to the server and settles every one; whose turn it is to carry is not for the caller to know.
+    pub async fn fulfil(&self, wishes: &[Rc<Wish<W, O>>], carry: impl AsyncFn(&Turn<'_, W, O>)) {
         self.wishes.borrow_mut().extend(wishes.iter().cloned());
         while wishes.iter().any(|wish| wish.is_open()) {
             if self.busy.get() {
                 self.waiting.join().await;
             } else {
-                let turn = Turn::begin(self, capacity);
-                carry(&turn.wishes).await;
+                carry(&Turn::begin(self)).await;
             }
         }
     }
@@ -89,15 +82,23 @@ impl<W, O> Together<W, O> {
 
 /// What goes out at once. What has no outcome when it ends, because the request that carried it was
 /// cancelled, goes again with the next.
-struct Turn<'q, W, O> {
+pub struct Turn<'q, W, O> {
     queue: &'q Together<W, O>,
-    wishes: Vec<Rc<Wish<W, O>>>,
+    drawn: RefCell<Vec<Rc<Wish<W, O>>>>,
 }
 
 impl<'q, W, O> Turn<'q, W, O> {
-    fn begin(queue: &'q Together<W, O>, capacity: usize) -> Self {
+    fn begin(queue: &'q Together<W, O>) -> Self {
         queue.busy.set(true);
-        let mut waiting = queue.wishes.borrow_mut();
+        Self {
+            queue,
+            drawn: RefCell::default(),
+        }
+    }
+
+    /// The wishes that go now: such as weigh no more than `capacity` together, or one that weighs more.
+    pub fn draw(&self, capacity: usize) -> Vec<Rc<Wish<W, O>>> {
+        let mut waiting = self.queue.wishes.borrow_mut();
         // Nobody waits for a wish that only the queue holds.
         waiting.retain(|wish| Rc::strong_count(wish) > 1);
         let mut weight = 0_usize;
@@ -109,15 +110,17 @@ impl<'q, W, O> Turn<'q, W, O> {
             })
             .count();
         let count = fitting.max(1).min(waiting.len());
-        let wishes = waiting.drain(..count).collect();
-        Self { queue, wishes }
+        let wishes: Vec<_> = waiting.drain(..count).collect();
+        self.drawn.borrow_mut().extend(wishes.iter().cloned());
+        wishes
     }
 }
 
 impl<W, O> Drop for Turn<'_, W, O> {
     fn drop(&mut self) {
         let mut waiting = self.queue.wishes.borrow_mut();
-        for wish in self.wishes.drain(..).rev().filter(|wish| wish.is_open()) {
+        let drawn = self.drawn.take();
+        for wish in drawn.into_iter().rev().filter(|wish| wish.is_open()) {
             waiting.push_front(wish);
         }
         self.queue.busy.set(false);

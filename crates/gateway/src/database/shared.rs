@@ -45,11 +45,11 @@ impl Shared {
         })
     }
 
-    /// Keeps later requests away from a connection that is broken. Those that share it see for
-    /// themselves.
-    pub(super) fn forget(self: &Rc<Self>, database: &Database) {
+    /// Keeps later requests away from a connection if `failure` says that it is broken. Those that share it see
+    /// for themselves.
+    pub(super) fn forget_if_broken(self: &Rc<Self>, database: &Database, failure: &Failure) {
         let mut weak = database.shared.borrow_mut();
-        if std::ptr::eq(weak.as_ptr(), Rc::as_ptr(self)) {
+        if failure.breaks_connection() && std::ptr::eq(weak.as_ptr(), Rc::as_ptr(self)) {
             *weak = Weak::new();
         }
     }

@@ -23,6 +23,7 @@ const ASKED_MAX: Duration = Duration::from_mins(1);
 
 /// A text, and its vector.
 type Wish = together::Wish<String, Result<Vector, Failure>>;
+type Turn<'q> = together::Turn<'q, String, Result<Vector, Failure>>;
 
 #[derive(Default)]
 struct Queue {
@@ -59,8 +60,11 @@ pub(super) async fn embed(
 
     // A little longer than the question itself, so that whoever asks hears what became of it.
     let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(50);
-    let ask = async |wishes: &[Rc<Wish>]| queue.ask(config, settings, wishes, deadline).await;
-    within(left, queue.texts.fulfil(&wishes, TOGETHER, ask)).await;
+    let ask = async |turn: &Turn<'_>| {
+        let wishes = turn.draw(TOGETHER);
+        queue.ask(config, settings, &wishes, deadline).await;
+    };
+    within(left, queue.texts.fulfil(&wishes, ask)).await;
     let too_slow = Failure::unavailable("the embedding provider is too slow");
     wishes
         .iter()
