@@ -96,3 +96,36 @@ async fn all_records_of_a_large_kind_are_estimated() {
     let page = list(&client, &json!({"namespace": "shop"}), 5, 0).await;
     assert_eq!(page["total"], 7, "what is filtered is counted");
 }
+
+/// Where the index on namespaces tells what matches, other records of the namespace are not read.
+#[tokio::test]
+async fn a_list_filtered_by_what_an_index_covers_reads_its_page_only() {
+    let (_database, client) = records().await;
+    let sql = "SELECT audit_write(jsonb_agg(jsonb_build_object(
+            'kind', 'remediation', 'key', 'k' || n, 'content_hash', 'h' || n, 'name', 'n' || n,
+            'name_is_stand_in', false, 'document', '{}'::jsonb, 'embedding_model', '', 'namespace', 'crowded',
+            'severity', CASE WHEN n % 100 = 0 THEN 'high' ELSE 'low' END
+        )), true, false)
+        FROM generate_series(1, 2000) AS n";
+    client.query(sql, &[]).await.expect("the records");
+    client
+        .batch_execute("VACUUM ANALYZE")
+        .await
+        .expect("a superuser");
+
+    client.batch_execute("BEGIN").await.expect("a transaction");
+    let filter = json!({"namespace": "crowded", "severity": "high"});
+    let page = list(&client, &filter, 5, 2).await;
+    let sql = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint
+               FROM pg_stat_xact_user_tables
+               WHERE starts_with(relname, 'remediation_audit')";
+    let read: i64 = client.query_one(sql, &[]).await.expect("a sum").get(0);
+
+    assert_eq!(page["total"], 20);
+    let audits = page["audits"].as_array().expect("records");
+    let names: Vec<_> = audits.iter().map(|audit| audit["name"].as_str()).collect();
+    let expected = ["n1800", "n1700", "n1600", "n1500", "n1400"].map(Some);
+    assert_eq!(names, expected);
+    // One more than the page tells whether there is a next one.
+    assert!(read <= 6, "{read} records were read");
+}
