@@ -4,7 +4,7 @@ mod client;
 mod domain;
 mod extras;
 mod figures;
-mod fill;
+pub(crate) mod fill;
 mod floor;
 pub(crate) mod growth;
 mod instances;

@@ -4,6 +4,7 @@ mod catalogue;
 mod chance;
 mod embedder;
 mod incidents;
+mod indexes;
 mod latency;
 mod load;
 mod recall;
@@ -46,6 +47,8 @@ enum What {
     Growth,
     /// What each layer costs, by Criterion: domain, host, statement, whole requests
     Layers,
+    /// What each index of the records costs a write
+    Indexes,
     /// How fast vectors are written and found while the tail takes them, and without it
     Tail,
 }
@@ -73,6 +76,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         Some(What::Layers) => return load::layers::run(arguments.load, arguments.quick).await,
         Some(What::Recall) => recall::run(arguments.quick).await?,
+        Some(What::Indexes) => indexes::run(arguments.quick).await?,
         Some(What::Tail) => tail::run(arguments.quick).await?,
     };
     report.print();

@@ -15,7 +15,7 @@ pub(crate) struct Bench {
 }
 
 /// What is about PostgreSQL alone.
-const DATABASE_ONLY: [&str; 4] = ["recall", "tail", "--help", "-h"];
+const DATABASE_ONLY: [&str; 5] = ["recall", "indexes", "tail", "--help", "-h"];
 
 impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
