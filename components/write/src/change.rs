@@ -61,11 +61,13 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     let hidden = database::change(
         &call.config,
         "audit_delete($1, $2, NULL, $3)::text",
-        &[
-            Parameter::Str(kind.as_str().to_owned()),
-            Parameter::Int64(id),
-            Parameter::Boolean(mirror::is_enabled(&call.config)),
-        ],
+        &|| {
+            Ok(vec![
+                Parameter::Str(kind.as_str().to_owned()),
+                Parameter::Int64(id),
+                Parameter::Boolean(mirror::is_enabled(&call.config)),
+            ])
+        },
         WhenLocked::Wait,
     )
     .await?;
@@ -90,17 +92,20 @@ struct Outcome {
 }
 
 async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Result<Outcome> {
-    let json = serde_json::to_string(patch)
+    let json = patch
+        .to_json()
         .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
     let text = database::change(
         config,
         "audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
-        &[
-            Parameter::Str(kind.as_str().to_owned()),
-            Parameter::Int64(id),
-            Parameter::Str(json),
-            Parameter::Boolean(mirror::is_enabled(config)),
-        ],
+        &|| {
+            Ok(vec![
+                Parameter::Str(kind.as_str().to_owned()),
+                Parameter::Int64(id),
+                Parameter::Str(json.clone()),
+                Parameter::Boolean(mirror::is_enabled(config)),
+            ])
+        },
         WhenLocked::Wait,
     )
     .await?

@@ -1,5 +1,6 @@
 //! The statement that writes records. Single records that wait in one instance go out together.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::slice;
 
@@ -7,7 +8,6 @@ use audit::Record;
 use gateway::database::{self, Failure, Parameter, WhenLocked};
 use gateway::together::{self, Together};
 use gateway::{Config, Result, log_event, mirror};
-use serde::Serialize;
 
 use crate::partitions;
 use crate::store::Stored;
@@ -32,7 +32,7 @@ pub(crate) async fn single(config: &Config, record: &mut Record) -> Result<Store
     }
     if outcome == Err(Failure::Locked) {
         // Nobody else has to wait for that.
-        outcome = alone(config, &json(record)?, WhenLocked::Again).await;
+        outcome = alone(config, &json(record.to_json())?, WhenLocked::Again).await;
     }
     Ok(outcome?)
 }
@@ -68,43 +68,48 @@ fn drop_vectors(config: &Config, records: &mut [Record]) {
 }
 
 async fn all_or_none(config: &Config, records: &[Record]) -> Result<Vec<Stored>, Failure> {
-    write(config, json(records)?, true, WhenLocked::Wait).await
+    write(
+        config,
+        &|| json(Record::all_to_json(records)),
+        true,
+        WhenLocked::Wait,
+    )
+    .await
 }
 
 async fn in_turn(config: &Config, record: &Record) -> Result<Stored, Failure> {
-    let post = json(record)?;
+    let post = json(record.to_json())?;
     let weight = post.len();
     let wish = Wish::new(post, weight);
     let queue = QUEUE.with(Rc::clone);
-    let carry = async |turn: &Turn<'_>| {
-        // Opening takes a round trip. What comes meanwhile goes along.
-        let held = database::hold(config).await;
-        let wishes = turn.draw(CAPACITY);
-        match held {
-            Ok(_held) => carry(config, &wishes).await,
-            Err(failure) => settle(&wishes, &failure),
-        }
-    };
+    let carry = async |turn: &Turn<'_>| carry(config, turn).await;
     queue.fulfil(slice::from_ref(&wish), carry).await;
     wish.take().unwrap_or_else(|| Err(incomplete()))
 }
 
 /// Writes the records of one turn. What none of them can help fails for all; anything else may be one's
 /// fault, so that then each goes alone.
-async fn carry(config: &Config, wishes: &[Rc<Wish>]) {
-    if let [wish] = wishes {
-        return wish.settle(alone(config, wish.what(), WhenLocked::Fail).await);
-    }
-    let posts: Vec<&str> = wishes.iter().map(|wish| wish.what().as_str()).collect();
-    match write(config, array(&posts), false, WhenLocked::Fail).await {
-        Ok(stored) => {
+async fn carry(config: &Config, turn: &Turn<'_>) {
+    let drawn = OnceCell::new();
+    let draw = || -> &[Rc<Wish>] { drawn.get_or_init(|| turn.draw(CAPACITY)) };
+    // Opening a connection takes a round trip. What comes meanwhile goes along.
+    let posts = || {
+        let posts: Vec<&str> = draw().iter().map(|wish| wish.what().as_str()).collect();
+        Ok(array(&posts))
+    };
+    match (write(config, &posts, false, WhenLocked::Fail).await, draw()) {
+        (Ok(stored), wishes) => {
             let mut stored = stored.into_iter();
             for wish in wishes {
                 wish.settle(stored.next().ok_or_else(incomplete));
             }
         }
-        Err(failure) if failure.is_of_server() => settle(wishes, &failure),
-        Err(_) => {
+        (Err(failure), wishes) if wishes.len() == 1 || failure.is_of_server() => {
+            for wish in wishes {
+                wish.settle(Err(failure.clone()));
+            }
+        }
+        (Err(_), wishes) => {
             for wish in wishes {
                 wish.settle(alone(config, wish.what(), WhenLocked::Fail).await);
             }
@@ -112,14 +117,8 @@ async fn carry(config: &Config, wishes: &[Rc<Wish>]) {
     }
 }
 
-fn settle(wishes: &[Rc<Wish>], failure: &Failure) {
-    for wish in wishes {
-        wish.settle(Err(failure.clone()));
-    }
-}
-
 async fn alone(config: &Config, post: &str, when_locked: WhenLocked) -> Result<Stored, Failure> {
-    let stored = write(config, array(&[post]), false, when_locked).await?;
+    let stored = write(config, &|| Ok(array(&[post])), false, when_locked).await?;
     stored.into_iter().next().ok_or_else(incomplete)
 }
 
@@ -129,15 +128,17 @@ fn array(posts: &[&str]) -> String {
 
 async fn write(
     config: &Config,
-    posts: String,
+    posts: &dyn Fn() -> Result<String, Failure>,
     all_or_none: bool,
     when_locked: WhenLocked,
 ) -> Result<Vec<Stored>, Failure> {
-    let parameters = [
-        Parameter::Str(posts),
-        Parameter::Boolean(all_or_none),
-        Parameter::Boolean(mirror::is_enabled(config)),
-    ];
+    let parameters = || {
+        Ok(vec![
+            Parameter::Str(posts()?),
+            Parameter::Boolean(all_or_none),
+            Parameter::Boolean(mirror::is_enabled(config)),
+        ])
+    };
     let call = "audit_write($1::text::jsonb, $2, $3)";
     let outcome = match database::change(config, call, &parameters, when_locked).await {
         // A month has begun that nobody has made partitions for yet.
@@ -155,9 +156,8 @@ fn parse(results: &str) -> Result<Vec<Stored>, Failure> {
         .map_err(|error| Failure::Other(format!("the write function's result: {error}")))
 }
 
-fn json(records: &(impl Serialize + ?Sized)) -> Result<String, Failure> {
-    serde_json::to_string(records)
-        .map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))
+fn json(text: serde_json::Result<String>) -> Result<String, Failure> {
+    text.map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))
 }
 
 fn incomplete() -> Failure {

@@ -92,6 +92,10 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
     if !path.is_empty() {
         path.push('.');
     }
+    // Nearly every key: nothing to cut, nothing to show differently.
+    if key.len() <= SHOWN_KEY && !has_nul(key) {
+        return path.push_str(key);
+    }
     for (shown, character) in key.chars().enumerate() {
         if shown >= SHOWN_KEY {
             path.push('…');

@@ -27,6 +27,13 @@ pub struct Patch {
     pub document: Map<String, Value>,
 }
 
+impl Patch {
+    /// The patch as JSON, as [`Record::to_json`](crate::Record::to_json).
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
 /// Reads a merge patch in snake_case.
 ///
 /// Only members of the life cycle may be in it. Whether `end_time` and `steps_completed` agree with

@@ -1,5 +1,6 @@
 //! A record as one post states it.
 
+use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -40,12 +41,35 @@ pub struct Record {
     pub embedding: Option<Embedding>,
 }
 
+// Not left to the callers, because code is optimised as the crate is in which it is made of a generic one: a
+// component is built for size, this crate for speed.
+impl Record {
+    /// The record as JSON. Fails never in practice: no value here has a form that JSON lacks.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// An array of records as JSON, as [`Record::to_json`].
+    pub fn all_to_json(records: &[Self]) -> serde_json::Result<String> {
+        serde_json::to_string(records)
+    }
+}
+
 /// Writes a digest as PostgreSQL reads it: `\x` and 64 hexadecimal digits.
 pub(crate) fn bytea<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = String::with_capacity(66);
-    text.push_str("\\x");
-    for digit in digest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]) {
-        text.extend(char::from_digit(u32::from(digit), 16));
+    let mut text = [0; 66];
+    let [backslash, x, digits @ ..] = &mut text;
+    (*backslash, *x) = (b'\\', b'x');
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
+        *pair = [digit(byte >> 4), digit(byte & 0x0f)];
     }
-    serializer.serialize_str(&text)
+    serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
+}
+
+/// The hexadecimal digit of a number below 16.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        _ => b'a' + (value - 10),
+    }
 }

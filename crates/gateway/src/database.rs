@@ -4,7 +4,6 @@
 mod failure;
 mod shared;
 
-use std::rc::Rc;
 use std::time::Duration;
 
 pub use spin_sdk::pg::ParameterValue as Parameter;
@@ -39,31 +38,11 @@ pub(crate) async fn text_on(
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    repeat(async || once(database, statement, parameters).await).await
+    repeat(async || once(database, statement, &|| Ok(parameters.to_vec())).await).await
 }
 
-/// Keeps the connection that the requests in flight share.
-#[allow(
-    missing_debug_implementations,
-    reason = "a connection has nothing to show"
-)]
-pub struct Held {
-    _shared: Rc<Shared>,
-}
-
-/// The connection to the primary, open: for who has something else to do before its statement.
-pub async fn hold(config: &Config) -> Result<Held, Failure> {
-    let database = primary(config)?;
-    repeat(async || {
-        let shared = Shared::join(database);
-        let opening = shared.connection(|| open_patiently(database));
-        within(database.timeout + GRACE, opening)
-            .await
-            .inspect_err(|failure| shared.forget_if_broken(database, failure))?;
-        Ok(Held { _shared: shared })
-    })
-    .await
-}
+/// What goes with a statement, asked for once its connection is open, and again with every try.
+pub type Parameters<'p> = &'p dyn Fn() -> Result<Vec<Parameter>, Failure>;
 
 /// How long a change waits for locks while the statements of other requests wait behind it, in milliseconds.
 /// Others hold them for the time of one statement, unless somebody works on the tables by hand.
@@ -84,22 +63,22 @@ pub enum WhenLocked {
 pub async fn change(
     config: &Config,
     call: &str,
-    parameters: &[Parameter],
+    parameters: Parameters<'_>,
     when_locked: WhenLocked,
 ) -> Result<Option<String>, Failure> {
+    let database = primary(config)?;
     if when_locked != WhenLocked::Again {
         // FROM comes first, and the setting ends with the statement.
         let hasty = format!("SELECT {call} FROM set_config('lock_timeout', '{LOCK_WAIT}', true)");
-        match text(config, &hasty, parameters).await {
+        match repeat(async || once(database, &hasty, parameters).await).await {
             Err(Failure::Locked) if when_locked == WhenLocked::Wait => {}
             outcome => return outcome,
         }
     }
-    let database = primary(config)?;
     let statement = format!("SELECT {call}");
     repeat(async || {
         let session = Session::open(database).await?;
-        session.text(&statement, parameters).await
+        session.text(&statement, &parameters()?).await
     })
     .await
 }
@@ -124,13 +103,13 @@ pub(crate) fn primary(config: &Config) -> Result<&Database, Failure> {
 async fn once(
     database: &Database,
     statement: &str,
-    parameters: &[Parameter],
+    parameters: Parameters<'_>,
 ) -> Result<Option<String>, Failure> {
     let shared = Shared::join(database);
     // One timer for both, because a timer costs as much as some statements do.
     let outcome = within(database.timeout + GRACE, async {
         let connection = shared.connection(|| open_patiently(database)).await?;
-        first_text(&connection, statement, parameters).await
+        first_text(&connection, statement, &parameters()?).await
     })
     .await;
     outcome.inspect_err(|failure| shared.forget_if_broken(database, failure))
