@@ -10,7 +10,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pub(crate) id: i32,
-    /// Whether its children count, too: PostgreSQL has one per connection.
+    /// Whether its children count, too: PostgreSQL has one per connection, `spin up` one that serves.
     pub(crate) with_children: bool,
 }
 
@@ -21,29 +21,45 @@ impl Process {
         if !self.with_children {
             return Some(own.own);
         }
-        let children: f64 = processes()
-            .filter_map(Stat::read)
-            .filter(|stat| stat.parent == self.id)
-            .map(|stat| stat.own)
-            .sum();
+        let children: f64 = self.children().map(|(_, stat)| stat.own).sum();
         Some(own.own + own.reaped + children)
     }
 
     /// Lets [`Process::peak`] start anew.
     pub(crate) fn forget_peak(self) {
-        // Where that is not allowed, the peak is that of the process's whole life.
-        _ = fs::write(format!("/proc/{}/clear_refs", self.id), "5");
+        for id in self.family() {
+            // Where that is not allowed, the peak is that of the process's whole life.
+            _ = fs::write(format!("/proc/{id}/clear_refs"), "5");
+        }
     }
 
-    /// The most memory in MiB that was resident at once.
+    /// The most memory in MiB that was resident at once, of each process by itself.
     pub(crate) fn peak(self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-        Some(kib / 1024.0)
+        self.family().into_iter().map(peak).sum()
     }
+
+    fn family(self) -> Vec<i32> {
+        let mut family = vec![self.id];
+        if self.with_children {
+            family.extend(self.children().map(|(id, _)| id));
+        }
+        family
+    }
+
+    fn children(self) -> impl Iterator<Item = (i32, Stat)> {
+        processes()
+            .filter_map(|id| Some((id, Stat::read(id)?)))
+            .filter(move |(_, stat)| stat.parent == self.id)
+    }
+}
+
+fn peak(id: i32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 struct Stat {

@@ -176,6 +176,8 @@ impl<'a> Start<'a> {
             .envs(variables::of_database(self.database)?)
             .env("DATABASE_URL", self.database)
             .env("RUST_LOG", self.log)
+            // Where it is set, hosts walk their stack for every error that they handle.
+            .env("RUST_BACKTRACE", "0")
             .stdout(log.try_clone()?)
             .stderr(log);
         let mut leashed = Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)?;
@@ -188,7 +190,10 @@ impl<'a> Start<'a> {
             log,
             process: Process {
                 id: leashed.pid().as_raw_nonzero().get(),
-                with_children: false,
+                with_children: matches!(
+                    (subject, self.host),
+                    (Subject::Service | Subject::Bare, Host::Spin)
+                ),
             },
             _leashed: leashed,
             _state: state,
