@@ -69,7 +69,7 @@ pub(crate) fn bytea<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S
 /// The hexadecimal digit of a number below 16.
 const fn digit(value: u8) -> u8 {
     match value {
-        0..10 => b'0' + value,
-        _ => b'a' + (value - 10),
+        0..10 => b'0'.wrapping_add(value),
+        _ => b'a'.wrapping_add(value.wrapping_sub(10)),
     }
 }
