@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use tokio_postgres::Client;
 
 use crate::incidents::Incidents;
+use crate::load::figures::median;
 use crate::load::fill::fill;
 use crate::report::Report;
-use crate::store::{DIMENSIONS, Store, client, say};
+use crate::store::{DIMENSIONS, Store, WRITE, array, client, say};
 
 /// Records of a batch.
 const BATCH: usize = 100;
@@ -24,7 +25,7 @@ struct Index {
 }
 
 pub(crate) async fn run(quick: bool) -> Result<Report> {
-    let (records, batches, rounds) = if quick {
+    let (records, count, rounds) = if quick {
         (500, 2, 1)
     } else {
         (200_000, 40, 31)
@@ -34,20 +35,18 @@ pub(crate) async fn run(quick: bool) -> Result<Report> {
     fill(&url, records).await?;
     let client = client(&url).await?;
     let indexes = indexes(&client).await?;
-    let posts = posts(batches)?;
+    let batches = batches(count)?;
 
     say("writing with all indexes, and without each");
     let mut shares = vec![Vec::new(); indexes.len()];
     for round in 0..rounds {
         for (index, shares) in indexes.iter().zip(&mut shares) {
-            let index = Some(index.name.as_str());
-            let (with, without) = if round % 2 == 0 {
-                let with = write(&client, &posts, None).await?;
-                (with, write(&client, &posts, index).await?)
-            } else {
-                let without = write(&client, &posts, index).await?;
-                (write(&client, &posts, None).await?, without)
-            };
+            let turns = [None, Some(index.name.as_str())];
+            let mut seconds = [0.0; 2];
+            for turn in [round % 2, 1 - round % 2] {
+                seconds[turn] = write(&client, &batches, turns[turn]).await?;
+            }
+            let [with, without] = seconds;
             shares.push(100.0 * (with - without) / without);
         }
         // What was rolled back is still there.
@@ -55,9 +54,8 @@ pub(crate) async fn run(quick: bool) -> Result<Report> {
     }
 
     let mut report = Report::new(&["index", "of", "bytes a record", "a write takes longer, %"]);
-    for (index, mut shares) in indexes.into_iter().zip(shares) {
-        shares.sort_by(f64::total_cmp);
-        let median = shares[shares.len() / 2];
+    for (index, shares) in indexes.into_iter().zip(shares) {
+        let median = median(&shares, |share| *share).unwrap_or(f64::NAN);
         let bytes = index.size / i64::try_from(records)?;
         report.row(vec![
             index.name,
@@ -92,32 +90,24 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
 }
 
 /// Batches as `audit_write` takes them, without vectors: these have tables of their own.
-fn posts(batches: usize) -> Result<Vec<String>> {
-    let incidents: Vec<_> = Incidents::new(11, DIMENSIONS)
-        .take(batches * BATCH)
-        .collect();
-    let posts = incidents.iter().map(|incident| {
+fn batches(count: usize) -> Result<Vec<String>> {
+    let mut incidents: Vec<_> = Incidents::new(11, DIMENSIONS).take(count * BATCH).collect();
+    for incident in &mut incidents {
         let mut post: Map<String, Value> = serde_json::from_str(&incident.post)?;
         post.retain(|name, _| !name.starts_with("embedding"));
-        Ok(Value::Object(post))
-    });
-    let posts: Vec<Value> = posts.collect::<Result<_>>()?;
-    let batches = posts.chunks(BATCH);
-    Ok(batches
-        .map(|batch| Value::from(batch).to_string())
-        .collect())
+        incident.post = Value::Object(post).to_string();
+    }
+    Ok(incidents.chunks(BATCH).map(array).collect())
 }
 
 /// How long it takes to write, in seconds, without one of the indexes.
-async fn write(client: &Client, posts: &[String], without: Option<&str>) -> Result<f64> {
+async fn write(client: &Client, batches: &[String], without: Option<&str>) -> Result<f64> {
     client.batch_execute("BEGIN").await?;
     if let Some(index) = without {
         client.batch_execute(&format!("DROP INDEX {index}")).await?;
     }
-    let statement = client
-        .prepare("SELECT audit_write($1::text::jsonb, true, true)")
-        .await?;
-    let (first, rest) = posts.split_first().context("nothing to write")?;
+    let statement = client.prepare(WRITE).await?;
+    let (first, rest) = batches.split_first().context("nothing to write")?;
     // Plans are made with the first.
     client.execute(&statement, &[first]).await?;
     let begin = Instant::now();

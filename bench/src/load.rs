@@ -3,7 +3,7 @@
 mod client;
 mod domain;
 mod extras;
-mod figures;
+pub(crate) mod figures;
 pub(crate) mod fill;
 mod floor;
 pub(crate) mod growth;

@@ -72,10 +72,12 @@ pub(crate) async fn spread(client: &Client, months: u32) -> Result<()> {
     Ok(client.batch_execute(&sql).await?)
 }
 
-/// Writes incidents as the service does, as one batch.
+/// Writes a batch as the service does.
+pub(crate) const WRITE: &str = "SELECT audit_write($1::text::jsonb, true, true)";
+
+/// Writes incidents as one batch.
 pub(crate) async fn write(client: &Client, incidents: &[Incident]) -> Result<()> {
-    let sql = "SELECT audit_write($1::text::jsonb, true, true)";
-    client.execute(sql, &[&array(incidents)]).await?;
+    client.execute(WRITE, &[&array(incidents)]).await?;
     Ok(())
 }
 

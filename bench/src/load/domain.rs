@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use std::sync::Arc;
 
 use super::client::Connection;
+use super::figures::median;
 use super::samples::Draw;
 use super::servers::{Running, Subject};
 use super::{Stage, seed};
@@ -25,12 +26,8 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Option<(f64, f64)>> {
         of_native.push(run(native, "domain", TIMES, &body).await?);
         of_wasm.push(run(wasm, "domain", TIMES, &body).await?);
     }
-    Ok(Some((median(of_native), median(of_wasm))))
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    let median = |times: &[f64]| median(times, |time| *time);
+    Ok(median(&of_native).zip(median(&of_wasm)))
 }
 
 /// Microseconds of one of `times` runs of a layer.

@@ -108,7 +108,7 @@ impl Figures {
 }
 
 /// The median of a figure; nothing if there is none.
-pub(crate) fn median(outcomes: &[Outcome], figure: impl Fn(&Outcome) -> f64) -> Option<f64> {
+pub(crate) fn median<T>(outcomes: &[T], figure: impl Fn(&T) -> f64) -> Option<f64> {
     let mut all: Vec<f64> = outcomes.iter().map(figure).collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied()

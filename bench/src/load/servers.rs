@@ -190,10 +190,7 @@ impl<'a> Start<'a> {
             log,
             process: Process {
                 id: leashed.pid().as_raw_nonzero().get(),
-                with_children: matches!(
-                    (subject, self.host),
-                    (Subject::Service | Subject::Bare, Host::Spin)
-                ),
+                with_children: subject != Subject::Native && matches!(self.host, Host::Spin),
             },
             _leashed: leashed,
             _state: state,

@@ -58,16 +58,15 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     call.no_parameters()?;
 
     let promise = mirror::promise_removal(&call.config, kind, id).await?;
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+        Parameter::Boolean(mirror::is_enabled(&call.config)),
+    ];
     let hidden = database::change(
         &call.config,
         "audit_delete($1, $2, NULL, $3)::text",
-        &|| {
-            Ok(vec![
-                Parameter::Str(kind.as_str().to_owned()),
-                Parameter::Int64(id),
-                Parameter::Boolean(mirror::is_enabled(&call.config)),
-            ])
-        },
+        &|| Ok((&parameters).into()),
         WhenLocked::Wait,
     )
     .await?;
@@ -95,17 +94,16 @@ async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Res
     let json = patch
         .to_json()
         .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+        Parameter::Str(json),
+        Parameter::Boolean(mirror::is_enabled(config)),
+    ];
     let text = database::change(
         config,
         "audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
-        &|| {
-            Ok(vec![
-                Parameter::Str(kind.as_str().to_owned()),
-                Parameter::Int64(id),
-                Parameter::Str(json.clone()),
-                Parameter::Boolean(mirror::is_enabled(config)),
-            ])
-        },
+        &|| Ok((&parameters).into()),
         WhenLocked::Wait,
     )
     .await?

@@ -133,11 +133,12 @@ async fn write(
     when_locked: WhenLocked,
 ) -> Result<Vec<Stored>, Failure> {
     let parameters = || {
-        Ok(vec![
+        let parameters = vec![
             Parameter::Str(posts()?),
             Parameter::Boolean(all_or_none),
             Parameter::Boolean(mirror::is_enabled(config)),
-        ])
+        ];
+        Ok(parameters.into())
     };
     let call = "audit_write($1::text::jsonb, $2, $3)";
     let outcome = match database::change(config, call, &parameters, when_locked).await {

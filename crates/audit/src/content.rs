@@ -45,6 +45,24 @@ pub(crate) fn digest(columns: &Map<String, Value>, document: &Map<String, Value>
     Sha256::digest(&bytes).into()
 }
 
+/// Appends SHA-256 to a text, as 64 hexadecimal digits.
+pub fn push_hexadecimal(text: &mut String, digest: &[u8; 32]) {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
+        *pair = [digit(byte >> 4), digit(byte & 0x0f)];
+    }
+    // Digits are text, so there is no other case.
+    text.push_str(str::from_utf8(&digits).unwrap_or_default());
+}
+
+/// The hexadecimal digit of a number below 16.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0'.wrapping_add(value),
+        _ => b'a'.wrapping_add(value.wrapping_sub(10)),
+    }
+}
+
 /// A type tag, then the length where there is one, then the content.
 fn push(bytes: &mut Vec<u8>, value: &Value) {
     match value {

@@ -39,6 +39,7 @@ mod state;
 mod time;
 mod violation;
 
+pub use content::push_hexadecimal;
 pub use embedding::{Embedding, Parts, Pending, Settled};
 pub use fields::SEVERITIES;
 pub use id::{ids_at, stored_at};

@@ -1,9 +1,9 @@
 //! A record as one post states it.
 
-use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::content::push_hexadecimal;
 use crate::{Embedding, Kind};
 
 /// What one post states about one record, checked and ready for storage. Serialises as an `audit_post`
@@ -57,19 +57,8 @@ impl Record {
 
 /// Writes a digest as PostgreSQL reads it: `\x` and 64 hexadecimal digits.
 pub(crate) fn bytea<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = [0; 66];
-    let [backslash, x, digits @ ..] = &mut text;
-    (*backslash, *x) = (b'\\', b'x');
-    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
-        *pair = [digit(byte >> 4), digit(byte & 0x0f)];
-    }
-    serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
-}
-
-/// The hexadecimal digit of a number below 16.
-const fn digit(value: u8) -> u8 {
-    match value {
-        0..10 => b'0'.wrapping_add(value),
-        _ => b'a'.wrapping_add(value.wrapping_sub(10)),
-    }
+    let mut text = String::with_capacity(66);
+    text.push_str("\\x");
+    push_hexadecimal(&mut text, digest);
+    serializer.serialize_str(&text)
 }

@@ -4,6 +4,7 @@
 mod failure;
 mod shared;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub use spin_sdk::pg::ParameterValue as Parameter;
@@ -38,11 +39,11 @@ pub(crate) async fn text_on(
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    repeat(async || once(database, statement, &|| Ok(parameters.to_vec())).await).await
+    repeat(async || once(database, statement, &|| Ok(parameters.into())).await).await
 }
 
 /// What goes with a statement, asked for once its connection is open, and again with every try.
-pub type Parameters<'p> = &'p dyn Fn() -> Result<Vec<Parameter>, Failure>;
+pub type Parameters<'p> = &'p dyn Fn() -> Result<Cow<'p, [Parameter]>, Failure>;
 
 /// How long a change waits for locks while the statements of other requests wait behind it, in milliseconds.
 /// Others hold them for the time of one statement, unless somebody works on the tables by hand.

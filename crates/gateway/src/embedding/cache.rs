@@ -38,11 +38,7 @@ pub(super) fn key(settings: &Embedding, text: &str) -> String {
     hash.update([0]);
     hash.update(text.as_bytes());
     let mut key = String::from("emb:");
-    for byte in hash.finalize() {
-        for digit in [byte >> 4, byte & 0x0f] {
-            key.extend(char::from_digit(u32::from(digit), 16));
-        }
-    }
+    audit::push_hexadecimal(&mut key, &hash.finalize().into());
     key
 }
 
