@@ -2,6 +2,8 @@
 //! ([`Server`]), the numbered migrations ([`migrate`]) and a fresh migrated database per
 //! test ([`TestDatabase`]).
 
+#[cfg(feature = "clap")]
+mod arguments;
 mod cluster;
 mod connection;
 mod home;
@@ -15,6 +17,8 @@ mod test_database;
 mod test_server;
 pub mod variables;
 
+#[cfg(feature = "clap")]
+pub use arguments::Databases;
 pub use connection::{ConnectError, connect};
 pub use leash::{IfAbandoned, Leashed};
 pub use migrate::{

@@ -3,8 +3,7 @@
 use anyhow::{Result, bail};
 use tokio_postgres::Client;
 
-use super::bar;
-use crate::progress::say;
+use crate::{bar, say};
 
 /// Records announced, and delivered, at a time.
 const STEP: i32 = 1000;

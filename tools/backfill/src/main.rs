@@ -1,29 +1,31 @@
 //! `cargo xtask backfill`: many records at once to where single requests would bring them one by one.
+//!
+//! A program of its own, because databases and providers elsewhere need TLS, which the other commands do without.
 
-mod mirror;
 mod provider;
+mod vector_db;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use audit::{Pending, Settled};
-use database::connect;
+use clap::Parser;
+use database::{Databases, connect};
 use futures::future::try_join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_postgres::Client;
 
 use self::provider::{Provider, Vectors};
-use crate::databases::Databases;
-use crate::progress::say;
-
 /// Texts of one question to the provider.
 const TOGETHER: usize = 64;
 /// Questions at once.
 const AT_ONCE: usize = 4;
 
-#[derive(clap::Args)]
-pub(crate) struct Backfill {
+/// Embed the records that have no vector of the model, and fill up a vector database
+#[derive(Parser)]
+#[command(name = "backfill")]
+struct Backfill {
     #[command(flatten)]
     databases: Databases,
     /// The embedding provider; without one nothing is embedded
@@ -53,8 +55,19 @@ pub(crate) struct Backfill {
     embedding_api_key: Option<String>,
 }
 
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Backfill::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 impl Backfill {
-    pub(crate) async fn run(self) -> Result<ExitCode> {
+    async fn run(self) -> Result<()> {
         let primary = connect(&self.databases.database_url).await?;
         match self.embedding_url.as_deref().filter(|url| !url.is_empty()) {
             Some(base) => self.embed(&primary, base).await?,
@@ -62,9 +75,9 @@ impl Backfill {
         }
         if let Some(url) = self.databases.vector_database_url() {
             let vector = connect(url).await?;
-            mirror::fill(&primary, &vector).await?;
+            vector_db::fill(&primary, &vector).await?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 
     async fn embed(&self, primary: &Client, base: &str) -> Result<()> {
@@ -172,6 +185,11 @@ async fn waiting(primary: &Client, model: &str) -> Result<u64> {
     Ok(u64::try_from(
         primary.query_one(sql, &[&model]).await?.get::<_, i64>(0),
     )?)
+}
+
+/// A line about what happens now.
+fn say(what: &str) {
+    eprintln!("==> {what}");
 }
 
 /// A progress bar: in place on a terminal, elsewhere nothing.

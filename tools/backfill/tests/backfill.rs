@@ -45,11 +45,11 @@ async fn write(client: &Client, records: i64) {
 /// Runs the command; the test's runtime serves the provider meanwhile.
 async fn backfill(arguments: Vec<String>) -> Output {
     let run = move || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backfill"));
         for name in ["DATABASE_URL", "VECTOR_DATABASE_URL"] {
             command.env_remove(name);
         }
-        command.arg("backfill").args(arguments).output().unwrap()
+        command.args(arguments).output().unwrap()
     };
     tokio::task::spawn_blocking(run).await.unwrap()
 }

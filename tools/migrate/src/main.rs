@@ -1,15 +1,17 @@
-//! `cargo xtask migrate`: any database to the latest schema.
+//! `cargo xtask migrate`: any database to the schema of this build.
+//!
+//! A program of its own, because databases elsewhere need TLS, which the other commands do without.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use database::{MigrateOptions, Outcome};
+use clap::Parser;
+use database::{Databases, MigrateOptions, Outcome};
 
-use crate::databases::Databases;
-use crate::progress::say;
-
-#[derive(clap::Args)]
-pub(crate) struct Migrate {
+/// Bring a database to the schema of this build
+#[derive(Parser)]
+#[command(name = "migrate")]
+struct Migrate {
     #[command(flatten)]
     databases: Databases,
     /// 384, 768 or 1536 [default: what the database has; 384 for a new one]
@@ -17,8 +19,19 @@ pub(crate) struct Migrate {
     embedding_dimensions: Option<u32>,
 }
 
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Migrate::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 impl Migrate {
-    pub(crate) async fn run(self) -> Result<ExitCode> {
+    async fn run(self) -> Result<()> {
         let options = MigrateOptions {
             embedding_dimensions: self.embedding_dimensions,
         };
@@ -31,8 +44,13 @@ impl Migrate {
             let outcome = database::migrate_vector_db(url, &options, say).await?;
             report("vector database ", &outcome);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
+}
+
+/// A line about what happens now.
+fn say(what: &str) {
+    eprintln!("==> {what}");
 }
 
 fn report(which: &str, outcome: &Outcome) {

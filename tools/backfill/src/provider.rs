@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::progress::say;
+use crate::say;
 
 /// How long one question may take: a large batch on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
