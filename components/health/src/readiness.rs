@@ -1,9 +1,7 @@
 //! Whether everything is there that the service needs.
 
-use gateway::database::{self, Failure};
-use gateway::{
-    Config, Configured, Misconfigured, Reply, Result, SCHEMA_VERSION, embedding, mirror, timestamp,
-};
+use gateway::database::{self, Failure, Parameter};
+use gateway::{Config, Configured, Misconfigured, Reply, Result, embedding, mirror, timestamp};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -146,17 +144,22 @@ fn version(text: &str) -> (u32, u32, u32) {
 /// What the migrations made.
 #[derive(Deserialize)]
 struct Schema {
-    version: Option<i32>,
+    /// The newest table migration.
+    tables: Option<i32>,
+    /// Whether the functions of this build were ever applied. Newer ones serve it as well (migrations/README.md).
+    functions: bool,
     dimensions: Option<String>,
 }
 
 async fn schema(config: &Config) -> String {
     let statement = "
         SELECT json_build_object(
-            'version', (SELECT max(version) FROM schema_migration),
+            'tables', (SELECT max(version) FROM schema_tables),
+            'functions', EXISTS (SELECT FROM schema_functions WHERE digest = $1),
             'dimensions', (SELECT value FROM audit_setting WHERE name = 'embedding_dimensions')
         )::text";
-    match database::text(config, statement, &[]).await {
+    let digest = Parameter::Str(migrations::FUNCTIONS_DIGEST.to_owned());
+    match database::text(config, statement, &[digest]).await {
         Ok(found) => serde_json::from_str(&found.unwrap_or_default()).map_or_else(
             |_| "unknown".into(),
             |schema: Schema| schema.verdict(config),
@@ -168,11 +171,14 @@ async fn schema(config: &Config) -> String {
 
 impl Schema {
     fn verdict(&self, config: &Config) -> String {
-        let version = self.version.unwrap_or_default();
-        if version < SCHEMA_VERSION {
+        let (tables, needed) = (self.tables.unwrap_or_default(), migrations::TABLES_VERSION);
+        if tables < needed {
             return format!(
-                "migration {version} is the newest one, {SCHEMA_VERSION} is needed; run the migrations"
+                "table migration {tables} is the newest one, {needed} is needed; run the migrations"
             );
+        }
+        if !self.functions {
+            return "the functions of this build were never applied; run the migrations".into();
         }
         let made_for = self.dimensions.as_deref().unwrap_or_default();
         match embedding::dimensions(config) {

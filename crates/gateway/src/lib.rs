@@ -47,8 +47,5 @@ pub use route::Route;
 pub use serve::{Component, Configured, HttpResponse, after_response, serve, serve_unconfigured};
 pub use upkeep::look_after;
 
-/// The newest migration that this build needs. Readiness compares it with the database's.
-pub const SCHEMA_VERSION: i32 = 8;
-
 /// What an endpoint returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

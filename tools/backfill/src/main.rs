@@ -160,7 +160,7 @@ async fn one_by_one(provider: &Provider, texts: &[&str]) -> Result<Vec<Option<au
 async fn store(primary: &Client, done: &[Settled<'_>]) -> Result<u64> {
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql =
-        "SELECT audit_embed($1::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_mirror))";
+        "SELECT audit_embed($1::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db))";
     let row = primary
         .query_one(sql, &[&serde_json::to_string(done)?])
         .await?;

@@ -10,7 +10,7 @@ const STEP: i32 = 1000;
 
 /// Tells the vector database about every record.
 pub(super) async fn fill(primary: &Client, vector: &Client) -> Result<()> {
-    let complete = "SELECT complete IS TRUE FROM audit_mirror";
+    let complete = "SELECT complete IS TRUE FROM audit_vector_db";
     if !primary.query_one(complete, &[]).await?.get::<_, bool>(0) {
         announce(primary).await?;
     }
@@ -26,13 +26,15 @@ pub(super) async fn fill(primary: &Client, vector: &Client) -> Result<()> {
 }
 
 async fn announce(primary: &Client) -> Result<()> {
-    primary.execute("SELECT audit_mirror_begin()", &[]).await?;
+    primary
+        .execute("SELECT audit_vector_db_begin()", &[])
+        .await?;
     let count = primary.query_one("SELECT count(*) FROM audit", &[]).await?;
     let bar = bar("announcing", u64::try_from(count.get::<_, i64>(0))?);
     for kind in ["remediation", "aianalysis", "workflow", "execution"] {
         let mut after = 0_i64;
         loop {
-            let sql = "SELECT audit_mirror_fill($1, $2, $3)";
+            let sql = "SELECT audit_vector_db_fill($1, $2, $3)";
             let row = primary.query_one(sql, &[&kind, &after, &STEP]).await?;
             let Some(last) = row.get(0) else {
                 break;
@@ -42,7 +44,7 @@ async fn announce(primary: &Client) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    primary.execute("SELECT audit_mirror_end()", &[]).await?;
+    primary.execute("SELECT audit_vector_db_end()", &[]).await?;
     Ok(())
 }
 

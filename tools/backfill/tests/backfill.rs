@@ -194,6 +194,6 @@ async fn a_vector_database_that_comes_late_gets_every_record() {
     assert_eq!(count(&vectors, embedded).await, RECORDS);
     let left = "SELECT count(*) FROM audit_outbox";
     assert_eq!(count(&client, left).await, 0);
-    let complete = "SELECT count(*) FROM audit_mirror WHERE complete";
+    let complete = "SELECT count(*) FROM audit_vector_db WHERE complete";
     assert_eq!(count(&client, complete).await, 1);
 }

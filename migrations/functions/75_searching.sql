@@ -6,32 +6,14 @@
 
 -- Whether HNSW scans go on after `hnsw.ef_search` candidates, as they do since pgvector 0.8. Asked of the
 -- library rather than of `pg_extension`, which may be behind it; the caller has loaded it.
-CREATE FUNCTION audit_scans_on() RETURNS boolean
+CREATE OR REPLACE FUNCTION audit_scans_on() RETURNS boolean
 LANGUAGE sql STABLE
 RETURN current_setting('hnsw.iterative_scan', true) IS NOT NULL;
-
--- The columns that a filter may compare, as it writes them.
-CREATE FUNCTION audit_filterable(a audit) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN jsonb_build_object(
-    'name', a.name,
-    'namespace', a.namespace,
-    'phase', a.phase,
-    'status', a.status,
-    'action_type', a.action_type,
-    'alert_name', a.alert_name,
-    'alert_fingerprint', a.alert_fingerprint,
-    'severity', a.severity,
-    'environment', a.environment,
-    'cluster_name', a.cluster_name,
-    'remediation_request_id', a.remediation_request_id,
-    'correlation_id', a.correlation_id
-);
 
 -- What `hnsw.ef_search` must be in each partition so that searching all of them finds what one graph
 -- searched with `ef` finds. Measured at 100 000 records, recall@10 of 0.99 takes 100 in one month and 30 in
 -- each of twelve: a near record that one graph hides is one of few in it, and they are smaller.
-CREATE FUNCTION audit_ef_search(ef integer, wanted integer, since bigint, until bigint) RETURNS integer
+CREATE OR REPLACE FUNCTION audit_ef_search(ef integer, wanted integer, since bigint, until bigint) RETURNS integer
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT least(1000, greatest(wanted, round(ef / sqrt(greatest(1, count(*))))))::integer
@@ -46,11 +28,8 @@ BEGIN ATOMIC
             OR right(c.relname, 8) <= to_char(audit_id_time(until) AT TIME ZONE 'UTC', '_YYYY_MM'));
 END;
 
--- A record that a search found.
-CREATE TYPE audit_hit AS (kind text, id bigint, distance double precision);
-
 -- The `wanted` records nearest to `probe` among those that match `filter`, by looking at every one of them.
-CREATE FUNCTION audit_nearest_exact(probe vector, probe_model text, filter jsonb, wanted integer)
+CREATE OR REPLACE FUNCTION audit_nearest_exact(probe vector, probe_model text, filter jsonb, wanted integer)
 RETURNS SETOF audit_hit
 LANGUAGE plpgsql STABLE
 AS $$
@@ -69,7 +48,7 @@ END
 $$;
 
 -- Those of `hits` whose record has the values of `equal`.
-CREATE FUNCTION audit_matching(hits audit_hit[], equal jsonb) RETURNS audit_hit[]
+CREATE OR REPLACE FUNCTION audit_matching(hits audit_hit[], equal jsonb) RETURNS audit_hit[]
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -83,16 +62,17 @@ END
 $$;
 
 -- The distance of the last of the `wanted` best; null if there are fewer.
-CREATE FUNCTION audit_farthest(hits audit_hit[], wanted integer) RETURNS double precision
+CREATE OR REPLACE FUNCTION audit_farthest(hits audit_hit[], wanted integer) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT distance FROM unnest(hits) ORDER BY distance OFFSET wanted - 1 LIMIT 1);
 
 -- What of the tail is no farther than `farthest`: the `wanted` nearest, or all if that is null. Exact: the
--- sketches say which vectors may be, and these are compared in full.
+-- quantised vectors say which vectors may be, and these are compared in full. The columns of the tail are named here
+-- by their place, so that the first one can be renamed while the function runs (migrations/README.md).
 --
 -- By itself, because the switches of `audit_nearest_indexed` would have it read through the primary key, which
 -- takes a third longer.
-CREATE FUNCTION audit_nearest_in_tail(
+CREATE OR REPLACE FUNCTION audit_nearest_in_tail(
     probe vector,
     probe_model text,
     kinds text[],
@@ -105,17 +85,17 @@ LANGUAGE plpgsql STABLE
 SET enable_seqscan = on SET enable_sort = on SET enable_indexscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
-    -- How far the distance of two sketches may be from that of the vectors. Half precision rounds to 11 bits, so
-    -- a sketch is off by at most 2^-11 of its length, 1, and the inner product of two by 2 * 2^-11 = 0.00098;
+    -- How far the distance of two quantised vectors may be from that of the vectors. Half precision rounds to 11
+    -- bits, so a vector of length 1 is off by at most 2^-11, and the inner product of two by 2 * 2^-11 = 0.00098;
     -- adding up 1536 products in single precision, by 1536 * 2^-24 = 0.0001.
     margin CONSTANT double precision := 0.002;
-    probe_sketch CONSTANT {{sketch_type}} := audit_sketch(probe);
+    probe_quantised CONSTANT audit_vector_tail.sketch%TYPE := audit_quantise(probe);
 BEGIN
     IF farthest IS NULL THEN
         -- Null again if there are fewer than `wanted`.
         farthest := margin + (
-            SELECT t.sketch <=> probe_sketch AS distance
-            FROM audit_vector_tail AS t
+            SELECT t.quantised <=> probe_quantised AS distance
+            FROM audit_vector_tail AS t (quantised, kind, id, model, embedding)
             WHERE t.model = probe_model
                 AND (kinds IS NULL OR t.kind = ANY (kinds)) AND t.id >= since AND t.id < until
             ORDER BY distance
@@ -130,8 +110,8 @@ BEGIN
         SELECT (t.kind, t.id, t.embedding <=> probe)::audit_hit
         FROM (
             SELECT *
-            FROM audit_vector_tail AS near
-            WHERE near.sketch <=> probe_sketch <= farthest + margin
+            FROM audit_vector_tail AS near (quantised, kind, id, model, embedding)
+            WHERE near.quantised <=> probe_quantised <= farthest + margin
             OFFSET 0
         ) AS t
         WHERE t.model = probe_model
@@ -149,7 +129,7 @@ $$;
 --
 -- Plans are generic, because planning takes longer than searching. Without the other two switches the
 -- planner would scan and sort while tables are small, and keep that plan when they are not.
-CREATE FUNCTION audit_nearest_indexed(
+CREATE OR REPLACE FUNCTION audit_nearest_indexed(
     probe vector,
     probe_model text,
     filter jsonb,
@@ -207,7 +187,7 @@ END
 $$;
 
 -- The `wanted` nearest records, by whichever way is quicker.
-CREATE FUNCTION audit_nearest(probe vector, probe_model text, filter jsonb, wanted integer, ef integer)
+CREATE OR REPLACE FUNCTION audit_nearest(probe vector, probe_model text, filter jsonb, wanted integer, ef integer)
 RETURNS audit_hit[]
 LANGUAGE plpgsql STABLE
 AS $$
@@ -253,7 +233,7 @@ $$;
 
 -- Records and how similar they are, as JSON, best first. It ends early where the page would become too
 -- large.
-CREATE FUNCTION audit_results(hits audit_hit[], min_similarity double precision) RETURNS text
+CREATE OR REPLACE FUNCTION audit_results(hits audit_hit[], min_similarity double precision) RETURNS text
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -280,7 +260,7 @@ $$;
 -- The records most like `probe`, as the answer's body: at most `wanted`, of those that match `filter` (see
 -- `audit_conditions`) and were embedded with `probe_model`. `ef` is how many candidates an HNSW index is
 -- searched for.
-CREATE FUNCTION audit_search(
+CREATE OR REPLACE FUNCTION audit_search(
     probe text,
     probe_model text,
     filter jsonb,
@@ -299,7 +279,7 @@ $$;
 
 -- The records most like one of them, as the answer's body; null if there is no such record. One
 -- without a vector is like no other.
-CREATE FUNCTION audit_similar(
+CREATE OR REPLACE FUNCTION audit_similar(
     record_kind text,
     record_id bigint,
     filter jsonb,
@@ -334,70 +314,5 @@ BEGIN
     END IF;
     RETURN '{"embedding_model":' || coalesce(to_json(own.model)::text, 'null')
         || ',"results":' || audit_results(hits, min_similarity) || '}';
-END
-$$;
-
--- Scanned, so it must not be stored apart from its row; nor the name of the model because the row is long.
-ALTER TABLE audit_vector_tail ALTER COLUMN sketch SET STORAGE PLAIN, ALTER COLUMN model SET STORAGE PLAIN;
--- Rows leave as fast as they come, so vacuum must not wait for a fifth of the table.
-ALTER TABLE audit_vector_tail SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-
--- When the tail is next to be looked at by `audit_move_tail`.
-CREATE TABLE audit_tail_move (
-    rest_until timestamptz NOT NULL
-);
-INSERT INTO audit_tail_move VALUES ('-infinity');
-
--- Moves the oldest vectors, at most `step`, from the tail into the indexed part, and returns how many it
--- moved. Called behind every request, so most calls must cost nothing, and moving must leave the
--- machine to the writers: a step is followed by a rest, the longer the shorter the tail.
---
--- A search sees a vector in one of the two, because a step is one statement. One step at a time; a vector
--- that is just being replaced or removed is left for the next.
-CREATE FUNCTION audit_move_tail(step integer) RETURNS integer
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    few   CONSTANT bigint := 500;   -- not worth a step unless they are old
-    many  CONSTANT bigint := 5000;  -- searched as long as an index of 100 000: from here on no rest
-    old   CONSTANT interval := '10 seconds';
-    began timestamptz := clock_timestamp();
-    tail  record;
-    moved bigint := 0;
-    rest  interval := '1 second';
-BEGIN
-    IF (SELECT rest_until FROM audit_tail_move) > began
-        OR NOT pg_try_advisory_xact_lock(hashtext('audit_move_tail'))
-        -- Another step may have ended in between.
-        OR (SELECT rest_until FROM audit_tail_move) > began
-    THEN
-        RETURN 0;
-    END IF;
-
-    SELECT count(*) AS length, audit_id_time(min(id)) AS since INTO tail FROM audit_vector_tail;
-    IF tail.length >= few OR tail.since < began - old THEN
-        WITH leaving AS (
-            SELECT kind, id FROM audit_vector_tail ORDER BY id LIMIT step FOR UPDATE SKIP LOCKED
-        ), gone AS (
-            DELETE FROM audit_vector_tail AS t
-            USING leaving AS l
-            WHERE t.kind = l.kind AND t.id = l.id
-            RETURNING t.kind, t.id, t.model, t.embedding
-        )
-        INSERT INTO audit_vector (kind, id, model, embedding)
-        SELECT kind, id, model, embedding FROM gone
-        ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, embedding = excluded.embedding;
-        GET DIAGNOSTICS moved = ROW_COUNT;
-    END IF;
-    IF moved > 0 THEN
-        rest := least(
-            rest,
-            (clock_timestamp() - began) * greatest(0, (many - tail.length)::double precision / tail.length)
-        );
-    END IF;
-    UPDATE audit_tail_move SET rest_until = clock_timestamp() + rest;
-    -- A step that a crash undoes is taken again.
-    PERFORM set_config('synchronous_commit', 'off', true);
-    RETURN moved;
 END
 $$;

@@ -1,3 +1,23 @@
+-- The vector database as the migrations of commit 3757e32 left it, in one file: their texts, in order, and what the runner of
+-- that commit recorded. The test fills in the placeholders as that runner did.
+
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS vector;
+
+CREATE TABLE schema_migration (
+    version    int PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE audit_setting (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+);
+INSERT INTO audit_setting VALUES ('embedding_dimensions', '{{embedding_dimensions}}');
+
+-- migrations/vector_db/0001_embeddings.sql
+BEGIN;
 -- The vector database: the vectors of all records a second time, in a PostgreSQL of its own.
 
 CREATE TABLE audit_embeddings (
@@ -98,3 +118,7 @@ BEGIN
     );
 END
 $$;
+
+INSERT INTO schema_migration (version, name, sha256) VALUES
+    (1, '0001_embeddings', '7a28b1ccf2384bd2cf7e594eb29da7c7a9478de757d94c53066b1b475ded4564');
+COMMIT;

@@ -1,31 +1,12 @@
--- Records whose vector is missing, or was made by another model, get theirs behind later requests, or all
+-- Records whose vector is missing, or was made by another model, get theirs later, or all
 -- at once by `cargo xtask backfill`. `embedding_model` says which they are, so nothing is ever forgotten
 -- and an interrupted run goes on where it was.
-
--- Until when somebody is embedding on behalf of all instances. One at a time is enough, and keeps a
--- provider that has just come back from being overrun.
-CREATE TABLE audit_embedding_lease (
-    busy_until timestamptz NOT NULL,
-    -- Records at a time. It grows with each answer and shrinks with each failure: a provider too slow for
-    -- many in its time would never answer.
-    batch      integer     NOT NULL
-);
-INSERT INTO audit_embedding_lease VALUES ('-infinity', 1);
-
--- Records whose text the provider refused, so that they do not hold up the others.
-CREATE TABLE audit_embedding_refusal (
-    kind     text        NOT NULL,
-    id       bigint      NOT NULL,
-    attempts integer     NOT NULL,
-    retry_at timestamptz NOT NULL,
-    PRIMARY KEY (kind, id)
-);
 
 -- At most `wanted` records that `model` is to embed, as an array of {kind, id, version, parts}, those
 -- without any vector first, the newest of them first. Not those that were refused just now.
 --
 -- Generic plans without bitmaps and sorts walk the indexes for what is to be embedded, and end with what is wanted.
-CREATE FUNCTION audit_embedding_pending(model text, wanted integer) RETURNS jsonb
+CREATE OR REPLACE FUNCTION audit_embedding_pending(model text, wanted integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan SET enable_bitmapscan = off SET enable_seqscan = off SET enable_sort = off
 AS $$
@@ -80,7 +61,7 @@ $$;
 
 -- As `audit_embedding_pending`, for one caller at a time: null if there is nothing to do or somebody else
 -- does it. The caller has `lease` to bring the vectors.
-CREATE FUNCTION audit_embedding_claim(model text, lease interval) RETURNS jsonb
+CREATE OR REPLACE FUNCTION audit_embedding_claim(model text, lease interval) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -101,7 +82,7 @@ END
 $$;
 
 -- Lets the next caller claim after `pause`.
-CREATE FUNCTION audit_embedding_release(pause interval) RETURNS void
+CREATE OR REPLACE FUNCTION audit_embedding_release(pause interval) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     UPDATE audit_embedding_lease SET busy_until = clock_timestamp() + pause;
@@ -109,7 +90,7 @@ END;
 
 -- The same, where the number of records is up to the provider: the next caller gets more of them, at most
 -- `largest`, if it answered for all of these, and fewer, after `pause`, if it did not.
-CREATE FUNCTION audit_embedding_conclude(complete boolean, pause interval, largest integer) RETURNS void
+CREATE OR REPLACE FUNCTION audit_embedding_conclude(complete boolean, pause interval, largest integer) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
     UPDATE audit_embedding_lease
@@ -120,7 +101,7 @@ END;
 -- Stores vectors of pending records: an array of {kind, id, version, model, vector}, without `vector` where
 -- there is nothing to embed, and without `model` where the provider refused. A record that has changed
 -- since is left for the next time. Returns how many records are done.
-CREATE FUNCTION audit_embed(vectors jsonb, mirror boolean) RETURNS integer
+CREATE OR REPLACE FUNCTION audit_embed(vectors jsonb, vector_db boolean) RETURNS integer
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -151,29 +132,10 @@ BEGIN
         ELSE
             PERFORM audit_place_vector(entry.kind, entry.id, entry.model, entry.vector::vector);
         END IF;
-        PERFORM audit_announce(entry.kind, entry.id, mirror);
+        PERFORM audit_announce(entry.kind, entry.id, vector_db);
         DELETE FROM audit_embedding_refusal AS r WHERE r.kind = entry.kind AND r.id = entry.id;
         done := done + 1;
     END LOOP;
     RETURN done;
-END
-$$;
-
--- What instances may do behind their requests: `embed`, `move` (vectors out of the tail) and `deliver`
--- (to the vector database), joined by spaces. Cheap, because everybody asks often.
-CREATE FUNCTION audit_chores(model text) RETURNS text
-LANGUAGE plpgsql STABLE
-AS $$
-BEGIN
-    RETURN concat_ws(' ',
-        CASE
-            WHEN model IS NOT NULL
-                AND NOT EXISTS (SELECT FROM audit_embedding_lease WHERE busy_until > clock_timestamp())
-                AND audit_embedding_pending(model, 1) <> '[]'
-            THEN 'embed'
-        END,
-        CASE WHEN EXISTS (SELECT FROM audit_vector_tail) THEN 'move' END,
-        CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE claimed_until < clock_timestamp()) THEN 'deliver' END
-    );
 END
 $$;

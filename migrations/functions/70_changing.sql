@@ -1,7 +1,7 @@
 -- PATCH, DELETE and the states a record went through.
 
 -- JSON merge patch, RFC 7396 section 2.
-CREATE FUNCTION audit_merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION audit_merge_patch(target jsonb, patch jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -28,8 +28,8 @@ $$;
 -- Applies a merge patch {hash, rank, columns, document} to a record. Returns {outcome, record},
 -- where `outcome` is `updated`, `unchanged`, `not_found`, `conflict` (a finished record never
 -- becomes unfinished), `end_before_start`, `steps_exceed_total` or `too_large`.
-CREATE FUNCTION audit_patch(
-    record_kind text, record_id bigint, patch jsonb, caller text, mirror boolean
+CREATE OR REPLACE FUNCTION audit_patch(
+    record_kind text, record_id bigint, patch jsonb, caller text, vector_db boolean
 ) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -70,7 +70,7 @@ BEGIN
     ELSE
         new.content_hash := (patch ->> 'hash')::bytea;
         new.changed_by := caller;
-        PERFORM audit_replace(old, new, mirror);
+        PERFORM audit_replace(old, new, vector_db);
     END IF;
 
     RETURN (
@@ -83,8 +83,8 @@ $$;
 
 -- Hides a record. It stays in its table, and its versions show who hid it and when. False where
 -- there is none to hide.
-CREATE FUNCTION audit_delete(
-    record_kind text, record_id bigint, caller text, mirror boolean
+CREATE OR REPLACE FUNCTION audit_delete(
+    record_kind text, record_id bigint, caller text, vector_db boolean
 ) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
@@ -102,13 +102,13 @@ BEGIN
     new := old;
     new.deleted_at := clock_timestamp();
     new.changed_by := caller;
-    PERFORM audit_replace(old, new, mirror);
+    PERFORM audit_replace(old, new, vector_db);
     RETURN true;
 END
 $$;
 
 -- The states of a record, oldest first, as the answer's body; null where there is no such record.
-CREATE FUNCTION audit_versions(record_kind text, record_id bigint) RETURNS text
+CREATE OR REPLACE FUNCTION audit_versions(record_kind text, record_id bigint) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT '{"kind":' || to_json(record_kind) || ',"id":' || record_id

@@ -1,4 +1,5 @@
--- The tables of the audit store.
+-- The tables of the audit store as of commit 3757e32, and the types and the function that they and the functions are
+-- made of. A database of that commit has all this already and is taken for one to which this file was applied.
 --
 -- A record belongs to a kind and carries its time in its id:
 --   id = milliseconds since 2024-01-01 UTC << 12 | a sequence of 12 bits
@@ -6,22 +7,6 @@
 -- partition. Ids stay below 2^53 until 2093, so JavaScript reads them exactly.
 
 CREATE SEQUENCE audit_id_sequence MINVALUE 0 MAXVALUE 4095 CYCLE;
-
--- The lowest id of the millisecond that `at` falls into.
-CREATE FUNCTION audit_id_at(at timestamptz) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (floor(extract(epoch FROM at) * 1000)::bigint - 1704067200000) << 12;
-
--- The time that an id carries, to the millisecond.
-CREATE FUNCTION audit_id_time(id bigint) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000::double precision);
-
--- A new id. Two calls in one millisecond differ in the sequence's bits.
-CREATE FUNCTION audit_next_id() RETURNS bigint
-LANGUAGE sql VOLATILE
-RETURN (floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 1704067200000) << 12
-    | nextval('audit_id_sequence');
 
 CREATE TABLE audit (
     kind                   text        NOT NULL,
@@ -113,27 +98,21 @@ CREATE INDEX audit_vector_model ON audit_vector (model);
 
 -- A vector as searches scan it: of length 1, in half precision if pgvector has that (since 0.7), which is half
 -- the memory to read. Null if it has no direction.
-CREATE FUNCTION audit_sketch(embedding vector) RETURNS {{sketch_type}}
+CREATE FUNCTION audit_sketch(embedding vector) RETURNS {{quantised_type}}
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN vector_norm(embedding) > 0 THEN {{sketch_of_embedding}} END;
+RETURN CASE WHEN vector_norm(embedding) > 0 THEN {{quantised_embedding}} END;
 
 -- Where new vectors land. Searches scan it, so it has no HNSW index, and writes do not wait for one. The
 -- sketch comes first and stays in its row. The vector itself is too long for that: it is stored apart and
 -- read only for what the sketch says is near.
 CREATE TABLE audit_vector_tail (
-    sketch    {{sketch_type}}({{embedding_dimensions}}) GENERATED ALWAYS AS (audit_sketch(embedding)) STORED,
+    sketch    {{quantised_type}}({{embedding_dimensions}}) GENERATED ALWAYS AS (audit_sketch(embedding)) STORED,
     kind      text   NOT NULL,
     id        bigint NOT NULL,
     model     text   NOT NULL,
     embedding vector({{embedding_dimensions}}) NOT NULL,
     PRIMARY KEY (kind, id)
 );
-
--- Every vector that searches look at, wherever it is.
-CREATE VIEW audit_searchable AS
-SELECT kind, id, model, embedding FROM audit_vector
-UNION ALL
-SELECT kind, id, model, embedding FROM audit_vector_tail;
 
 -- The records whose state the vector database has yet to be told. It is read when it is delivered, so
 -- a record is here once however often it changes; `revision` tells an earlier state from a later one.
@@ -180,3 +159,115 @@ CREATE TABLE audit_version (
     state        jsonb       NOT NULL, -- as the API showed it
     PRIMARY KEY (kind, id, version)
 ) PARTITION BY RANGE (id);
+
+-- A record in the API.
+CREATE TYPE audit_shown AS (
+    kind                   text,
+    id                     bigint,
+    name                   text,
+    namespace              text,
+    phase                  text,
+    status                 text,
+    action_type            text,
+    alert_name             text,
+    alert_fingerprint      text,
+    severity               text,
+    environment            text,
+    cluster_name           text,
+    target_resource        text,
+    remediation_request_id text,
+    correlation_id         text,
+    start_time             text,
+    end_time               text,
+    duration               bigint,
+    error_message          text,
+    analysis_type          text,
+    confidence_score       double precision,
+    findings               jsonb,
+    workflow_type          text,
+    steps_completed        bigint,
+    steps_total            bigint,
+    action                 text,
+    resource               text,
+    metadata               jsonb,
+    document               jsonb,
+    embedding_model        text,
+    version                integer,
+    created_at             text,
+    updated_at             text
+);
+
+-- A post, as the JSON of one has it: the columns of a record, where `id` is there if one was reserved and
+-- `embedding_model` is empty if there is nothing to embed; and SHA-256 of the natural key.
+CREATE TYPE audit_post AS (
+    key                    bytea,
+    kind                   text,
+    id                     bigint,
+    name                   text,
+    namespace              text,
+    phase                  text,
+    status                 text,
+    action_type            text,
+    alert_name             text,
+    alert_fingerprint      text,
+    severity               text,
+    environment            text,
+    cluster_name           text,
+    target_resource        text,
+    remediation_request_id text,
+    correlation_id         text,
+    start_time             timestamptz,
+    end_time               timestamptz,
+    duration               bigint,
+    error_message          text,
+    analysis_type          text,
+    confidence_score       double precision,
+    findings               jsonb,
+    workflow_type          text,
+    steps_completed        bigint,
+    steps_total            bigint,
+    action                 text,
+    resource               text,
+    metadata               jsonb,
+    document               jsonb,
+    embedding              vector,
+    embedding_model        text,
+    state_rank             smallint,
+    name_is_stand_in       boolean,
+    content_hash           bytea,
+    changed_by             text
+);
+
+-- A record that a search found.
+CREATE TYPE audit_hit AS (kind text, id bigint, distance double precision);
+
+-- Scanned, so it must not be stored apart from its row; nor the name of the model because the row is long.
+ALTER TABLE audit_vector_tail ALTER COLUMN sketch SET STORAGE PLAIN, ALTER COLUMN model SET STORAGE PLAIN;
+
+-- Rows leave as fast as they come, so vacuum must not wait for a fifth of the table.
+ALTER TABLE audit_vector_tail SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- When the tail is next to be looked at by `audit_move_tail`.
+CREATE TABLE audit_tail_move (
+    rest_until timestamptz NOT NULL
+);
+INSERT INTO audit_tail_move VALUES ('-infinity');
+
+-- Until when somebody is embedding on behalf of all instances. One at a time is enough, and keeps a
+-- provider that has just come back from being overrun.
+CREATE TABLE audit_embedding_lease (
+    busy_until timestamptz NOT NULL,
+    -- Records at a time. It grows with each answer and shrinks with each failure: a provider too slow for
+    -- many in its time would never answer.
+    batch      integer     NOT NULL
+);
+INSERT INTO audit_embedding_lease VALUES ('-infinity', 1);
+
+-- Records whose text the provider refused, so that they do not hold up the others.
+CREATE TABLE audit_embedding_refusal (
+    kind     text        NOT NULL,
+    id       bigint      NOT NULL,
+    attempts integer     NOT NULL,
+    retry_at timestamptz NOT NULL,
+    PRIMARY KEY (kind, id)
+);
