@@ -29,12 +29,14 @@ WHERE relnamespace = current_schema()::regnamespace
     AND (SELECT max(applied_at) FROM schema_functions) < now() - interval '1 hour'
 HAVING count(*) > 0";
 
-/// Sets aside the functions and views of these names. The number makes the new name unique.
-const SET_ASIDE_NOW: &str = "
+/// Sets aside the functions of these names. The number makes the new name unique.
+const SET_FUNCTIONS_ASIDE: &str = "
 SELECT format('ALTER ROUTINE %s RENAME TO %I', oid::regprocedure, 'replaced_' || oid || '_' || proname)
 FROM pg_proc
-WHERE pronamespace = current_schema()::regnamespace AND proname = ANY ($1)
-UNION ALL
+WHERE pronamespace = current_schema()::regnamespace AND proname = ANY ($1)";
+
+/// The same with views.
+const SET_VIEWS_ASIDE: &str = "
 SELECT format('ALTER VIEW %s RENAME TO %I', oid::regclass, 'replaced_' || oid || '_' || relname)
 FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v' AND relname = ANY ($1)";
@@ -47,49 +49,40 @@ pub(super) async fn apply(
 ) -> Result<(), MigrateError> {
     drop_set_aside(transaction, progress).await?;
     for file in files {
-        if !replaced_in_place(transaction, file, values).await? {
-            set_aside(transaction, file).await?;
-            apply_file(transaction, file, values).await?;
+        // Functions and views may both be in the way.
+        let mut attempts = 0..2;
+        while let Some(set_aside) = replace(transaction, file, values).await? {
+            if attempts.next().is_none() {
+                return apply_file(transaction, file, values).await;
+            }
+            for row in transaction.query(set_aside, &[&names(file)]).await? {
+                transaction.batch_execute(row.get(0)).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// False if PostgreSQL does not replace something of the file; then nothing of it was.
-async fn replaced_in_place(
+/// Replaces what a file defines. Where PostgreSQL does not, nothing is replaced, and the query is returned whose
+/// answers set aside what is in the way.
+async fn replace(
     transaction: &mut Transaction<'_>,
     file: &Migration,
     values: &Values,
-) -> Result<bool, MigrateError> {
+) -> Result<Option<&'static str>, MigrateError> {
     let sql = filled(file, values);
     let savepoint = transaction.savepoint("file").await?;
-    match savepoint.batch_execute(&sql).await {
-        Ok(()) => {
-            savepoint.commit().await?;
-            Ok(true)
-        }
-        Err(error) if is_irreplaceable(&error) => {
-            savepoint.rollback().await?;
-            Ok(false)
-        }
-        Err(error) => Err(MigrateError::failed(file, &sql, &error)),
-    }
-}
-
-fn is_irreplaceable(error: &tokio_postgres::Error) -> bool {
-    // 42P13, 42P16
-    let codes = [
-        &SqlState::INVALID_FUNCTION_DEFINITION,
-        &SqlState::INVALID_TABLE_DEFINITION,
-    ];
-    error.code().is_some_and(|code| codes.contains(&code))
-}
-
-async fn set_aside(transaction: &Transaction<'_>, file: &Migration) -> Result<(), MigrateError> {
-    for row in transaction.query(SET_ASIDE_NOW, &[&names(file)]).await? {
-        transaction.batch_execute(row.get(0)).await?;
-    }
-    Ok(())
+    let Err(error) = savepoint.batch_execute(&sql).await else {
+        savepoint.commit().await?;
+        return Ok(None);
+    };
+    let set_aside = match error.code() {
+        Some(&SqlState::INVALID_FUNCTION_DEFINITION) => SET_FUNCTIONS_ASIDE,
+        Some(&SqlState::INVALID_TABLE_DEFINITION) => SET_VIEWS_ASIDE,
+        _ => return Err(MigrateError::failed(file, &sql, &error)),
+    };
+    savepoint.rollback().await?;
+    Ok(Some(set_aside))
 }
 
 /// What a file defines. Statements begin at the start of a line.
