@@ -45,6 +45,16 @@ impl<'a> Schema<'a> {
         }
     }
 
+    /// The same database with other files.
+    pub fn with<'b>(&self, tables: &'b [Migration], functions: &'b [Migration]) -> Schema<'b> {
+        Schema {
+            tables,
+            functions,
+            privileges_of: self.privileges_of,
+            adopts: self.adopts,
+        }
+    }
+
     /// The version of the newest table migration; 0 if there is none.
     pub fn version(&self) -> i32 {
         self.tables.last().map_or(0, |last| last.version)

@@ -1,5 +1,7 @@
 //! Functions and views are replaced whenever their files differ from what the database has.
 
+use std::time::Duration;
+
 use database::{
     MigrateError, MigrateOptions, Migration, Outcome, PRIMARY, Schema, TestDatabase, VECTOR_DB,
     migrate_to,
@@ -181,4 +183,39 @@ fn the_digest_is_of_names_order_and_texts() {
     for (at, one) in all.iter().enumerate() {
         assert!(!all[..at].contains(one), "{all:?}");
     }
+}
+
+/// A statement looks a function up when it is planned and its text when it is called.
+#[tokio::test]
+async fn a_statement_in_flight_still_finds_what_it_looked_up() {
+    let database = TestDatabase::create_empty().await;
+    applied(&database, &[NOTES, SUM]).await;
+    let client = database.client().await;
+    // Whoever takes a lock, as for a table, hears of what changed meanwhile.
+    let wait = "CREATE FUNCTION wait() RETURNS int LANGUAGE plpgsql AS $$
+                BEGIN PERFORM pg_sleep(2); PERFORM count(*) FROM note; RETURN 2; END $$";
+    client.batch_execute(wait).await.expect("a function");
+    let slow = "note_sum(n) FROM (SELECT wait() AS n OFFSET 0) AS later";
+    let renamed = file(
+        SUM.name,
+        "CREATE OR REPLACE FUNCTION note_sum(times int) RETURNS bigint LANGUAGE sql
+         BEGIN ATOMIC SELECT sum(n) * times * 100 FROM notes; END;",
+    );
+    let replace = async {
+        let running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+        let other = database.client().await;
+        while other
+            .query_one(running, &[])
+            .await
+            .expect("a count")
+            .get::<_, i64>(0)
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        applied(&database, &[NOTES, renamed]).await
+    };
+    let (found, _) = tokio::join!(value(&client, slow), replace);
+    assert_eq!(found, 14);
+    assert_eq!(value(&client, "note_sum(2)").await, 1400);
 }

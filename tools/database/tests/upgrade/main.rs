@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use database::{
-    MigrateError, MigrateOptions, PRIMARY, Refusal, TestDatabase, migrate, migrate_vector_db,
+    MigrateError, MigrateOptions, Migration, PRIMARY, Refusal, TestDatabase, migrate, migrate_to,
+    migrate_vector_db,
 };
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -159,6 +160,67 @@ async fn nothing_fails_and_nothing_is_lost_while_the_service_goes_on() {
     let fresh = TestDatabase::create().await;
     let fresh = catalog::catalog(&fresh.client().await).await;
     catalog::assert_equal(&catalog::catalog(&owner).await, &fresh);
+}
+
+/// The rule of migrations/README.md, with a column.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_is_added_while_the_service_goes_on() {
+    let database = TestDatabase::create().await;
+    let owner = database.client().await;
+    let url = previous::service_role(&owner, database.url()).await;
+    fill(&owner, 40).await;
+    let load = Load::start(&url, 4).await;
+    load.goes_on(200).await;
+
+    let mut tables = PRIMARY.tables.to_vec();
+    tables.push(Migration {
+        version: PRIMARY.version() + 1,
+        name: "tables/0000_zone",
+        sql: "ALTER TABLE audit ADD COLUMN zone text;
+              ALTER TYPE audit_post ADD ATTRIBUTE zone text;
+              ALTER TYPE audit_shown ADD ATTRIBUTE zone text;",
+    });
+    let mut functions = PRIMARY.functions.to_vec();
+    let named = [
+        (
+            "a.updated_at)\n)::audit_shown",
+            "a.updated_at), a.zone\n)::audit_shown",
+        ),
+        (
+            "content_hash, changed_by\n",
+            "content_hash, changed_by, zone\n",
+        ),
+        (
+            "p.content_hash, p.changed_by\n",
+            "p.content_hash, p.changed_by, p.zone\n",
+        ),
+        (
+            "changed_by = new.changed_by\n",
+            "changed_by = new.changed_by, zone = new.zone\n",
+        ),
+    ];
+    for file in &mut functions {
+        for (before, after) in named {
+            file.sql = file.sql.replace(before, after).leak();
+        }
+    }
+    let schema = PRIMARY.with(&tables, &functions);
+    migrate_to(database.url(), &schema, &MigrateOptions::default(), |_| {})
+        .await
+        .expect("a column more");
+    load.goes_on(200).await;
+    load.stop().await;
+
+    let sql = "SELECT audit_write($1::text::jsonb, true, true)";
+    for phase in 0..2 {
+        let mut next = post("\\xee", 70_000_000, phase);
+        next["zone"] = json!(["a", "b"][phase]);
+        let body = json!([next]).to_string();
+        owner.query_one(sql, &[&body]).await.expect("written");
+    }
+    let shown = "SELECT audit_get(kind, id)::json ->> 'zone' FROM audit WHERE zone = 'b'";
+    let row = owner.query_one(shown, &[]).await.expect("the record");
+    assert_eq!(row.get::<_, &str>(0), "b");
 }
 
 #[tokio::test(flavor = "multi_thread")]
