@@ -1,0 +1,5 @@
+//! Does nothing: cargo takes build dependencies into account only where there is a build script.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+}
