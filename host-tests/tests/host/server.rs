@@ -5,22 +5,25 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use host::{Captured, GuestOutput, Options, ReuseLimits, Running, Span};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::task::block_in_place;
 
 /// No start takes this long, not even one that compiles the probe on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// What a server has printed reaches this process within this time.
 const PIPE: Duration = Duration::from_millis(100);
+/// How long a process has to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A server that runs an application.
 pub(crate) enum Server {
@@ -79,8 +82,50 @@ impl Server {
     }
 }
 
+/// The program in `SPIN`, which must be a Spin that runs components of WASI p3.
 fn spin() -> Option<OsString> {
-    env::var_os("SPIN").filter(|program| !program.is_empty())
+    static CHECKED: OnceLock<Option<OsString>> = OnceLock::new();
+    let checked = CHECKED.get_or_init(|| {
+        let program = env::var_os("SPIN").filter(|program| !program.is_empty())?;
+        let version = Command::new(&program).arg("--version").output();
+        let version = version.unwrap_or_else(|error| panic!("SPIN={}: {error}", program.display()));
+        let version = String::from_utf8_lossy(&version.stdout).into_owned();
+        assert!(
+            is_recent(&version),
+            "SPIN={} is {version:?}: the tests need Spin 4.1 or newer",
+            program.display()
+        );
+        Some(program)
+    });
+    checked.clone()
+}
+
+/// Whether this is what `spin --version` prints since 4.1: `spin 4.1.0 (revision date)`.
+fn is_recent(version: &str) -> bool {
+    let number = version.strip_prefix("spin ").unwrap_or_default();
+    let mut parts = number.split('.').map_while(|part| part.parse::<u32>().ok());
+    matches!((parts.next(), parts.next()), (Some(major), Some(minor)) if (major, minor) >= (4, 1))
+}
+
+#[test]
+fn a_spin_that_is_too_old_is_told_from_one_that_is_not() {
+    for version in [
+        "spin 4.1.0-pre0 (94a8fc8 2026-08-21)",
+        "spin 4.10.2",
+        "spin 5.0.0",
+    ] {
+        assert!(is_recent(version), "{version}");
+    }
+    for version in [
+        "",
+        "spin",
+        "spin 3.6.3 (abc)",
+        "spin 4.0.2",
+        "4.1.0",
+        "other 4.1.0",
+    ] {
+        assert!(!is_recent(version), "{version}");
+    }
 }
 
 /// A server in a process of its own, which is ended with this value.
@@ -102,6 +147,7 @@ impl Process {
             .args(subcommand)
             .args(arguments(options))
             .envs(environment.iter().map(|(name, value)| (name, value)))
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -154,13 +200,18 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Asks it to end: Spin ends the process that it started itself then, which it could not if it
-    /// were killed.
+    /// Asks the process and what it started itself to end, and ends them if they do not: a guest that
+    /// never pauses keeps a server from it.
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended already.
-            _ = kill_process(pid, Signal::TERM);
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let signal = |signal| group.map(|group| kill_process_group(group, signal));
+        // Those that have ended already cannot be asked.
+        _ = signal(Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
         }
+        _ = signal(Signal::KILL);
         _ = self.child.wait();
     }
 }
