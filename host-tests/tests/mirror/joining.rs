@@ -23,9 +23,10 @@ async fn records_written_without_it_are_found_on_the_primary() {
 
     // Once all are announced, they are delivered, and it is asked.
     let primary = connect(&pair.primary_url).await.unwrap();
-    let announce = "SELECT audit_mirror_begin(); SELECT audit_mirror_fill('remediation', 0, 1000)";
+    let announce =
+        "SELECT audit_vector_db_begin(); SELECT audit_vector_db_fill('remediation', 0, 1000)";
     primary.batch_execute(announce).await.unwrap();
-    let ended = primary.query_one("SELECT audit_mirror_end()", &[]).await;
+    let ended = primary.query_one("SELECT audit_vector_db_end()", &[]).await;
     assert!(ended.unwrap().get::<_, bool>(0));
     pair.assert_equal().await;
     assert_eq!(pair.ask("disk full", 10).await.len(), 10);
@@ -33,6 +34,6 @@ async fn records_written_without_it_are_found_on_the_primary() {
     // One that is written without it again makes it incomplete again.
     pair.change("vector_db_enabled", "false").await;
     pair.client.create(PATH, &incident("DiskFull")).await;
-    let complete = "SELECT count(*) FROM audit_mirror WHERE complete";
+    let complete = "SELECT count(*) FROM audit_vector_db WHERE complete";
     assert_eq!(count(&primary, complete).await, 0);
 }

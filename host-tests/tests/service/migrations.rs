@@ -44,11 +44,29 @@ async fn a_schema_behind_is_not_ready() {
     let service = Service::start().await;
     let db = service.database.client().await;
     let newest =
-        "DELETE FROM schema_migration WHERE version = (SELECT max(version) FROM schema_migration)";
+        "DELETE FROM schema_tables WHERE version = (SELECT max(version) FROM schema_tables)";
     db.batch_execute(newest).await.unwrap();
     let ready = service.client.get("/ready").await.expect(503);
     let schema = ready["checks"]["schema"].as_str().unwrap();
     assert!(schema.contains("is needed; run the migrations"), "{schema}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_a_later_build_serve_and_those_of_an_earlier_one_do_not() {
+    let service = Service::start().await;
+    let db = service.database.client().await;
+    let later = "INSERT INTO schema_functions (digest) VALUES ('later')";
+    db.batch_execute(later).await.unwrap();
+    service.client.get("/ready").await.expect(200);
+
+    let never = "DELETE FROM schema_functions WHERE digest <> 'later'";
+    db.batch_execute(never).await.unwrap();
+    let ready = service.client.get("/ready").await.expect(503);
+    assert_eq!(
+        ready["checks"]["schema"],
+        "the functions of this build were never applied; run the migrations"
+    );
     service.stop().await;
 }
 

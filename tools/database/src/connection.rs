@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Client;
+#[cfg(not(feature = "tls"))]
+use tokio_postgres::NoTls;
 use tokio_postgres::config::{Config, Host};
+#[cfg(feature = "tls")]
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Why there is no connection. The text names the server, never the password.
@@ -15,6 +19,13 @@ pub enum ConnectError {
         "the database URL is not valid: {0}; it looks like postgres://user:password@host:5432/name"
     )]
     Url(String),
+    /// The URL demands TLS of a program that has none.
+    #[cfg(not(feature = "tls"))]
+    #[error(
+        "the database URL demands TLS (sslmode=require), which this program is built without; \
+         use cargo xtask migrate or cargo xtask backfill, which have it"
+    )]
+    WithoutTls,
     /// No answer, or a refusal.
     #[error(
         "cannot connect to PostgreSQL at {place}: {reason}; check that it runs and that the URL is right"
@@ -31,11 +42,15 @@ pub enum ConnectError {
 /// is served by a task of the current runtime until the client is dropped.
 ///
 /// With `sslmode=require` the server's certificate is verified against the system's roots, or
-/// those in the file that `SSL_CERT_FILE` names.
+/// those in the file that `SSL_CERT_FILE` names. Without the feature `tls` such a URL is refused.
 pub async fn connect(url: &str) -> Result<Client, ConnectError> {
     let mut config: Config = url
         .parse()
         .map_err(|error: tokio_postgres::Error| ConnectError::Url(reason(&error)))?;
+    #[cfg(not(feature = "tls"))]
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+        return Err(ConnectError::WithoutTls);
+    }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(10));
     }
@@ -48,6 +63,12 @@ pub async fn connect(url: &str) -> Result<Client, ConnectError> {
     Ok(client)
 }
 
+#[cfg(not(feature = "tls"))]
+fn tls() -> NoTls {
+    NoTls
+}
+
+#[cfg(feature = "tls")]
 fn tls() -> MakeRustlsConnect {
     let mut roots = RootCertStore::empty();
     // Roots that cannot be read are missing ones: a server that needs them is refused.

@@ -1,17 +1,22 @@
-//! Applies the numbered migrations, each in a transaction of its own, once.
+//! Brings a database to a schema: the table migrations that it lacks, once each, and all functions if they differ from
+//! what it has, in one transaction. `migrations/README.md` has the rules.
 
 mod error;
+mod functions;
 mod ledger;
+mod privileges;
 mod requirements;
 
 pub use error::{MigrateError, Refusal};
 
-use sha2::{Digest, Sha256};
-use tokio_postgres::Client;
-use wheel::hex;
+use std::time::{Duration, Instant};
 
+use tokio_postgres::{Client, Transaction};
+
+use self::privileges::Privileges;
 use crate::connection::connect;
-use crate::migrations::{Migration, migrations, vector_db_migrations};
+use crate::schema::{PRIMARY, Schema, VECTOR_DB};
+use migrations::Migration;
 
 /// The dimensions that an embedding column may have: all-MiniLM-L6-v2, all-mpnet-base-v2, and
 /// the small models of `OpenAI`.
@@ -22,6 +27,14 @@ pub const DEFAULT_DIMENSIONS: u32 = 384;
 
 /// The advisory lock that makes migrations wait for each other, in each database.
 const LOCK: i64 = 0x6175_6469_745f_6d67;
+
+/// How long a statement waits for a lock, in milliseconds. Whoever needs the table waits behind it, so it is shorter
+/// than the limit of any request; it is also shorter than `deadlock_timeout`, so that never the service's statement
+/// is the one that gives way.
+const LOCK_TIMEOUT_MS: u32 = 300;
+
+/// How long a database that is in use is tried again and again.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What to bring a database to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,17 +47,18 @@ pub struct MigrateOptions {
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The names of the migrations applied now; empty if the database was up to date.
+    /// The names of the table migrations applied now, and `functions` if these were; empty if the database was up to
+    /// date.
     pub applied: Vec<String>,
-    /// The schema version of the database.
+    /// The version of the newest table migration.
     pub version: i32,
     /// The dimension of its embeddings.
     pub embedding_dimensions: u32,
 }
 
-/// Brings the database at `url` to the latest version. `progress` hears each step.
+/// Brings the database at `url` to the schema of this build. `progress` hears each step.
 ///
-/// Running it again does nothing; running it from several places at once applies each migration
+/// Running it again does nothing; running it from several places at once applies everything
 /// once. It needs a direct connection: a session lock does not hold through a pooler that
 /// shares sessions.
 pub async fn migrate(
@@ -52,22 +66,22 @@ pub async fn migrate(
     options: &MigrateOptions,
     progress: impl Fn(&str),
 ) -> Result<Outcome, MigrateError> {
-    migrate_with(url, migrations(), options, progress).await
+    migrate_to(url, &PRIMARY, options, progress).await
 }
 
-/// Brings the vector database at `url` to the latest version, as [`migrate`] does with the audit store's.
+/// Brings the vector database at `url` to the schema of this build, as [`migrate`] does with the audit store's.
 pub async fn migrate_vector_db(
     url: &str,
     options: &MigrateOptions,
     progress: impl Fn(&str),
 ) -> Result<Outcome, MigrateError> {
-    migrate_with(url, vector_db_migrations(), options, progress).await
+    migrate_to(url, &VECTOR_DB, options, progress).await
 }
 
-/// [`migrate`] with another list of migrations.
-pub async fn migrate_with(
+/// [`migrate`] to any schema.
+pub async fn migrate_to(
     url: &str,
-    migrations: &[Migration],
+    schema: &Schema<'_>,
     options: &MigrateOptions,
     progress: impl Fn(&str),
 ) -> Result<Outcome, MigrateError> {
@@ -78,32 +92,28 @@ pub async fn migrate_with(
     }
     let mut client = connect(url).await?;
     requirements::check_postgres(&client).await?;
-    // The lock ends with the session. Limits of the role must not cut a migration short.
+    // The lock ends with the session. Limits of the role must not cut a migration short. Without notices, which
+    // CREATE IF NOT EXISTS sends.
     client
-        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        .batch_execute(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET client_min_messages = warning",
+        )
         .await?;
     lock(&client, &progress).await?;
     requirements::ensure_vector(&client).await?;
-    ledger::create(&client).await?;
-    let done = ledger::verify(&client, migrations).await?;
-    let asked = options.embedding_dimensions;
-    let embedding_dimensions = ledger::settle_dimensions(&client, asked, done == 0).await?;
 
-    let values = placeholders(
-        embedding_dimensions,
-        requirements::has_halfvec(&client).await?,
-    );
-    let mut applied = Vec::new();
-    for migration in &migrations[done..] {
-        progress(&format!("applying {}", migration.name));
-        apply(&mut client, migration, &values).await?;
-        applied.push(migration.name.to_owned());
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match attempt(&mut client, schema, options, &progress).await {
+            Err(MigrateError::InUse(reason)) if Instant::now() + pause < deadline => {
+                progress(&format!("{reason}; trying again"));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            result => return result,
+        }
     }
-    Ok(Outcome {
-        applied,
-        version: migrations.last().map_or(0, |last| last.version),
-        embedding_dimensions,
-    })
 }
 
 async fn lock(client: &Client, progress: &impl Fn(&str)) -> Result<(), MigrateError> {
@@ -119,41 +129,89 @@ async fn lock(client: &Client, progress: &impl Fn(&str)) -> Result<(), MigrateEr
     Ok(())
 }
 
-/// What migration files leave open, and what stands there in this database.
-fn placeholders(dimensions: u32, halfvec: bool) -> [(&'static str, String); 3] {
-    // Of length 1 first, because half precision ends at 65 504.
-    let (sketch_type, sketch) = if halfvec {
+/// One transaction that does everything, or nothing.
+async fn attempt(
+    client: &mut Client,
+    schema: &Schema<'_>,
+    options: &MigrateOptions,
+    progress: &impl Fn(&str),
+) -> Result<Outcome, MigrateError> {
+    let mut transaction = client.transaction().await?;
+    let limit = format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}");
+    transaction.batch_execute(&limit).await?;
+    let privileges = Privileges::read(&transaction, schema).await?;
+    ledger::create(&transaction).await?;
+    if let Some(adopted) = schema.adopts {
+        ledger::adopt(&transaction, schema.tables, adopted).await?;
+    }
+    let done = ledger::verify(&transaction, schema.tables).await?;
+    let asked = options.embedding_dimensions;
+    let embedding_dimensions = ledger::settle_dimensions(&transaction, asked, done == 0).await?;
+
+    let mut applied = Vec::new();
+    let values = placeholders(&transaction, embedding_dimensions).await?;
+    for migration in schema.tables.get(done..).unwrap_or_default() {
+        progress(&format!("applying {}", migration.name));
+        apply(&transaction, migration, &values).await?;
+        ledger::record(&transaction, migration).await?;
+        applied.push(migration.name.to_owned());
+    }
+    let digest = schema.digest();
+    if ledger::functions(&transaction).await?.as_ref() != Some(&digest) {
+        progress("applying functions");
+        functions::apply(&mut transaction, schema.functions, &values, progress).await?;
+        ledger::record_functions(&transaction, &digest).await?;
+        applied.push("functions".to_owned());
+    }
+    privileges.give(&transaction).await?;
+    transaction.commit().await?;
+    Ok(Outcome {
+        applied,
+        version: schema.version(),
+        embedding_dimensions,
+    })
+}
+
+/// What the files leave open, and what stands there in a database.
+type Values = [(&'static str, String); 4];
+
+async fn placeholders(
+    transaction: &Transaction<'_>,
+    dimensions: u32,
+) -> Result<Values, MigrateError> {
+    let sql = "SELECT quote_ident(current_schema()), to_regtype('halfvec') IS NOT NULL";
+    let row = transaction.query_one(sql, &[]).await?;
+    // Since pgvector 0.7. Of length 1 first, because half precision ends at 65 504.
+    let (quantised_type, quantised) = if row.get(1) {
         ("halfvec", "l2_normalize(embedding)::halfvec")
     } else {
         ("vector", "embedding")
     };
-    [
+    Ok([
+        ("{{schema}}", row.get(0)),
         ("{{embedding_dimensions}}", dimensions.to_string()),
-        ("{{sketch_type}}", sketch_type.to_owned()),
-        ("{{sketch_of_embedding}}", sketch.to_owned()),
-    ]
+        ("{{quantised_type}}", quantised_type.to_owned()),
+        ("{{quantised_embedding}}", quantised.to_owned()),
+    ])
 }
 
-async fn apply(
-    client: &mut Client,
-    migration: &Migration,
-    values: &[(&str, String)],
-) -> Result<(), MigrateError> {
+/// A file's text for this database.
+fn filled(migration: &Migration, values: &Values) -> String {
     let mut sql = migration.sql.to_owned();
     for (placeholder, value) in values {
         sql = sql.replace(placeholder, value);
     }
-    let transaction = client.transaction().await?;
+    sql
+}
+
+async fn apply(
+    transaction: &Transaction<'_>,
+    migration: &Migration,
+    values: &Values,
+) -> Result<(), MigrateError> {
+    let sql = filled(migration, values);
     transaction
         .batch_execute(&sql)
         .await
-        .map_err(|error| MigrateError::failed(migration, &sql, &error))?;
-    ledger::record(&transaction, migration).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-/// What a migration file is recognised by, once applied.
-pub(crate) fn fingerprint(migration: &Migration) -> String {
-    hex(&Sha256::digest(migration.sql))
+        .map_err(|error| MigrateError::failed(migration, &sql, &error))
 }

@@ -10,8 +10,8 @@ use tokio_postgres::Client;
 use wheel::hex;
 
 use crate::connection::connect;
-use crate::migrate::{DEFAULT_DIMENSIONS, MigrateOptions, fingerprint, migrate};
-use crate::migrations::migrations;
+use crate::migrate::{DEFAULT_DIMENSIONS, MigrateOptions, migrate};
+use crate::schema::{PRIMARY, fingerprint};
 use crate::test_server::TestServer;
 
 /// Held while a template is made; key of an advisory lock.
@@ -106,9 +106,10 @@ async fn on_server<T: Send + 'static>(
 /// The name of the migrated template. It is made once per server: its name says what is in it.
 async fn template(server: &'static TestServer) -> Result<String> {
     let mut hasher = Sha256::new();
-    for migration in migrations() {
+    for migration in PRIMARY.tables {
         hasher.update(fingerprint(migration));
     }
+    hasher.update(PRIMARY.digest());
     hasher.update(DEFAULT_DIMENSIONS.to_be_bytes());
     // The migrations make partitions for the months around now, so a template ages.
     let admin = server.admin();

@@ -1,8 +1,8 @@
 //! The migration runner against a real server, with migrations made for the purpose.
 
 use database::{
-    MigrateError, MigrateOptions, Migration, Outcome, Refusal, TestDatabase, latest_version,
-    migrate, migrate_with, migrations,
+    MigrateError, MigrateOptions, Migration, Outcome, PRIMARY, Refusal, Schema, TestDatabase,
+    migrate, migrate_to,
 };
 use futures::future::join_all;
 use tokio_postgres::Client;
@@ -29,7 +29,8 @@ async fn run(
     let options = MigrateOptions {
         embedding_dimensions,
     };
-    migrate_with(database.url(), migrations, &options, |_| {}).await
+    let schema = Schema::new(migrations, &[]);
+    migrate_to(database.url(), &schema, &options, |_| {}).await
 }
 
 async fn refusal(
@@ -58,13 +59,13 @@ async fn the_projects_migrations_apply_in_every_dimension_and_only_once() {
         let first = migrate(database.url(), &options, |_| {})
             .await
             .expect("first");
-        assert_eq!(first.applied.len(), migrations().len());
-        assert_eq!(first.version, latest_version());
-        // Without a wish, the database keeps what it has.
+        assert_eq!(first.applied.len(), PRIMARY.tables.len() + 1);
+        assert_eq!(first.version, PRIMARY.version());
+        // Where none is asked for, the database keeps what it has.
         let again = migrate(database.url(), &MigrateOptions::default(), |_| {}).await;
         let up_to_date = Outcome {
             applied: vec![],
-            version: latest_version(),
+            version: PRIMARY.version(),
             embedding_dimensions: dimensions,
         };
         assert_eq!(again.expect("again"), up_to_date);
@@ -75,7 +76,7 @@ async fn the_projects_migrations_apply_in_every_dimension_and_only_once() {
 async fn a_later_run_applies_what_is_new() {
     let database = TestDatabase::create_empty().await;
     let first = run(&database, &[FIRST], None).await.expect("first");
-    assert_eq!(first.applied, ["0001_note"]);
+    assert_eq!(first.applied, ["0001_note", "functions"]);
     let second = run(&database, &NOTES, None).await.expect("second");
     assert_eq!(second.applied, ["0002_row"]);
     assert_eq!(count(&database.client().await, "note").await, 1);
@@ -89,31 +90,35 @@ async fn eight_at_once_apply_each_migration_once() {
         .into_iter()
         .map(|outcome| outcome.expect("each run succeeds").applied.len())
         .sum();
-    assert_eq!(applied, 2);
+    assert_eq!(applied, 3); // two tables, and the functions
     let client = database.client().await;
     assert_eq!(count(&client, "note").await, 1);
-    assert_eq!(count(&client, "schema_migration").await, 2);
+    assert_eq!(count(&client, "schema_tables").await, 2);
 }
 
 #[tokio::test]
-async fn a_failed_migration_is_rolled_back_whole_and_named_with_its_line() {
+async fn a_failed_migration_changes_nothing_and_is_named_with_its_line() {
     let database = TestDatabase::create_empty().await;
     let broken = Migration {
         sql: "INSERT INTO note (n) VALUES (1);\n\nINSERT INTO nowhere VALUES (1);",
         ..SECOND
     };
-    let error = run(&database, &[FIRST, broken], None)
+    run(&database, &[FIRST], None).await.expect("first");
+    let third = Migration {
+        version: 3,
+        ..broken
+    };
+    let error = run(&database, &[FIRST, SECOND, third], None)
         .await
         .expect_err("broken");
     assert_eq!(
         error.to_string(),
-        "migrations/0002_row.sql line 3 failed: relation \"nowhere\" does not exist; it was rolled \
-         back, the ones before it stay applied"
+        "migrations/0002_row.sql line 3 failed: relation \"nowhere\" does not exist; nothing was changed"
     );
     let client = database.client().await;
     assert_eq!(count(&client, "note").await, 0);
-    assert_eq!(count(&client, "schema_migration").await, 1);
-    // Repaired, it goes on where it stopped.
+    assert_eq!(count(&client, "schema_tables").await, 1);
+    // Repaired, it goes on where it was.
     let outcome = run(&database, &NOTES, None).await.expect("repaired");
     assert_eq!(outcome.applied, ["0002_row"]);
 }
@@ -145,7 +150,7 @@ async fn a_newer_database_is_refused() {
 async fn a_hole_in_the_record_is_refused() {
     let database = TestDatabase::create_empty().await;
     run(&database, &NOTES, None).await.expect("first");
-    let sql = "DELETE FROM schema_migration WHERE version = 1";
+    let sql = "DELETE FROM schema_tables WHERE version = 1";
     database
         .client()
         .await
@@ -196,7 +201,7 @@ async fn an_unknown_dimension_is_refused_before_anything_happens() {
     let database = TestDatabase::create_empty().await;
     let expected = Refusal::UnknownDimensions(512);
     assert_eq!(refusal(&database, &NOTES, Some(512)).await, expected);
-    let sql = "SELECT to_regclass('schema_migration') IS NULL";
+    let sql = "SELECT to_regclass('schema_tables') IS NULL";
     let row = database
         .client()
         .await
@@ -235,7 +240,8 @@ async fn a_role_that_may_not_create_the_extension_is_told_so() {
     url.set_username("audit_plain").expect("a user");
     url.set_password(Some("plain")).expect("a password");
     let plain = url.as_str();
-    let error = migrate_with(plain, &NOTES, &MigrateOptions::default(), |_| {}).await;
+    let schema = Schema::new(&NOTES, &[]);
+    let error = migrate_to(plain, &schema, &MigrateOptions::default(), |_| {}).await;
     assert!(
         matches!(&error, Err(MigrateError::Refused(Refusal::MayNotCreateVector { role })) if role == "audit_plain"),
         "{error:?}"
@@ -268,7 +274,8 @@ async fn tls_is_demanded_when_the_url_demands_it() {
     // The server of the tests has no TLS, so a run without it would succeed.
     let database = TestDatabase::create_empty().await;
     let url = format!("{}?sslmode=require", database.url());
-    let error = migrate_with(&url, &NOTES, &MigrateOptions::default(), |_| {}).await;
+    let schema = Schema::new(&NOTES, &[]);
+    let error = migrate_to(&url, &schema, &MigrateOptions::default(), |_| {}).await;
     let text = error.expect_err("no TLS there").to_string();
     assert!(text.contains("TLS"), "{text}");
 }

@@ -1,11 +1,11 @@
 //! Each test has a migrated database of its own.
 
-use database::{TestDatabase, TestServer, latest_version, migrations};
+use database::{PRIMARY, TestDatabase, TestServer};
 
 #[tokio::test]
 async fn a_test_database_is_migrated_to_the_latest_version() {
     let database = TestDatabase::create().await;
-    let sql = "SELECT count(*)::int, coalesce(max(version), 0) FROM schema_migration";
+    let sql = "SELECT count(*)::int, coalesce(max(version), 0) FROM schema_tables";
     let row = database
         .client()
         .await
@@ -14,9 +14,9 @@ async fn a_test_database_is_migrated_to_the_latest_version() {
         .expect("applied migrations");
     assert_eq!(
         row.get::<_, i32>(0),
-        i32::try_from(migrations().len()).expect("few")
+        i32::try_from(PRIMARY.tables.len()).expect("few")
     );
-    assert_eq!(row.get::<_, i32>(1), latest_version());
+    assert_eq!(row.get::<_, i32>(1), PRIMARY.version());
 }
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use database::Databases;
 use database::variables::{self, Variables};
-
-use crate::databases::Databases;
 
 #[derive(clap::Args)]
 pub(crate) struct Env {

@@ -1,14 +1,12 @@
 //! The project's commands: `cargo xtask <command>`.
 
-mod backfill;
 mod bench;
 mod blackbox;
 mod cargo;
 mod check;
-mod databases;
 mod embeddings;
 mod env;
-mod migrate;
+mod program;
 mod progress;
 mod readiness;
 mod schemathesis;
@@ -38,9 +36,9 @@ enum Command {
     /// Run all tests, or those whose names contain a filter
     Test(test::Test),
     /// Bring a database to the latest schema
-    Migrate(migrate::Migrate),
+    Migrate(program::Program),
     /// Embed the records that have no vector of the model, and fill up a vector database
-    Backfill(backfill::Backfill),
+    Backfill(program::Program),
     /// Print the Spin variables that lead to the databases, for a shell to evaluate
     Env(env::Env),
     /// Run the black-box suite against a running instance
@@ -60,8 +58,8 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(up) => up.run().await,
         Command::Test(test) => test.run(),
-        Command::Migrate(migrate) => migrate.run().await,
-        Command::Backfill(backfill) => backfill.run().await,
+        Command::Migrate(migrate) => migrate.run("migrate"),
+        Command::Backfill(backfill) => backfill.run("backfill"),
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),

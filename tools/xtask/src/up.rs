@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cargo::{self, WasmPackages};
 use crate::embeddings::{Embeddings, Source};
 use crate::progress::{Step, say};
-use crate::readiness;
+use crate::{program, readiness};
 
 /// How long the first answer may take: the host compiles the components first.
 const READY_PATIENCE: Duration = Duration::from_mins(2);
@@ -38,11 +38,13 @@ impl Up {
         cargo::build_wasm(select(&WasmPackages::find()?))?;
         let host = cargo::build_host()?;
         let source = Source::choose(self.no_embeddings)?;
+        if let Some(url) = self.given_database() {
+            migrate(url)?;
+        }
 
         // From here on a signal is a wish to stop in order.
         let mut stop = StopSignals::listen()?;
         let (server, url) = self.database().await?;
-        database::migrate(&url, &MigrateOptions::default(), say).await?;
         let mut embeddings = source.start()?;
         let outcome = self
             .serve(host.as_os_str(), &url, &mut embeddings, &mut stop)
@@ -68,9 +70,13 @@ impl Up {
         Ok(())
     }
 
+    fn given_database(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+
     async fn database(&self) -> Result<(Option<Server>, String)> {
-        if let Some(url) = self.database_url.clone().filter(|url| !url.is_empty()) {
-            return Ok((None, url));
+        if let Some(url) = self.given_database() {
+            return Ok((None, url.to_owned()));
         }
         let options = ServerOptions::from_env()?;
         let server = tokio::task::spawn_blocking(move || {
@@ -79,6 +85,7 @@ impl Up {
         })
         .await??;
         let url = server.ensure_database("audit").await?;
+        database::migrate(&url, &MigrateOptions::default(), say).await?;
         say(&format!(
             "the data is kept in {}",
             server.folder().display()
@@ -184,6 +191,16 @@ curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
             }
         );
     }
+}
+
+/// Brings a database that may be anywhere to the latest schema. Its URL goes through the environment, because other
+/// users can read command lines.
+fn migrate(url: &str) -> Result<()> {
+    let mut migrate = program::command("migrate")?;
+    migrate
+        .env("DATABASE_URL", url)
+        .env_remove("VECTOR_DATABASE_URL");
+    cargo::succeed(&mut migrate, "the database was not migrated")
 }
 
 /// SIGINT (Ctrl-C) and SIGTERM.

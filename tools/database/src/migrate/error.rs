@@ -1,21 +1,21 @@
 //! Why a migration did not happen.
 
-use crate::connection::{ConnectError, reason};
-use crate::migrations::Migration;
+use migrations::Migration;
+use tokio_postgres::error::SqlState;
 
-/// Why a database was not migrated. What was applied before the error stays applied.
+use crate::connection::{ConnectError, reason};
+
+/// Why a database was not migrated. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The database, or what was asked of it, is not acceptable. Nothing was changed.
+    /// The database, or what was asked of it, is not acceptable.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A migration's SQL failed and was rolled back.
-    #[error(
-        "migrations/{name}.sql{place} failed: {reason}; it was rolled back, the ones before it stay applied"
-    )]
+    #[error("migrations/{name}.sql{place} failed: {reason}; nothing was changed")]
     Failed {
         /// The migration.
         name: &'static str,
@@ -24,6 +24,9 @@ pub enum MigrateError {
         /// PostgreSQL's message.
         reason: String,
     },
+    /// Somebody kept a lock on what is to be changed.
+    #[error("{0}: other sessions use what is to be changed")]
+    InUse(String),
     /// Anything else that PostgreSQL refused, or the connection broke.
     #[error("PostgreSQL refused a step of the migration: {0}")]
     Database(String),
@@ -96,19 +99,28 @@ pub enum Refusal {
     },
     /// The database is ahead of this build.
     #[error(
-        "the database has schema version {found}, but this build knows versions up to {known} \
+        "the database has table migration {found}, but this build knows those up to {known} \
          only; use a newer build"
     )]
     Newer {
-        /// The version in the database.
+        /// The newest one in the database.
         found: i32,
-        /// The latest version of this build.
+        /// The newest one of this build.
         known: i32,
+    },
+    /// The database is of a commit that nothing leads on from.
+    #[error(
+        "the database has {applied} migrations that are not those of commit 3757e32, the oldest one \
+         that this build upgrades; migrate it with that commit first, or start with an empty database"
+    )]
+    Unknown {
+        /// How many it has.
+        applied: usize,
     },
     /// The record of applied migrations has a hole.
     #[error(
         "the database has no record of migration {missing}, but of later ones; somebody changed \
-         the table schema_migration: restore its row"
+         the table schema_tables: restore its row"
     )]
     Gap {
         /// The first missing version.
@@ -119,6 +131,9 @@ pub enum Refusal {
 impl MigrateError {
     pub(super) fn failed(migration: &Migration, sql: &str, error: &tokio_postgres::Error) -> Self {
         use tokio_postgres::error::ErrorPosition;
+        if let Some(in_use) = Self::in_use(error) {
+            return in_use;
+        }
         let place = match error.as_db_error().and_then(|error| error.position()) {
             // Characters from 1.
             Some(ErrorPosition::Original(position)) => {
@@ -133,10 +148,19 @@ impl MigrateError {
             reason: reason(error),
         }
     }
+
+    fn in_use(error: &tokio_postgres::Error) -> Option<Self> {
+        let codes = [
+            &SqlState::LOCK_NOT_AVAILABLE,
+            &SqlState::T_R_DEADLOCK_DETECTED,
+        ];
+        let in_use = error.code().is_some_and(|code| codes.contains(&code));
+        in_use.then(|| Self::InUse(reason(error)))
+    }
 }
 
 impl From<tokio_postgres::Error> for MigrateError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(reason(&error))
+        Self::in_use(&error).unwrap_or_else(|| Self::Database(reason(&error)))
     }
 }

@@ -43,12 +43,6 @@ pub(super) async fn ensure_vector(client: &Client) -> Result<(), MigrateError> {
     }
 }
 
-/// Whether the database has the type `halfvec`, as it does with pgvector 0.7.
-pub(super) async fn has_halfvec(client: &Client) -> Result<bool, MigrateError> {
-    let sql = "SELECT to_regtype('halfvec') IS NOT NULL";
-    Ok(client.query_one(sql, &[]).await?.get(0))
-}
-
 /// `available` is what `CREATE EXTENSION` would install.
 fn check_vector(installed: Option<&str>, available: Option<&str>) -> Result<(), Refusal> {
     let available_is_new = available.is_some_and(|version| parse(version) >= OLDEST_VECTOR);

@@ -101,12 +101,12 @@ async fn vectors_that_half_precision_cannot_tell_apart_come_in_their_order() {
                  UPDATE audit SET embedding = close(100000 + 5 * (substr(name, 6)::bigint * 37 % 97));
                  SELECT audit_place_vector(kind, id, 'm', embedding) FROM audit";
     client.batch_execute(close).await.expect("close vectors");
-    let sketches = number(
+    let quantised = number(
         &client,
         "SELECT count(DISTINCT sketch) FROM audit_vector_tail",
     )
     .await;
-    assert!(sketches < 20, "{sketches} of 40 differ");
+    assert!(quantised < 20, "{quantised} of 40 differ");
     // Asked for so many, and for all up to the distance of the last of so many.
     let wrong = "SELECT count(*)
          FROM (
@@ -164,7 +164,10 @@ async fn without_halfvec_all_is_the_same() {
     let database = without_halfvec().await;
     let client = fill(&database, 300).await;
     let kept = "SELECT pg_typeof(sketch)::text FROM audit_vector_tail LIMIT 1";
-    let row = client.query_one(kept, &[]).await.expect("a sketch");
+    let row = client
+        .query_one(kept, &[])
+        .await
+        .expect("a quantised vector");
     assert_eq!(row.get::<_, &str>(0), "vector");
     every_filter_finds_what_looking_finds(&client).await;
     assert_eq!(number(&client, "move_now(150)").await, 150);

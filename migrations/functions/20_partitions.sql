@@ -1,0 +1,105 @@
+-- Partitions appear ahead of time and leave as a whole.
+--
+-- Both functions that make or drop tables look for them in the schema of the tables first and among temporary tables
+-- last, so that nobody's temporary table can stand in for one of ours in a function with its owner's rights.
+
+-- The tables that have a partition for each month.
+CREATE OR REPLACE FUNCTION audit_monthly_tables() RETURNS text[]
+LANGUAGE sql IMMUTABLE
+RETURN ARRAY[
+    'remediation_audit', 'ai_analysis_audit', 'workflow_audit', 'execution_audit',
+    'audit_version', 'audit_vector'
+];
+
+-- The partitions that are missing for the month of `at` and the `ahead` months after it: each one's parent, name and
+-- bounds, which are the lowest ids of its month and of the one after.
+CREATE OR REPLACE FUNCTION audit_missing_partitions(
+    ahead integer DEFAULT 3,
+    at timestamptz DEFAULT clock_timestamp()
+) RETURNS TABLE (parent text, leaf text, first_id bigint, end_id bigint)
+LANGUAGE sql STABLE SET search_path = {{schema}}, pg_temp
+BEGIN ATOMIC
+    SELECT p.parent, p.parent || m.suffix, m.first_id, m.end_id
+    FROM unnest(audit_monthly_tables()) WITH ORDINALITY AS p (parent, position)
+    CROSS JOIN (
+        SELECT
+            to_char(start, '_YYYY_MM') AS suffix,
+            audit_id_at(start AT TIME ZONE 'UTC') AS first_id,
+            audit_id_at((start + interval '1 month') AT TIME ZONE 'UTC') AS end_id
+        FROM generate_series(0, ahead) AS month
+        CROSS JOIN LATERAL (
+            SELECT date_trunc('month', at AT TIME ZONE 'UTC') + make_interval(months => month)
+        ) AS s (start)
+    ) AS m
+    WHERE to_regclass(p.parent || m.suffix) IS NULL
+    ORDER BY p.position, m.first_id;
+END;
+
+-- Makes the partitions that `audit_missing_partitions` names, and returns how many it made. Cheap when there is
+-- nothing to do, safe to call from many places at once. Runs with its owner's rights, so that the service needs none
+-- to create tables.
+CREATE OR REPLACE FUNCTION audit_ensure_partitions(
+    ahead integer DEFAULT 3,
+    at timestamptz DEFAULT clock_timestamp()
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = {{schema}}, pg_temp
+AS $$
+DECLARE
+    missing record;
+    made    integer := 0;
+BEGIN
+    FOR missing IN SELECT * FROM audit_missing_partitions(ahead, at) LOOP
+        -- Asked again once nobody else makes partitions, and of the table this time:
+        -- `to_regclass` may still answer from a cache.
+        PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_partitions'));
+        CONTINUE WHEN EXISTS (
+            SELECT
+            FROM pg_inherits AS i
+            JOIN pg_class AS c ON c.oid = i.inhrelid
+            WHERE i.inhparent = missing.parent::regclass AND c.relname = missing.leaf
+        );
+
+        -- Created apart and then attached: `PARTITION OF` would lock out every reader and
+        -- writer of the parent, `ATTACH` lets them go on.
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS)', missing.leaf, missing.parent);
+        EXECUTE format(
+            'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+            missing.parent, missing.leaf, missing.first_id, missing.end_id
+        );
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+-- Retention: drops the partitions whose whole month lies before `before` and returns their names.
+-- Natural keys stay, so a late replay of a dropped record is recognised and not stored again.
+CREATE OR REPLACE FUNCTION audit_drop_partitions(before timestamptz) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = {{schema}}, pg_temp
+AS $$
+DECLARE
+    parent  text;
+    leaf    text;
+    horizon text := to_char(date_trunc('month', before AT TIME ZONE 'UTC'), '_YYYY_MM');
+    horizon_id bigint := audit_id_at(date_trunc('month', before AT TIME ZONE 'UTC') AT TIME ZONE 'UTC');
+BEGIN
+    FOREACH parent IN ARRAY audit_monthly_tables() LOOP
+        FOR leaf IN
+            SELECT c.relname
+            FROM pg_inherits AS i
+            JOIN pg_class AS c ON c.oid = i.inhrelid
+            WHERE i.inhparent = parent::regclass
+                AND c.relname < parent || horizon
+            ORDER BY c.relname
+        LOOP
+            EXECUTE format('DROP TABLE %I', leaf);
+            RETURN NEXT leaf;
+        END LOOP;
+    END LOOP;
+    DELETE FROM audit_correlation WHERE id < horizon_id;
+    DELETE FROM audit_vector_tail WHERE id < horizon_id;
+    DELETE FROM audit_outbox WHERE id < horizon_id;
+END
+$$;
+
+SELECT audit_ensure_partitions();

@@ -1,0 +1,76 @@
+-- Maintenance: what is to be done that nobody asks for.
+
+-- Moves the oldest vectors, at most `step`, from the tail into the indexed part, and returns how many it
+-- moved. Called often, so most calls must cost nothing, and moving must leave the
+-- machine to the writers: a step is followed by a rest, the longer the shorter the tail.
+--
+-- A search sees a vector in one of the two, because a step is one statement. One step at a time; a vector
+-- that is just being replaced or removed is left for the next.
+CREATE OR REPLACE FUNCTION audit_move_tail(step integer) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    few   CONSTANT bigint := 500;   -- not worth a step unless they are old
+    many  CONSTANT bigint := 5000;  -- searched as long as an index of 100 000: from here on no rest
+    old   CONSTANT interval := '10 seconds';
+    began timestamptz := clock_timestamp();
+    tail  record;
+    moved bigint := 0;
+    rest  interval := '1 second';
+BEGIN
+    IF (SELECT rest_until FROM audit_tail_move) > began
+        OR NOT pg_try_advisory_xact_lock(hashtext('audit_move_tail'))
+        -- Another step may have ended in between.
+        OR (SELECT rest_until FROM audit_tail_move) > began
+    THEN
+        RETURN 0;
+    END IF;
+
+    SELECT count(*) AS length, audit_id_time(min(id)) AS since INTO tail FROM audit_vector_tail;
+    IF tail.length >= few OR tail.since < began - old THEN
+        WITH leaving AS (
+            SELECT kind, id FROM audit_vector_tail ORDER BY id LIMIT step FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM audit_vector_tail AS t
+            USING leaving AS l
+            WHERE t.kind = l.kind AND t.id = l.id
+            RETURNING t.kind, t.id, t.model, t.embedding
+        )
+        INSERT INTO audit_vector (kind, id, model, embedding)
+        SELECT kind, id, model, embedding FROM gone
+        ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, embedding = excluded.embedding;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    IF moved > 0 THEN
+        rest := least(
+            rest,
+            (clock_timestamp() - began) * greatest(0, (many - tail.length)::double precision / tail.length)
+        );
+    END IF;
+    UPDATE audit_tail_move SET rest_until = clock_timestamp() + rest;
+    -- A step that a crash undoes is taken again.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN moved;
+END
+$$;
+
+-- What maintenance is due, joined by spaces: `embed` (records that `model` is to embed, unless that is null), `move`
+-- (vectors out of the tail), `deliver` (to the vector database) and `partition` (a month of the next three has none).
+-- Cheap, because it is asked for often.
+CREATE OR REPLACE FUNCTION audit_maintenance_due(model text) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN concat_ws(' ',
+        CASE
+            WHEN model IS NOT NULL
+                AND NOT EXISTS (SELECT FROM audit_embedding_lease WHERE busy_until > clock_timestamp())
+                AND audit_embedding_pending(model, 1) <> '[]'
+            THEN 'embed'
+        END,
+        CASE WHEN EXISTS (SELECT FROM audit_vector_tail) THEN 'move' END,
+        CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE claimed_until < clock_timestamp()) THEN 'deliver' END,
+        CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END
+    );
+END
+$$;
