@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use host::{Options, ReuseLimits, Span};
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -81,7 +80,8 @@ fn name_and_value(argument: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn main() -> Result<()> {
+#[tokio::main]
+async fn main() -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -89,15 +89,6 @@ fn main() -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let options = Arguments::parse().into_options();
-    let runtime = Runtime::new()?;
-    let end = runtime.block_on(serve(options));
-    // A guest that never pauses holds its thread for good: the end does not wait for it.
-    runtime.shutdown_background();
-    end
-}
-
-/// Serves until SIGINT or SIGTERM.
-async fn serve(options: Options) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let running = host::start(options).await?;
