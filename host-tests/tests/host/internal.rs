@@ -86,7 +86,6 @@ async fn headers_tell_that_a_component_called() {
     let probe = Setup::new().start().await;
     let headers = ask(&probe, "/x/echo-headers?q=1", "four").await;
     let expected = "\
-        content-length: 4\n\
         spin-base-path: /\n\
         spin-client-addr: 0.0.0.0:0\n\
         spin-component-route: \n\

@@ -13,5 +13,6 @@ mod probe;
 mod requests;
 mod revision;
 mod server;
+mod spin;
 mod startup;
 mod variables;

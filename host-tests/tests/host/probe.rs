@@ -40,7 +40,6 @@ fn target_dir() -> PathBuf {
 pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) folder: TempDir,
-    environment: Vec<(String, String)>,
     output: Captured,
 }
 
@@ -61,7 +60,6 @@ impl Setup {
         Self {
             options,
             folder,
-            environment: Vec::new(),
             output,
         }
     }
@@ -70,12 +68,6 @@ impl Setup {
         self.options
             .variables
             .insert(name.to_owned(), value.to_string());
-        self
-    }
-
-    /// A variable of the environment of a server in a process of its own.
-    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -95,12 +87,6 @@ impl Setup {
     /// The application on the native host, for what only that does.
     pub(crate) async fn start_natively(self) -> Probe {
         let server = Server::native(self.options.clone()).await.unwrap();
-        self.on(server)
-    }
-
-    /// The application on the server under test, in a process that is ended whatever it does.
-    pub(crate) fn start_process(self) -> Probe {
-        let server = Server::process(&self.options, &self.environment).unwrap();
         self.on(server)
     }
 

@@ -1,4 +1,4 @@
-//! What stops the host from starting, and that several run side by side.
+//! What stops a server from starting, and that several run side by side.
 
 use crate::probe::{Setup, manifest};
 
@@ -14,10 +14,19 @@ fn component(text: &str) -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_is_not_offered_is_named_with_its_component() {
-    let import = "(component (import \"spin:redis/redis@3.0.0\" (instance \
+async fn an_import_that_is_not_offered_is_named() {
+    let import = "(component (import \"example:absent/absent@3.0.0\" (instance \
         (export \"get\" (func (param \"key\" string))))))";
     let error = component(import).failure().await;
+    assert!(error.contains("example:absent/absent@3.0.0"), "{error}");
+}
+
+/// Spin offers much that the audit store has no use for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_native_host_names_an_import_that_it_lacks_and_the_component() {
+    let import = "(component (import \"spin:redis/redis@3.0.0\" (instance \
+        (export \"get\" (func (param \"key\" string))))))";
+    let error = component(import).native_failure().await;
     assert!(error.contains("spin:redis/redis@3.0.0"), "{error}");
     assert!(error.contains("\"odd\""), "{error}");
 }
@@ -25,12 +34,13 @@ async fn an_import_that_is_not_offered_is_named_with_its_component() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_without_a_handler_is_an_error() {
     let error = component("(component)").failure().await;
-    assert!(error.contains("wasi:http/handler@0.3.0"), "{error}");
+    assert!(error.contains("wasi:http/handler@0.3"), "{error}");
 }
 
+/// Spin makes a component of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_core_module_is_an_error() {
-    let error = component("(module)").failure().await;
+async fn the_native_host_refuses_a_core_module() {
+    let error = component("(module)").native_failure().await;
     assert!(error.contains("not a WebAssembly component"), "{error}");
 }
 
@@ -39,12 +49,13 @@ async fn a_missing_component_is_named() {
     let missing = manifest().replace("probe.wasm", "absent.wasm");
     let error = Setup::with_manifest(&missing).failure().await;
     assert!(error.contains("absent.wasm"), "{error}");
-    assert!(error.contains("\"probe\""), "{error}");
 }
 
+/// Spin takes no notice of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undeclared_variable_is_an_error() {
-    let error = Setup::new().variable("greting", &"typo").failure().await;
+async fn the_native_host_refuses_a_variable_that_is_not_declared() {
+    let setup = Setup::new().variable("greting", &"typo");
+    let error = setup.native_failure().await;
     assert!(error.contains("\"greting\""), "{error}");
 }
 
@@ -54,12 +65,13 @@ async fn an_address_in_use_is_an_error() {
     let mut second = Setup::new();
     second.options.listen.set_port(first.port());
     let error = second.failure().await;
-    assert!(error.contains("cannot listen on 127.0.0.1:"), "{error}");
+    let address = format!("127.0.0.1:{}", first.port());
+    assert!(error.contains(&address), "{error}");
 }
 
 #[tokio::test]
-async fn a_runtime_with_one_thread_is_an_error() {
-    let error = Setup::new().failure().await;
+async fn the_native_host_refuses_a_runtime_with_one_thread() {
+    let error = Setup::new().native_failure().await;
     assert!(error.contains("multi-threaded"), "{error}");
 }
 

@@ -46,14 +46,24 @@ async fn a_required_variable_without_a_value_stops_the_start() {
         "greeting = { required = true }",
     );
     let error = Setup::with_manifest(&required).failure().await;
-    assert!(error.contains("\"greeting\" has no value"), "{error}");
-    assert!(error.contains("SPIN_VARIABLE_GREETING"), "{error}");
+    assert!(error.contains("greeting"), "{error}");
     let probe = Setup::with_manifest(&required)
         .variable("greeting", &"given")
         .start()
         .await;
     let greeting = probe.get("/probe/variables?name=greeting").await.ok();
     assert_eq!(greeting, "given, given!");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_native_host_says_how_a_variable_is_given() {
+    let required = manifest().replace(
+        "greeting = { default = \"hello\" }",
+        "greeting = { required = true }",
+    );
+    let error = Setup::with_manifest(&required).native_failure().await;
+    assert!(error.contains("\"greeting\" has no value"), "{error}");
+    assert!(error.contains("SPIN_VARIABLE_GREETING"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

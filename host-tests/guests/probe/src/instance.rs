@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use spin_sdk::time::sleep;
@@ -37,10 +37,11 @@ pub(crate) async fn run(operation: &str, call: &Call) -> Answer {
             }
         }
         "spin" => {
-            eprintln!("about to spin");
-            loop {
+            let end = Instant::now() + pause;
+            while Instant::now() < end {
                 std::hint::spin_loop();
             }
+            Ok("spun".to_owned())
         }
         "after" => {
             let text = call.body.clone();
