@@ -15,7 +15,7 @@ use crate::store::{DIMENSIONS, Store, WRITE, array, client, fill, rewrite, say};
 
 /// What writes at the same time.
 const WRITERS: usize = 4;
-/// As in `crates/gateway/src/upkeep/tail.rs`.
+/// As in `components/upkeep/src/tail.rs`.
 const STEP: i32 = 100;
 /// The targets: of the rates, and of the 95th percentile of searches.
 const FASTER: f64 = 4.0;

@@ -2,7 +2,7 @@
 //! insert of one record. What the host can do at most; everything beyond it is a service's own cost.
 //!
 //! The connection is shared while requests are in flight and kept no longer, as in
-//! `crates/gateway/src/database/shared.rs`.
+//! `crates/postgres/src/shared.rs`.
 
 #![deny(
     clippy::expect_used,

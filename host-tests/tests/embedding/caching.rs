@@ -4,24 +4,24 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::stage::{PATIENCE, PAUSE, Stage, single_use, variables_of};
+use crate::fixture::{Fixture, PATIENCE, PAUSE, single_use, variables_of};
 use crate::support::provider::Provider;
 use crate::support::service::Service;
 
 const WORDS: &str = "a pod that restarts";
 
 /// The store's file, opened beside the host.
-fn store(stage: &Stage) -> Connection {
-    Connection::open(stage.service.host.key_value_file()).unwrap()
+fn store(fixture: &Fixture) -> Connection {
+    Connection::open(fixture.service.host.key_value_file()).unwrap()
 }
 
 /// The entry of the only text that was embedded so far, once it is there: it is written behind the
 /// response.
-async fn entry(stage: &Stage) -> Vec<u8> {
+async fn entry(fixture: &Fixture) -> Vec<u8> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let sql = "SELECT value FROM spin_key_value WHERE store = 'default' AND key LIKE 'emb:%'";
-        if let Ok(value) = store(stage).query_row(sql, [], |row| row.get(0)) {
+        if let Ok(value) = store(fixture).query_row(sql, [], |row| row.get(0)) {
             return value;
         }
         assert!(Instant::now() < deadline, "nothing is in the cache");
@@ -29,86 +29,86 @@ async fn entry(stage: &Stage) -> Vec<u8> {
     }
 }
 
-async fn assert_asked(stage: &Stage, times: usize) {
-    let id = stage.embed(WORDS).await;
-    assert_eq!(stage.vector(id).await, Some(Provider::vector(WORDS)));
-    assert_eq!(stage.provider.count(), times);
+async fn assert_asked(fixture: &Fixture, times: usize) {
+    let id = fixture.embed(WORDS).await;
+    assert_eq!(fixture.vector(id).await, Some(Provider::vector(WORDS)));
+    assert_eq!(fixture.provider.count(), times);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hit_saves_the_question_also_in_another_instance() {
-    let stage = Stage::with_fresh_instances(&[]).await;
-    assert_asked(&stage, 1).await;
-    entry(&stage).await;
+    let fixture = Fixture::with_fresh_instances(&[]).await;
+    assert_asked(&fixture, 1).await;
+    entry(&fixture).await;
     for _ in 0..3 {
-        assert_asked(&stage, 1).await;
+        assert_asked(&fixture, 1).await;
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_component_embedded_another_need_not() {
-    let stage = Stage::start().await;
-    let id = stage.embed(WORDS).await;
-    entry(&stage).await;
-    assert_eq!(stage.found(WORDS).await, [id]);
-    assert_eq!(stage.provider.count(), 1);
-    stage.stop().await;
+    let fixture = Fixture::start().await;
+    let id = fixture.embed(WORDS).await;
+    entry(&fixture).await;
+    assert_eq!(fixture.found(WORDS).await, [id]);
+    assert_eq!(fixture.provider.count(), 1);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_is_missing_is_asked_for() {
-    let stage = Stage::start().await;
-    assert_asked(&stage, 1).await;
-    entry(&stage).await;
+    let fixture = Fixture::start().await;
+    assert_asked(&fixture, 1).await;
+    entry(&fixture).await;
     let batch: Vec<_> = ["before", WORDS, "after"]
-        .map(crate::stage::incident)
+        .map(crate::fixture::incident)
         .into();
     let path = "/api/v1/audit/remediation/batch";
-    let created = stage.client.post(path, &batch.into()).await.expect(201);
-    assert_eq!(stage.provider.requests()[1..], [["before", "after"]]);
+    let created = fixture.client.post(path, &batch.into()).await.expect(201);
+    assert_eq!(fixture.provider.requests()[1..], [["before", "after"]]);
     for (words, result) in ["before", WORDS, "after"]
         .iter()
         .zip(created["results"].as_array().unwrap())
     {
         let id = result["id"].as_i64().unwrap();
-        assert_eq!(stage.vector(id).await, Some(Provider::vector(words)));
+        assert_eq!(fixture.vector(id).await, Some(Provider::vector(words)));
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_entry_is_a_miss_and_written_anew() {
-    let stage = Stage::with(&[("cache_ttl", "300ms")]).await;
-    assert_asked(&stage, 1).await;
-    let first = entry(&stage).await;
+    let fixture = Fixture::with(&[("cache_ttl", "300ms")]).await;
+    assert_asked(&fixture, 1).await;
+    let first = entry(&fixture).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_asked(&stage, 2).await;
+    assert_asked(&fixture, 2).await;
     let deadline = Instant::now() + PATIENCE;
-    while entry(&stage).await == first {
+    while entry(&fixture).await == first {
         assert!(Instant::now() < deadline, "the entry is still the old one");
         tokio::time::sleep(PAUSE).await;
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_cache_every_text_is_asked_for_and_none_is_kept() {
-    let stage = Stage::with(&[("cache_enabled", "false")]).await;
+    let fixture = Fixture::with(&[("cache_enabled", "false")]).await;
     for times in 1..=3 {
-        assert_asked(&stage, times).await;
+        assert_asked(&fixture, times).await;
     }
-    let ready = stage.client.get("/ready").await.expect(200);
+    let ready = fixture.client.get("/ready").await.expect(200);
     assert_eq!(ready["checks"]["cache"], "disabled");
-    assert!(!stage.service.host.key_value_file().exists());
-    stage.stop().await;
+    assert!(!fixture.service.host.key_value_file().exists());
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_entry_is_a_miss_and_written_anew() {
-    let stage = Stage::start().await;
-    assert_asked(&stage, 1).await;
-    let sound = entry(&stage).await;
+    let fixture = Fixture::start().await;
+    assert_asked(&fixture, 1).await;
+    let sound = entry(&fixture).await;
     let mut flipped = sound.clone();
     flipped[20] ^= 1;
     let mut longer = sound.clone();
@@ -121,32 +121,32 @@ async fn a_corrupt_entry_is_a_miss_and_written_anew() {
         b"[0.1,0.2]".to_vec(),
     ];
     for (times, value) in corrupt.into_iter().enumerate() {
-        store(&stage)
+        store(&fixture)
             .execute("UPDATE spin_key_value SET value = ?1", [&value])
             .unwrap();
-        assert_asked(&stage, 2 + times).await;
+        assert_asked(&fixture, 2 + times).await;
         let deadline = Instant::now() + PATIENCE;
-        while entry(&stage).await == value {
+        while entry(&fixture).await == value {
             assert!(Instant::now() < deadline, "the entry is still corrupt");
             tokio::time::sleep(PAUSE).await;
         }
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// Nothing is kept of a text whose vector could not be had.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_not_kept() {
-    let stage = Stage::with_fresh_instances(&[crate::stage::SHORT]).await;
-    stage
+    let fixture = Fixture::with_fresh_instances(&[crate::fixture::SHORT]).await;
+    fixture
         .provider
         .behave(crate::support::provider::Behaviour::WrongDimension);
-    stage.leave(WORDS).await;
-    stage
+    fixture.leave(WORDS).await;
+    fixture
         .provider
         .behave(crate::support::provider::Behaviour::Answer);
-    stage.embed(WORDS).await;
-    stage.stop().await;
+    fixture.embed(WORDS).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,45 +155,45 @@ async fn a_store_that_cannot_be_opened_is_no_store() {
     let url = provider.url();
     let service = Service::with_limits(&variables_of(&url), single_use()).await;
     std::fs::create_dir_all(service.host.key_value_file()).unwrap();
-    let stage = Stage {
+    let fixture = Fixture {
         client: service.client.clone(),
         db: service.database.client().await,
         service,
         provider,
     };
     for times in 1..=3 {
-        assert_asked(&stage, times).await;
+        assert_asked(&fixture, times).await;
     }
-    assert_eq!(stage.found(WORDS).await.len(), 3);
+    assert_eq!(fixture.found(WORDS).await.len(), 3);
     // Readiness says so, and stays: the service does without.
-    let ready = stage.client.get("/ready").await.expect(200);
+    let ready = fixture.client.get("/ready").await.expect(200);
     let said = ready["checks"]["cache"].as_str().unwrap();
     assert!(said.contains("does not answer"), "{said}");
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_breaks_is_no_store() {
-    let stage = Stage::start().await;
-    assert_asked(&stage, 1).await;
-    entry(&stage).await;
-    store(&stage)
+    let fixture = Fixture::start().await;
+    assert_asked(&fixture, 1).await;
+    entry(&fixture).await;
+    store(&fixture)
         .execute("DROP TABLE spin_key_value", [])
         .unwrap();
-    assert_asked(&stage, 2).await;
-    assert_asked(&stage, 3).await;
-    assert_eq!(stage.found(WORDS).await.len(), 3);
-    stage.stop().await;
+    assert_asked(&fixture, 2).await;
+    assert_asked(&fixture, 3).await;
+    assert_eq!(fixture.found(WORDS).await.len(), 3);
+    fixture.stop().await;
 }
 
 /// The local store gives up after five seconds; until then it holds its whole instance.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_is_soon_left_alone() {
     const WRITES: usize = 12;
-    let stage = Stage::with(&[("embedding_timeout", "3s")]).await;
-    assert_asked(&stage, 1).await;
-    entry(&stage).await;
-    let mut connection = store(&stage);
+    let fixture = Fixture::with(&[("embedding_timeout", "3s")]).await;
+    assert_asked(&fixture, 1).await;
+    entry(&fixture).await;
+    let mut connection = store(&fixture);
     let lock = connection
         .transaction_with_behavior(TransactionBehavior::Exclusive)
         .unwrap();
@@ -202,7 +202,7 @@ async fn a_store_that_hangs_is_soon_left_alone() {
     let mut held = 0;
     for n in 0..WRITES {
         let began = Instant::now();
-        stage.embed(&format!("while the store hangs {n}")).await;
+        fixture.embed(&format!("while the store hangs {n}")).await;
         held += usize::from(began.elapsed() >= Duration::from_secs(4));
     }
     assert!(
@@ -211,9 +211,9 @@ async fn a_store_that_hangs_is_soon_left_alone() {
         began.elapsed()
     );
     assert_eq!(
-        stage.found("while the store hangs 1").await.len(),
+        fixture.found("while the store hangs 1").await.len(),
         1 + WRITES
     );
     drop(lock);
-    stage.stop().await;
+    fixture.stop().await;
 }

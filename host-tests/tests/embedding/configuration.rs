@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use host::ReuseLimits;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, incident, variables_of};
+use crate::fixture::{Fixture, incident, variables_of};
 use crate::support::payloads::fresh;
 use crate::support::provider::Provider;
 use crate::support::service::{Host, Service, embedded_by, of_database};
@@ -141,27 +141,27 @@ async fn embeddings_can_be_switched_on_and_off() {
         variables.insert(name.to_owned(), value.to_owned());
     }
     let on = Host::start(variables, ReuseLimits::default()).await;
-    let stage = Stage {
+    let fixture = Fixture {
         client: on.client(),
         db: service.database.client().await,
         service,
         provider,
     };
-    stage.settle().await;
-    let twin = stage.embed(&word).await;
+    fixture.settle().await;
+    let twin = fixture.embed(&word).await;
 
     // The first host knows nothing of a provider.
     let similar = format!("/api/v1/incidents/{twin}/similar");
-    let similar = stage.service.client.get(&similar).await.expect(200);
+    let similar = fixture.service.client.get(&similar).await.expect(200);
     assert_eq!(similar["results"].as_array().unwrap().len(), 1, "{similar}");
-    let answer = stage
+    let answer = fixture
         .service
         .client
         .post("/api/v1/audit/remediation", &incident("later"))
         .await;
     assert_eq!(answer.expect(201)["embedding_id"], Value::Null);
     on.stop().await;
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// Nothing is lost to a model whose vectors do not fit the database; readiness says what is wrong.

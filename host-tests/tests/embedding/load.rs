@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::stage::{PAUSE, SHORT, Stage, UNCACHED, incident};
+use crate::fixture::{Fixture, PAUSE, SHORT, UNCACHED, incident};
 use crate::support::Client;
 use crate::support::payloads::fresh;
 use crate::support::provider::{Behaviour, Provider};
@@ -26,10 +26,10 @@ async fn write_until(client: Client, stop: Arc<AtomicBool>) -> Vec<(i64, String)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_comes_and_goes_costs_no_record_and_mixes_up_no_vectors() {
-    let mut stage = Stage::with(&[SHORT, UNCACHED]).await;
+    let mut fixture = Fixture::with(&[SHORT, UNCACHED]).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..8)
-        .map(|_| tokio::spawn(write_until(stage.client.clone(), stop.clone())))
+        .map(|_| tokio::spawn(write_until(fixture.client.clone(), stop.clone())))
         .collect();
     for _ in 0..2 {
         for fault in [
@@ -40,15 +40,15 @@ async fn a_provider_that_comes_and_goes_costs_no_record_and_mixes_up_no_vectors(
             Behaviour::Fewer,
             Behaviour::Refuse("a"),
         ] {
-            stage.provider.behave(fault);
+            fixture.provider.behave(fault);
             tokio::time::sleep(PAUSE * 4).await;
-            stage.assert_sound().await;
-            stage.provider.behave(Behaviour::Answer);
+            fixture.assert_sound().await;
+            fixture.provider.behave(Behaviour::Answer);
             tokio::time::sleep(PAUSE * 4).await;
         }
-        stage.provider.stop();
+        fixture.provider.stop();
         tokio::time::sleep(PAUSE * 4).await;
-        stage.provider.restart().await;
+        fixture.provider.restart().await;
     }
     stop.store(true, Ordering::Relaxed);
     let written: Vec<_> = join_all(writers)
@@ -58,39 +58,39 @@ async fn a_provider_that_comes_and_goes_costs_no_record_and_mixes_up_no_vectors(
         .collect();
 
     let now = "UPDATE audit_embedding_refusal SET retry_at = now()";
-    stage.db.batch_execute(now).await.unwrap();
-    stage.settle().await;
+    fixture.db.batch_execute(now).await.unwrap();
+    fixture.settle().await;
     assert!(written.len() > 8, "the writers wrote nothing");
     for (id, words) in written {
         let expected = Provider::vector(&words);
-        assert_eq!(stage.vector(id).await, Some(expected), "{words}");
+        assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// The texts of others wait behind its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_takes_nobody_with_it() {
-    let stage = Stage::with(&[("embedding_timeout", "3s"), UNCACHED]).await;
-    stage.provider.once(Behaviour::Hang);
-    let client = stage.client.clone();
+    let fixture = Fixture::with(&[("embedding_timeout", "3s"), UNCACHED]).await;
+    fixture.provider.once(Behaviour::Hang);
+    let client = fixture.client.clone();
     let first = tokio::spawn(async move { client.post(PATH, &incident("gone")).await });
-    while stage.provider.count() == 0 {
+    while fixture.provider.count() == 0 {
         tokio::time::sleep(PAUSE).await;
     }
     let others = join_all((0..6).map(async |n| {
         let words = format!("stays {n}");
-        (stage.client.create(PATH, &incident(&words)).await, words)
+        (fixture.client.create(PATH, &incident(&words)).await, words)
     }));
     let leave = async {
         tokio::time::sleep(PAUSE).await;
         first.abort();
     };
     let (others, ()) = tokio::join!(others, leave);
-    stage.settle().await;
+    fixture.settle().await;
     for (id, words) in others {
         let expected = Provider::vector(&words);
-        assert_eq!(stage.vector(id).await, Some(expected), "{words}");
+        assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
     }
-    stage.stop().await;
+    fixture.stop().await;
 }

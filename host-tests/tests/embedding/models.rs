@@ -3,15 +3,15 @@
 use host::ReuseLimits;
 use serde_json::json;
 
-use crate::stage::{PATIENCE, PAUSE, Stage, incident, variables_of};
+use crate::fixture::{Fixture, PATIENCE, PAUSE, incident, variables_of};
 use crate::support::provider::vector;
 use crate::support::service::{Host, of_database};
 
 const NEW: &str = "hash-2";
 
-async fn host_with_new_model(stage: &Stage) -> Host {
-    let mut variables = of_database(stage.service.database.url());
-    let url = stage.provider.url();
+async fn host_with_new_model(fixture: &Fixture) -> Host {
+    let mut variables = of_database(fixture.service.database.url());
+    let url = fixture.provider.url();
     for (name, value) in variables_of(&url) {
         variables.insert(name.to_owned(), value.to_owned());
     }
@@ -21,23 +21,26 @@ async fn host_with_new_model(stage: &Stage) -> Host {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_model_embeds_everything_anew_without_a_pause() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let mut words: Vec<String> = (0..60).map(|n| format!("incident number {n}")).collect();
     for words in &words {
-        stage.embed(words).await;
+        fixture.embed(words).await;
     }
     // A record without words has no model and needs none.
     let silent = json!({
         "name": "silent", "namespace": "shop", "phase": "pending",
         "createdAt": "2025-11-05T10:00:00Z", "correlationId": "c",
     });
-    stage.client.create("/api/v1/audit/workflow", &silent).await;
+    fixture
+        .client
+        .create("/api/v1/audit/workflow", &silent)
+        .await;
 
-    let host = host_with_new_model(&stage).await;
+    let host = host_with_new_model(&fixture).await;
     let client = host.client();
     let deadline = std::time::Instant::now() + PATIENCE;
     let left = "SELECT count(*) FROM audit WHERE embedding_model NOT IN ('', 'hash-2')";
-    while stage.count(left).await > 0 {
+    while fixture.count(left).await > 0 {
         assert!(
             std::time::Instant::now() < deadline,
             "still not embedded anew"
@@ -52,13 +55,13 @@ async fn a_change_of_model_embeds_everything_anew_without_a_pause() {
             .await
             .expect(200);
         assert_eq!(found["results"][0]["audit"]["id"], created["id"]);
-        stage.assert_sound().await;
+        fixture.assert_sound().await;
         words.push(more);
         tokio::time::sleep(PAUSE).await;
     }
 
     let rows = "SELECT alert_name, embedding::text FROM audit WHERE embedding_model <> ''";
-    let rows = stage.db.query(rows, &[]).await.unwrap();
+    let rows = fixture.db.query(rows, &[]).await.unwrap();
     assert_eq!(rows.len(), words.len());
     for row in rows {
         let (words, stored): (String, String) = (row.get(0), row.get(1));
@@ -66,20 +69,20 @@ async fn a_change_of_model_embeds_everything_anew_without_a_pause() {
         assert_eq!(stored, vector(NEW, &words), "{words}");
     }
     host.stop().await;
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// Vectors of two models cannot be compared.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_compares_with_vectors_of_its_own_model_only() {
-    let mut stage = Stage::start().await;
-    let old = stage.embed("an incident").await;
+    let mut fixture = Fixture::start().await;
+    let old = fixture.embed("an incident").await;
     // The new host has no provider to embed anew with.
-    let host = host_with_new_model(&stage).await;
+    let host = host_with_new_model(&fixture).await;
     let client = host.client();
     let path = "/api/v1/audit/remediation";
     let hold = "UPDATE audit_embedding_lease SET busy_until = now() + interval '1 hour'";
-    stage.db.batch_execute(hold).await.unwrap();
+    fixture.db.batch_execute(hold).await.unwrap();
     let new = client.create(path, &incident("an incident")).await;
 
     let question = json!({"query": "an incident"});
@@ -88,10 +91,10 @@ async fn a_search_compares_with_vectors_of_its_own_model_only() {
         .await
         .expect(200);
     assert_eq!(
-        crate::stage::ids(found["results"].as_array().unwrap()),
+        crate::fixture::ids(found["results"].as_array().unwrap()),
         [new]
     );
-    assert_eq!(stage.found("an incident").await, [old]);
+    assert_eq!(fixture.found("an incident").await, [old]);
     for (id, model) in [(old, "hash"), (new, NEW)] {
         let similar = client
             .get(&format!("/api/v1/incidents/{id}/similar"))
@@ -99,7 +102,7 @@ async fn a_search_compares_with_vectors_of_its_own_model_only() {
             .expect(200);
         assert_eq!(similar, json!({"embedding_model": model, "results": []}));
     }
-    stage.provider.stop();
+    fixture.provider.stop();
     host.stop().await;
-    stage.stop().await;
+    fixture.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::stage::{Stage, UNCACHED};
+use crate::fixture::{Fixture, UNCACHED};
 use crate::support::provider::{Behaviour, Provider};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,14 +14,14 @@ async fn a_provider_that_recovers_in_time_costs_nothing() {
         Behaviour::Status(429, None),
         Behaviour::Close,
     ] {
-        let stage = Stage::start().await;
-        stage.provider.once(fault.clone());
-        stage.provider.once(fault);
-        let id = stage.embed("for a moment").await;
-        assert_eq!(stage.provider.texts(), ["for a moment"; 3]);
+        let fixture = Fixture::start().await;
+        fixture.provider.once(fault.clone());
+        fixture.provider.once(fault);
+        let id = fixture.embed("for a moment").await;
+        assert_eq!(fixture.provider.texts(), ["for a moment"; 3]);
         let expected = Provider::vector("for a moment");
-        assert_eq!(stage.vector(id).await, Some(expected));
-        stage.stop().await;
+        assert_eq!(fixture.vector(id).await, Some(expected));
+        fixture.stop().await;
     }
 }
 
@@ -34,46 +34,48 @@ async fn what_will_not_get_better_is_not_asked_again() {
         Behaviour::WrongDimension,
         Behaviour::Zeros,
     ] {
-        let stage = Stage::start().await;
-        stage.provider.once(fault.clone());
-        stage.leave("for good").await;
-        assert_eq!(stage.provider.count(), 1, "{fault:?}");
-        stage.stop().await;
+        let fixture = Fixture::start().await;
+        fixture.provider.once(fault.clone());
+        fixture.leave("for good").await;
+        assert_eq!(fixture.provider.count(), 1, "{fault:?}");
+        fixture.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retry_after_is_waited_for() {
-    let stage = Stage::start().await;
-    stage.provider.once(Behaviour::Status(429, Some("2")));
+    let fixture = Fixture::start().await;
+    fixture.provider.once(Behaviour::Status(429, Some("2")));
     let began = Instant::now();
-    stage.embed("in two seconds").await;
+    fixture.embed("in two seconds").await;
     assert!(began.elapsed() >= Duration::from_secs(2));
-    assert_eq!(stage.provider.count(), 2);
-    stage.stop().await;
+    assert_eq!(fixture.provider.count(), 2);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_after_beyond_the_time_is_not_waited_for() {
-    let stage = Stage::start().await;
-    stage.provider.once(Behaviour::Status(429, Some("3600")));
+    let fixture = Fixture::start().await;
+    fixture.provider.once(Behaviour::Status(429, Some("3600")));
     let began = Instant::now();
-    stage.leave("in an hour").await;
+    fixture.leave("in an hour").await;
     // The service would have had a minute.
     assert!(began.elapsed() < Duration::from_secs(50));
-    assert_eq!(stage.provider.count(), 1);
-    stage.stop().await;
+    assert_eq!(fixture.provider.count(), 1);
+    fixture.stop().await;
 }
 
 /// As some limiters say it when they round down.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_after_of_nothing_is_no_invitation_to_hammer() {
     for status in [429, 503] {
-        let stage = Stage::with(&[("embedding_timeout", "2s"), UNCACHED]).await;
-        stage.provider.behave(Behaviour::Status(status, Some("0")));
-        stage.leave("now").await;
-        let count = stage.provider.count();
+        let fixture = Fixture::with(&[("embedding_timeout", "2s"), UNCACHED]).await;
+        fixture
+            .provider
+            .behave(Behaviour::Status(status, Some("0")));
+        fixture.leave("now").await;
+        let count = fixture.provider.count();
         assert!(count <= 20, "asked {count} times within two seconds");
-        stage.stop().await;
+        fixture.stop().await;
     }
 }

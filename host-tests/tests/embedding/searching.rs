@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, ids, incident};
+use crate::fixture::{Fixture, ids, incident};
 use crate::support::payloads::{FORMS, fresh, remediation, with};
 use crate::support::provider::Provider;
 
@@ -39,16 +39,18 @@ fn overlapping() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn results_are_those_of_exact_computation_in_order() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let query = "alpha beta gamma delta";
     let mut expected = Vec::new();
     for words in overlapping() {
-        let id = stage.embed(&words).await;
+        let id = fixture.embed(&words).await;
         expected.push((similarity(query, &words), id));
     }
     expected.sort_by(|one, other| other.0.total_cmp(&one.0));
     for limit in [1, 7, 10, 30, 100] {
-        let results = stage.search(&json!({"query": query, "limit": limit})).await;
+        let results = fixture
+            .search(&json!({"query": query, "limit": limit}))
+            .await;
         assert_eq!(results.len(), expected.len().min(limit));
         for (result, (similarity, id)) in results.iter().zip(&expected) {
             assert_eq!(result["audit"]["id"], *id);
@@ -59,11 +61,11 @@ async fn results_are_those_of_exact_computation_in_order() {
             );
         }
     }
-    let unlimited = stage.search(&json!({"query": query})).await;
+    let unlimited = fixture.search(&json!({"query": query})).await;
     assert_eq!(unlimited.len(), 10);
 
     let least = 0.4;
-    let similar = stage
+    let similar = fixture
         .search(&json!({"query": query, "limit": 100, "min_similarity": least}))
         .await;
     let enough: Vec<i64> = expected
@@ -73,21 +75,21 @@ async fn results_are_those_of_exact_computation_in_order() {
         .collect();
     assert!((1..30).contains(&enough.len()), "{expected:?}");
     assert_eq!(ids(&similar), enough);
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_all_kinds_are_found_as_reads_show_them() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let mut stored = Vec::new();
     for form in FORMS {
         let body = with(
             &form.body("shop", &fresh("kinds")),
             &json!({"reasoning": "hm"}),
         );
-        stored.push((form.kind, stage.client.create(form.path, &body).await));
+        stored.push((form.kind, fixture.client.create(form.path, &body).await));
     }
-    let results = stage
+    let results = fixture
         .search(&json!({"query": "restart payment", "limit": 100}))
         .await;
     assert_eq!(results.len(), FORMS.len());
@@ -95,7 +97,7 @@ async fn records_of_all_kinds_are_found_as_reads_show_them() {
         let audit = &result["audit"];
         let id = audit["id"].as_i64().unwrap();
         let kind = audit["kind"].as_str().unwrap();
-        assert_eq!(*audit, stage.client.record(kind, id).await);
+        assert_eq!(*audit, fixture.client.record(kind, id).await);
     }
     for kinds in [
         &["workflow"][..],
@@ -103,24 +105,24 @@ async fn records_of_all_kinds_are_found_as_reads_show_them() {
         &["remediation", "remediation"],
     ] {
         let question = json!({"query": "restart payment", "limit": 100, "kinds": kinds});
-        let mut found = ids(&stage.search(&question).await);
+        let mut found = ids(&fixture.search(&question).await);
         let of_kinds = stored.iter().filter(|(kind, _)| kinds.contains(kind));
         let mut expected: Vec<i64> = of_kinds.map(|(_, id)| *id).collect();
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "{kinds:?}");
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_filter_finds_the_one_record_that_it_describes() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let other = with(
         &remediation("shop", &fresh("rr")),
         &json!({"alert_name": "Latency", "correlation_id": "corr-1", "name": "one"}),
     );
-    stage.client.create(STORE, &other).await;
+    fixture.client.create(STORE, &other).await;
     tokio::time::sleep(Duration::from_millis(5)).await;
     let request = fresh("rr");
     let changes = json!({
@@ -129,8 +131,8 @@ async fn every_filter_finds_the_one_record_that_it_describes() {
         "alert_name": "it's; DROP TABLE audit--", "alert_fingerprint": "9c", "correlation_id": "corr-2",
         "remediation_request_id": request,
     });
-    let id = stage.client.create(STORE, &with(&other, &changes)).await;
-    let record = stage.client.record("remediation", id).await;
+    let id = fixture.client.create(STORE, &with(&other, &changes)).await;
+    let record = fixture.client.record("remediation", id).await;
 
     for (filter, member) in [
         ("name", "name"),
@@ -148,14 +150,14 @@ async fn every_filter_finds_the_one_record_that_it_describes() {
         ("since", "created_at"),
     ] {
         let question = json!({"query": "latency", filter: record[member]});
-        assert_eq!(ids(&stage.search(&question).await), [id], "{question}");
+        assert_eq!(ids(&fixture.search(&question).await), [id], "{question}");
     }
-    let both = stage
+    let both = fixture
         .search(&json!({"query": "latency", "since": "1h", "until": record["created_at"]}))
         .await;
     assert_eq!(both.len(), 2);
     let combined = json!({"query": "latency", "namespace": record["namespace"], "severity": "low", "since": "1h"});
-    assert_eq!(ids(&stage.search(&combined).await), [id]);
+    assert_eq!(ids(&fixture.search(&combined).await), [id]);
     for nothing in [
         json!({"query": "latency", "namespace": "nowhere"}),
         json!({"query": "latency", "namespace": record["namespace"], "severity": "critical"}),
@@ -163,20 +165,24 @@ async fn every_filter_finds_the_one_record_that_it_describes() {
         json!({"query": "latency", "namespace": "sh\u{0}op"}),
         json!({"query": "latency", "kinds": ["workflow"], "severity": "low"}),
     ] {
-        assert_eq!(stage.search(&nothing).await, [Value::Null; 0], "{nothing}");
+        assert_eq!(
+            fixture.search(&nothing).await,
+            [Value::Null; 0],
+            "{nothing}"
+        );
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// What matches is far from the question, and what is near does not match.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filter_does_not_shorten_the_answer() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let near: Vec<Value> = (0..300)
         .map(|n| incident(&format!("a full disk {n}")))
         .collect();
     let path = "/api/v1/audit/remediation/batch";
-    stage.client.post(path, &json!(near)).await.expect(201);
+    fixture.client.post(path, &json!(near)).await.expect(201);
     let far: Vec<Value> = (0..15)
         .map(|n| {
             with(
@@ -185,23 +191,23 @@ async fn a_filter_does_not_shorten_the_answer() {
             )
         })
         .collect();
-    stage.client.post(path, &json!(far)).await.expect(201);
+    fixture.client.post(path, &json!(far)).await.expect(201);
 
     let question = json!({"query": "a full disk", "limit": 12, "namespace": "bank"});
-    let results = stage.search(&question).await;
+    let results = fixture.search(&question).await;
     assert_eq!(results.len(), 12);
     assert!(
         results
             .iter()
             .all(|result| result["audit"]["namespace"] == "bank")
     );
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_may_be_any_text() {
-    let stage = Stage::start().await;
-    let id = stage.embed("a full disk").await;
+    let fixture = Fixture::start().await;
+    let id = fixture.embed("a full disk").await;
     for query in [
         "disk",
         "'; DROP TABLE audit; --",
@@ -211,16 +217,16 @@ async fn a_question_may_be_any_text() {
         "؟ما هذا",
         &"é".repeat(2000),
     ] {
-        let results = stage.search(&json!({"query": query})).await;
+        let results = fixture.search(&json!({"query": query})).await;
         assert_eq!(ids(&results), [id], "{query:?}");
-        assert_eq!(stage.provider.texts().last().unwrap(), query);
+        assert_eq!(fixture.provider.texts().last().unwrap(), query);
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_question_is_named() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     for (field, question) in [
         ("query", json!({})),
         ("query", json!({"query": null})),
@@ -260,27 +266,30 @@ async fn what_is_wrong_with_a_question_is_named() {
         ("since", json!({"query": "x", "since": "1h", "until": "2h"})),
         ("until", json!({"query": "x", "until": 5})),
     ] {
-        let answer = stage.client.post(PATH, &question).await;
+        let answer = fixture.client.post(PATH, &question).await;
         let problem = answer.problem(400, "validation-error");
         assert_eq!(problem["field"], field, "{question}: {problem}");
         assert_eq!(answer.violations().len(), 1, "{question}: {problem}");
     }
     for body in ["[]", "\"disk\"", "null"] {
         let headers = [("content-type", "application/json")];
-        let answer = stage.client.send(Method::POST, PATH, &headers, body).await;
+        let answer = fixture
+            .client
+            .send(Method::POST, PATH, &headers, body)
+            .await;
         answer.problem(400, "validation-error");
     }
     // Nobody pays for a question that has no answer.
-    assert_eq!(stage.provider.count(), 0);
-    stage.stop().await;
+    assert_eq!(fixture.provider.count(), 0);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_no_question_is_refused() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let json = [("content-type", "application/json")];
     let send = async |path: &str, headers: &[(&str, &str)], body: String| {
-        stage.client.send(Method::POST, path, headers, body).await
+        fixture.client.send(Method::POST, path, headers, body).await
     };
     for body in [
         "{\"query\": \"x\"",
@@ -302,5 +311,5 @@ async fn a_body_that_is_no_question_is_refused() {
     send(&path, &json, question)
         .await
         .problem(400, "invalid-parameter");
-    stage.stop().await;
+    fixture.stop().await;
 }

@@ -3,22 +3,22 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, UNCACHED};
+use crate::fixture::{Fixture, UNCACHED};
 use crate::support::payloads::{
     FORMS, aianalysis, audit_aianalysis, execution, fresh, remediation, with, workflow,
 };
 
 /// The texts that the provider is asked for when it answers, and when it was away as the records came.
 async fn texts(records: &[(&str, Value)]) -> [Vec<String>; 2] {
-    let mut stage = Stage::with(&[UNCACHED, ("embedding_timeout", "5s")]).await;
+    let mut fixture = Fixture::with(&[UNCACHED, ("embedding_timeout", "5s")]).await;
     for (path, body) in records {
-        stage.client.write(path, body, "persisted").await;
+        fixture.client.write(path, body, "persisted").await;
     }
-    stage.settle().await;
-    let inline = stage.provider.texts();
+    fixture.settle().await;
+    let inline = fixture.provider.texts();
 
-    stage.provider.stop();
-    stage
+    fixture.provider.stop();
+    fixture
         .db
         .batch_execute(
             "TRUNCATE audit, audit_key, audit_correlation, audit_vector, audit_vector_tail",
@@ -26,13 +26,13 @@ async fn texts(records: &[(&str, Value)]) -> [Vec<String>; 2] {
         .await
         .unwrap();
     for (path, body) in records {
-        let created = stage.client.post(path, body).await.expect(201);
+        let created = fixture.client.post(path, body).await.expect(201);
         assert_eq!(created["embedding_id"], Value::Null);
     }
-    stage.provider.restart().await;
-    stage.settle().await;
-    let later = stage.provider.texts().split_off(inline.len());
-    stage.stop().await;
+    fixture.provider.restart().await;
+    fixture.settle().await;
+    let later = fixture.provider.texts().split_off(inline.len());
+    fixture.stop().await;
     [inline, later]
 }
 

@@ -5,39 +5,39 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::stage::{PAUSE, Stage, UNCACHED, incident};
+use crate::fixture::{Fixture, PAUSE, UNCACHED, incident};
 use crate::support::payloads::{FORMS, fresh, with};
 use crate::support::provider::{Behaviour, MODEL, Provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_of_every_form_is_embedded_before_the_answer() {
-    let stage = Stage::with(&[UNCACHED]).await;
+    let fixture = Fixture::with(&[UNCACHED]).await;
     for form in FORMS {
-        let before = stage.provider.count();
+        let before = fixture.provider.count();
         let mut body = form.body("shop", &fresh("embedded"));
         if form.name == "store aianalysis" {
             // The findings of this form may be anything; only a root cause among them is words.
             body["findings"]["root_cause"] = json!("the connection pool is exhausted");
         }
-        let created = stage.client.post(form.path, &body).await.expect(201);
+        let created = fixture.client.post(form.path, &body).await.expect(201);
         let name = form.name;
         assert_eq!(created["embedding_id"], created["id"], "{name}");
         assert_eq!(created["embeddingId"], created["id"], "{name}");
 
-        let requests = &stage.provider.requests()[before..];
+        let requests = &fixture.provider.requests()[before..];
         assert_eq!(requests.len(), 1, "{name}: {requests:?}");
         let id = created["id"].as_i64().unwrap();
         let expected = Provider::vector(&requests[0][0]);
-        assert_eq!(stage.vector(id).await, Some(expected), "{name}");
-        let record = stage.client.record(form.kind, id).await;
+        assert_eq!(fixture.vector(id).await, Some(expected), "{name}");
+        let record = fixture.client.record(form.kind, id).await;
         assert_eq!(record["embedding_model"], MODEL, "{name}");
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_text_is_what_tells_one_incident_from_another() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let body = json!({
         "name": "restart", "namespace": "shop", "phase": "completed", "action_type": "restart_pod",
         "status": "success", "start_time": "2025-11-05T10:00:00Z", "remediation_request_id": fresh("rr"),
@@ -47,115 +47,115 @@ async fn the_text_is_what_tells_one_incident_from_another() {
         "rootCause": "a leak in the cache", "reasoning": "it helped before", "ticket": "OPS-12",
     });
     let path = "/api/v1/store/remediation";
-    stage.client.post(path, &body).await.expect(201);
+    fixture.client.post(path, &body).await.expect(201);
     assert_eq!(
-        stage.provider.texts(),
+        fixture.provider.texts(),
         [
             "Kube Pod OOM Killed. severity critical. deployment payment-api. restart pod. \
              a leak in the cache. it helped before. exit code 137"
         ]
     );
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_one_question_and_each_record_has_its_own_vector() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let words: Vec<String> = (0..40).map(|n| format!("alert number {n}")).collect();
     let batch: Vec<Value> = words.iter().map(|words| incident(words)).collect();
     let path = "/api/v1/audit/remediation/batch";
-    let created = stage.client.post(path, &json!(batch)).await.expect(201);
+    let created = fixture.client.post(path, &json!(batch)).await.expect(201);
 
-    assert_eq!(stage.provider.requests(), std::slice::from_ref(&words));
+    assert_eq!(fixture.provider.requests(), std::slice::from_ref(&words));
     let results = created["results"].as_array().unwrap();
     assert_eq!(results.len(), words.len());
     for (words, result) in words.iter().zip(results) {
         assert_eq!(result["embedding_id"], result["id"], "{words}");
         let id = result["id"].as_i64().unwrap();
         let expected = Provider::vector(words);
-        assert_eq!(stage.vector(id).await, Some(expected), "{words}");
+        assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
     }
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 /// More texts than one question takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_batch_is_embedded_in_bounded_questions() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let batch: Vec<Value> = (0..500).map(|n| incident(&format!("alert {n}"))).collect();
     let path = "/api/v1/audit/remediation/batch";
-    let created = stage.client.post(path, &json!(batch)).await.expect(201);
+    let created = fixture.client.post(path, &json!(batch)).await.expect(201);
     let results = created["results"].as_array().unwrap();
     assert!(
         results
             .iter()
             .all(|result| !result["embedding_id"].is_null())
     );
-    let sizes: Vec<usize> = stage.provider.requests().iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = fixture.provider.requests().iter().map(Vec::len).collect();
     assert_eq!(sizes.iter().sum::<usize>(), 500);
     assert!(sizes.iter().all(|size| *size <= 128), "{sizes:?}");
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_concurrent_requests_go_together() {
     const FOLLOWERS: usize = 12;
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     // While the provider thinks about the first text, the others gather.
-    stage
+    fixture
         .provider
         .once(Behaviour::Delay(Duration::from_secs(1)));
-    let first = stage.embed("the first alert");
+    let first = fixture.embed("the first alert");
     let others = async {
-        while stage.provider.count() == 0 {
+        while fixture.provider.count() == 0 {
             tokio::time::sleep(PAUSE).await;
         }
         let words = |n| format!("follower {n}");
-        let posts = (0..FOLLOWERS).map(async |n| (stage.embed(&words(n)).await, words(n)));
+        let posts = (0..FOLLOWERS).map(async |n| (fixture.embed(&words(n)).await, words(n)));
         join_all(posts).await
     };
     let (_, others) = tokio::join!(first, others);
     for (id, words) in others {
         let expected = Provider::vector(&words);
-        assert_eq!(stage.vector(id).await, Some(expected), "{words}");
+        assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
     }
-    let requests = stage.provider.requests();
-    assert_eq!(stage.provider.texts().len(), 1 + FOLLOWERS);
+    let requests = fixture.provider.requests();
+    assert_eq!(fixture.provider.texts().len(), 1 + FOLLOWERS);
     assert!(requests.len() < 1 + FOLLOWERS, "{requests:?}");
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_with_nothing_to_say_is_not_asked_about() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let body = json!({
         "name": fresh("silent"), "namespace": "shop", "phase": "pending",
         "createdAt": "2025-11-05T10:00:00Z", "correlationId": fresh("corr"),
     });
     let path = "/api/v1/audit/workflow";
-    let created = stage.client.post(path, &body).await.expect(201);
+    let created = fixture.client.post(path, &body).await.expect(201);
     assert_eq!(created["embedding_id"], Value::Null);
     let id = created["id"].as_i64().unwrap();
-    let record = stage.client.record("workflow", id).await;
+    let record = fixture.client.record("workflow", id).await;
     assert_eq!(record["embedding_model"], Value::Null);
 
     // It is not taken for one that waits, either.
-    stage.settle().await;
-    assert_eq!(stage.provider.count(), 0);
+    fixture.settle().await;
+    assert_eq!(fixture.provider.count(), 0);
 
     // Once it says something, it is embedded.
     let step = with(
         &body,
         &json!({"phase": "executing", "workflowName": "move-volume"}),
     );
-    let updated = stage.client.write(path, &step, "updated").await;
+    let updated = fixture.client.write(path, &step, "updated").await;
     assert_eq!(updated, id);
-    assert_eq!(stage.provider.texts(), ["move-volume"]);
+    assert_eq!(fixture.provider.texts(), ["move-volume"]);
     assert_eq!(
-        stage.vector(id).await,
+        fixture.vector(id).await,
         Some(Provider::vector("move-volume"))
     );
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,41 +163,44 @@ async fn the_key_reaches_the_provider_and_nobody_else() {
     const KEY: &str = "sk-the-key-of-this-test";
     let provider = Provider::with_key(Some(KEY)).await;
     let variables = [("embedding_api_key", KEY), ("log_level", "debug")];
-    let stage = Stage::build(provider, &variables, host::ReuseLimits::default()).await;
-    stage.embed("disk full").await;
+    let fixture = Fixture::build(provider, &variables, host::ReuseLimits::default()).await;
+    fixture.embed("disk full").await;
 
     // Errors are where secrets get out.
     let mut said = String::new();
     for status in [400, 401, 403, 404, 302] {
-        stage.provider.behave(Behaviour::Status(status, None));
-        said += &stage.post(&format!("status {status}")).await.to_string();
+        fixture.provider.behave(Behaviour::Status(status, None));
+        said += &fixture.post(&format!("status {status}")).await.to_string();
         let question = json!({"query": format!("question {status}")});
-        let answer = stage.client.post("/api/v1/query/semantic", &question).await;
+        let answer = fixture
+            .client
+            .post("/api/v1/query/semantic", &question)
+            .await;
         assert!(!answer.status.is_success(), "{status}: {}", answer.text());
         said += &answer.text();
     }
-    said += &stage.client.get("/ready").await.text();
-    said += &stage.service.host.log();
+    said += &fixture.client.get("/ready").await.text();
+    said += &fixture.service.host.log();
     assert!(said.contains("refuses the key"), "{said}");
     assert!(!said.contains(KEY), "{said}");
-    stage.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_provider_is_told_no_secret_and_no_markup() {
-    let stage = Stage::start().await;
+    let fixture = Fixture::start().await;
     let mut body = incident("ordinary words");
     body["errorMessage"] = json!("<b>login</b> with password=hunter2<script>alert(1)</script>");
     let path = "/api/v1/audit/remediation";
-    stage.client.post(path, &body).await.expect(201);
+    fixture.client.post(path, &body).await.expect(201);
     let question = json!({"query": "who logs in with password=hunter2"});
-    stage.search(&question).await;
-    let texts = stage.provider.texts();
+    fixture.search(&question).await;
+    let texts = fixture.provider.texts();
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(
         texts[0].ends_with("login with password=***REDACTED***"),
         "{texts:?}"
     );
     assert_eq!(texts[1], "who logs in with password=***REDACTED***");
-    stage.stop().await;
+    fixture.stop().await;
 }

@@ -36,7 +36,7 @@ async fn a_record_and_its_changes_reach_both_databases() {
     pair.assert_equal().await;
     assert_eq!(pair.vector_rows().await.len(), 1);
 
-    let wordless = aianalysis("mirror", &fresh("analysis"));
+    let wordless = aianalysis("vectors", &fresh("analysis"));
     let silent = pair.client.create("/api/v1/store/aianalysis", &wordless);
     let silent = silent.await;
     pair.assert_equal().await;
@@ -131,4 +131,20 @@ async fn deliveries_may_repeat_and_overtake_each_other() {
         vector.query(sql, &[&late.to_string()]).await.unwrap();
     }
     assert_eq!(pair.vector_rows().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_alone_deliver_what_it_missed() {
+    let mut pair = Pair::start("fallback").await;
+    pair.vector.kill().unwrap();
+    let id = post(&pair.client).await;
+    pair.vector.restart().unwrap();
+
+    let primary = connect(&pair.primary_url).await.unwrap();
+    pair.until("the record is delivered", async || {
+        pair.client.get("/healthz").await.expect(200);
+        count(&primary, "SELECT count(*) FROM audit_outbox").await == 0
+    })
+    .await;
+    assert_eq!(pair.vector_rows().await[0].0, id);
 }

@@ -24,14 +24,14 @@ pub(crate) const UNCACHED: (&str, &str) = ("cache_enabled", "false");
 pub(crate) const SHORT: (&str, &str) = ("embedding_timeout", "500ms");
 
 /// A service, its provider and a session of its database.
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) service: Service,
     pub(crate) client: Client,
     pub(crate) provider: Provider,
     pub(crate) db: tokio_postgres::Client,
 }
 
-impl Stage {
+impl Fixture {
     /// Waits for the provider as long as it takes, because a slow machine must not fail a test.
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
@@ -113,9 +113,9 @@ impl Stage {
         self.db.query_one(sql, &[]).await.unwrap().get(0)
     }
 
-    /// A request that wants nothing, but behind which work is done.
-    pub(crate) async fn knock(&self) {
-        knock(&self.client).await;
+    /// A request that wants nothing, but after which maintenance is done.
+    pub(crate) async fn wake(&self) {
+        wake(&self.client).await;
     }
 
     /// Waits for `condition` while requests come in.
@@ -132,7 +132,7 @@ impl Stage {
                     events.collect::<Vec<_>>().join("\n")
                 );
             }
-            self.knock().await;
+            self.wake().await;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -191,8 +191,8 @@ pub(crate) fn single_use() -> ReuseLimits {
     }
 }
 
-/// See [`Stage::knock`].
-pub(crate) async fn knock(client: &Client) {
+/// See [`Fixture::wake`].
+pub(crate) async fn wake(client: &Client) {
     let path = "/api/v1/incidents/1/similar";
     client
         .send(Method::GET, path, &[], "")

@@ -107,7 +107,7 @@ impl Pair {
         self.client.get("/ready").await.expect(200)["checks"]["vector_db"].clone()
     }
 
-    /// Waits until `condition` holds, while requests come in, behind which work is done.
+    /// Waits until `condition` holds.
     pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition().await {
@@ -213,7 +213,7 @@ async fn rows(url: &str, sql: &str) -> Rows {
 pub(crate) fn incident(words: &str) -> Value {
     let id = fresh("rr");
     json!({
-        "remediationRequestID": id, "alertName": format!("{words} {id}"), "namespace": "mirror",
+        "remediationRequestID": id, "alertName": format!("{words} {id}"), "namespace": "vectors",
         "cluster": "eu-1", "createdAt": "2025-11-05T10:00:00Z",
     })
 }
