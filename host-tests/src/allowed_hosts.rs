@@ -1,4 +1,7 @@
 //! `allowed_outbound_hosts`: whom a component may call.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804:
+//! `crates/outbound-networking-config/src/allowed_hosts.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -8,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::internal::DOMAIN_SUFFIX;
 use crate::variables::ApplicationVariables;
 
 /// One component's list. Nothing is allowed that is not on it, the machine itself included.
@@ -15,7 +19,7 @@ use crate::variables::ApplicationVariables;
 pub(crate) struct AllowedHosts(Vec<Entry>);
 
 /// `scheme://host:port`, each of them possibly a wildcard.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     /// None is any scheme.
     scheme: Option<String>,
@@ -23,16 +27,18 @@ struct Entry {
     port: PortPattern,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum HostPattern {
     Any,
+    /// `self`: the application itself.
+    Own,
     /// `*.example.com`, kept as `.example.com`.
     Subdomain(String),
     Literal(Host),
     Network(IpNet),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum PortPattern {
     Any,
     One(u16),
@@ -41,8 +47,13 @@ enum PortPattern {
 
 impl AllowedHosts {
     /// Expands and parses the entries of a component. An entry that is empty, or a scheme alone,
-    /// only because its variables are empty is skipped: an optional endpoint.
-    pub(crate) fn parse(templates: &[String], variables: &ApplicationVariables) -> Result<Self> {
+    /// only because its variables are empty is skipped: an optional endpoint. `*.spin.internal` are
+    /// the `components` of the application and no others.
+    pub(crate) fn parse(
+        templates: &[String],
+        variables: &ApplicationVariables,
+        components: &[String],
+    ) -> Result<Self> {
         let mut entries = Vec::new();
         for template in templates {
             let entry = variables.expand(template)?;
@@ -53,9 +64,22 @@ impl AllowedHosts {
             let parsed = Entry::parse(&entry).with_context(|| {
                 format!("allowed_outbound_hosts: {template:?} is not scheme://host[:port]")
             })?;
-            entries.push(parsed);
+            match &parsed.host {
+                HostPattern::Subdomain(suffix) if suffix == DOMAIN_SUFFIX => {
+                    entries.extend(components.iter().map(|id| parsed.for_component(id)));
+                }
+                _ => entries.push(parsed),
+            }
         }
         Ok(Self(entries))
+    }
+
+    /// Whether the application itself may be called with one of these schemes.
+    pub(crate) fn allow_own(&self, schemes: &[&str]) -> bool {
+        self.0.iter().any(|entry| {
+            matches!(entry.host, HostPattern::Any | HostPattern::Own)
+                && schemes.iter().any(|scheme| entry.allows_scheme(scheme))
+        })
     }
 
     /// Whether `url` may be called. A `url` without a scheme gets `scheme`.
@@ -94,10 +118,20 @@ impl Entry {
         })
     }
 
+    /// The same entry for the component `id` alone.
+    fn for_component(&self, id: &str) -> Self {
+        Self {
+            host: HostPattern::Literal(Host::Domain(format!("{id}{DOMAIN_SUFFIX}"))),
+            ..self.clone()
+        }
+    }
+
+    fn allows_scheme(&self, scheme: &str) -> bool {
+        self.scheme.as_ref().is_none_or(|allowed| allowed == scheme)
+    }
+
     fn allows(&self, target: &Target) -> bool {
-        self.scheme
-            .as_ref()
-            .is_none_or(|scheme| *scheme == target.scheme)
+        self.allows_scheme(&target.scheme)
             && self.host.allows(&target.host)
             && self.port.allows(target.port)
     }
@@ -108,8 +142,8 @@ impl HostPattern {
         if host == "*" {
             return Ok(Self::Any);
         }
-        if matches!(host, "self" | "self.alt") || host.ends_with(".spin.internal") {
-            bail!("{host:?} (calls within the application) is not supported by this host");
+        if matches!(host, "self" | "self.alt") {
+            return Ok(Self::Own);
         }
         if let Ok(network) = IpNet::from_str(host) {
             return Ok(Self::Network(network.trunc()));
@@ -138,7 +172,7 @@ impl HostPattern {
             (Self::Literal(literal), _) => literal == host,
             (Self::Network(network), Host::Ipv4(ip)) => network.contains(&IpAddr::from(*ip)),
             (Self::Network(network), Host::Ipv6(ip)) => network.contains(&IpAddr::from(*ip)),
-            (Self::Subdomain(_), _) | (Self::Network(_), Host::Domain(_)) => false,
+            (Self::Own | Self::Subdomain(_), _) | (Self::Network(_), Host::Domain(_)) => false,
         }
     }
 }
@@ -225,12 +259,12 @@ mod tests {
         let none = BTreeMap::new();
         let variables = ApplicationVariables::resolve(&none, &BTreeMap::new())?;
         let entries: Vec<_> = entries.iter().map(|&entry| entry.to_owned()).collect();
-        AllowedHosts::parse(&entries, &variables)
+        AllowedHosts::parse(&entries, &variables, &["one".to_owned(), "two".to_owned()])
     }
 
     #[test]
     fn entries_allow_what_they_say_and_no_more() {
-        let cases: [(&str, &[&str], &[&str]); 8] = [
+        let cases: [(&str, &[&str], &[&str]); 10] = [
             (
                 "postgres://127.0.0.1:5433",
                 &["127.0.0.1:5433", "postgres://127.0.0.1:5433/db"],
@@ -272,6 +306,16 @@ mod tests {
                 &["http://h:8002", "http://h:7999"],
             ),
             ("http://h/", &["http://h:80/path"], &["https://h"]),
+            (
+                "http://one.spin.internal",
+                &["http://one.spin.internal/"],
+                &["http://two.spin.internal", "http://one.spin.internal:81"],
+            ),
+            (
+                "http://*.spin.internal",
+                &["http://one.spin.internal", "http://two.spin.internal"],
+                &["http://three.spin.internal", "http://self.alt"],
+            ),
         ];
         for (entry, allowed, refused) in cases {
             let hosts = hosts(&[entry]).unwrap();
@@ -292,6 +336,23 @@ mod tests {
     }
 
     #[test]
+    fn the_application_itself_is_allowed_by_its_name_or_with_everything() {
+        let cases = [
+            ("http://self", true),
+            ("https://self.alt", true),
+            ("*://*:*", true),
+            ("http://*", true),
+            ("postgres://self", false),
+            ("http://127.0.0.1:*", false),
+            ("http://*.spin.internal", false),
+        ];
+        for (entry, allowed) in cases {
+            let hosts = hosts(&[entry]).unwrap();
+            assert_eq!(hosts.allow_own(&["http", "https"]), allowed, "{entry}");
+        }
+    }
+
+    #[test]
     fn malformed_entries_are_errors() {
         let entries = [
             "",
@@ -301,8 +362,6 @@ mod tests {
             "http://a.*.b",
             "tcp://h",
             "http://h:x",
-            "http://self",
-            "http://other.spin.internal",
         ];
         for entry in entries {
             assert!(hosts(&[entry]).is_err(), "{entry}");
@@ -314,7 +373,7 @@ mod tests {
         let declared: crate::manifest::Variable = toml::from_str("default = \"\"").unwrap();
         let declared = BTreeMap::from([("url".to_owned(), declared)]);
         let variables = ApplicationVariables::resolve(&declared, &BTreeMap::new()).unwrap();
-        let hosts = AllowedHosts::parse(&["{{ url }}".to_owned()], &variables).unwrap();
+        let hosts = AllowedHosts::parse(&["{{ url }}".to_owned()], &variables, &[]).unwrap();
         assert!(hosts.0.is_empty());
     }
 }

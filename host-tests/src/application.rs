@@ -1,4 +1,6 @@
 //! The application of a manifest: its components, loaded and granted what the manifest says.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factors-executor/src/lib.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use crate::allowed_hosts::AllowedHosts;
 use crate::component::Component;
 use crate::engine;
 use crate::instance::Factory;
+use crate::internal::Internal;
 use crate::key_value::Stores;
 use crate::manifest::{self, Manifest};
 use crate::outbound_http::{self, HttpClient, OutboundHttp};
@@ -29,6 +32,8 @@ pub(crate) struct Application {
     pub(crate) routes: Routes,
     /// By id, with the description for the start-up message.
     pub(crate) components: BTreeMap<String, (ProxyHandler<Factory>, Option<String>)>,
+    /// How the components reach each other.
+    pub(crate) internal: Arc<Internal>,
 }
 
 /// What the components share.
@@ -37,6 +42,8 @@ struct Grants {
     stores: Arc<Stores>,
     postgres_limit: Option<Arc<Semaphore>>,
     http: HttpClient,
+    internal: Arc<Internal>,
+    components: Vec<String>,
     stop: CancellationToken,
     alive: TaskTracker,
 }
@@ -56,11 +63,13 @@ impl Application {
             stores: Arc::new(Stores::new(config.key_value_files(&options.state_dir))),
             postgres_limit: limit.map(|limit| Arc::new(Semaphore::new(limit))),
             http: outbound_http::client()?,
+            internal: Arc::default(),
+            components: manifest.component.keys().cloned().collect(),
             stop: stop.clone(),
             alive: alive.clone(),
         };
         let mut components = BTreeMap::new();
-        for (id, component) in &manifest.component {
+        for (id, component) in manifest.triggered() {
             let handler = grants
                 .load(id, component, options)
                 .with_context(|| format!("the component {id:?} cannot be run"))?;
@@ -71,6 +80,7 @@ impl Application {
             name: manifest.application.name,
             version: manifest.application.version,
             components,
+            internal: grants.internal,
         })
     }
 }
@@ -84,14 +94,21 @@ impl Grants {
     ) -> Result<ProxyHandler<Factory>> {
         let source = component.source(&options.manifest)?;
         let service = engine::load(&source).with_context(|| source.display().to_string())?;
-        let hosts = AllowedHosts::parse(&component.allowed_outbound_hosts, &self.variables)?;
-        let allowed_hosts = Arc::new(hosts);
+        let allowed_hosts = Arc::new(AllowedHosts::parse(
+            &component.allowed_outbound_hosts,
+            &self.variables,
+            &self.components,
+        )?);
         let component = Component {
             id: id.to_owned(),
             environment: component.environment.clone(),
             output: options.output.clone(),
             key_value: self.stores.grant(&component.key_value_stores)?,
-            outbound_http: OutboundHttp::new(Arc::clone(&allowed_hosts), self.http.clone()),
+            outbound_http: OutboundHttp {
+                allowed: Arc::clone(&allowed_hosts),
+                client: self.http.clone(),
+                internal: Arc::clone(&self.internal),
+            },
             postgres: Postgres::new(Arc::clone(&allowed_hosts), self.postgres_limit.clone()),
             variables: Variables::new(id, &component.variables, &self.variables)?,
             allowed_hosts,

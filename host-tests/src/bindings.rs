@@ -1,5 +1,7 @@
 //! What `bindgen!` makes of the WIT inside the spin-sdk crate: the Spin interfaces that this host
 //! offers. Those of WASI come from wasmtime-wasi and wasmtime-wasi-http.
+//!
+//! It copies nothing of Spin.
 
 include!(concat!(env!("OUT_DIR"), "/spin_bindgen.rs"));
 

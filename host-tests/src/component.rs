@@ -1,4 +1,6 @@
 //! A component of the application, with everything that it is granted.
+//!
+//! It copies nothing of Spin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,10 +1,14 @@
 //! The wasmtime engine and the compiled components, shared by every host of the process.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/core/src/lib.rs` and
+//! `crates/core/src/store.rs`.
 
 use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use wasmtime::component::{Component, Linker};
@@ -17,6 +21,11 @@ use crate::instance::{self, State};
 
 /// How many instances may be alive at once, as in Spin.
 const MAX_INSTANCES: u32 = 1_000;
+/// How often the epoch advances, as in Spin.
+const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// The epochs that Spin's `up` lets an instance run: practically forever. Without a deadline compiled
+/// code traps at its first check.
+pub(crate) const UNLIMITED_EPOCHS: u64 = u64::MAX / 2;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 
@@ -67,6 +76,7 @@ fn shared() -> Result<&'static Shared> {
 
 fn make() -> Result<Shared> {
     let engine = Engine::new(&config()?)?;
+    advance_epochs(&engine)?;
     let linker = instance::linker(&engine)?;
     Ok(Shared {
         engine,
@@ -75,7 +85,24 @@ fn make() -> Result<Shared> {
     })
 }
 
-/// Spin's configuration without its epochs: they serve a request deadline that its `up` never sets.
+/// Counts the engine's epoch up from a thread of its own, for as long as the engine lives.
+fn advance_epochs(engine: &Engine) -> Result<()> {
+    let engine = engine.weak();
+    let count = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            thread::sleep(EPOCH_TICK);
+        }
+    };
+    thread::Builder::new()
+        .name("epochs".to_owned())
+        .spawn(count)
+        .context("no thread for the epochs")?;
+    Ok(())
+}
+
+/// Spin's configuration. Compiled code checks the epoch at every loop and function, which costs time
+/// although no instance ever reaches its deadline.
 fn config() -> Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_INSTANCES)
@@ -96,6 +123,7 @@ fn config() -> Result<Config> {
         .table_keep_resident(MIB / 2);
     let mut config = Config::new();
     config
+        .epoch_interruption(true)
         .wasm_component_model(true)
         .wasm_component_model_async(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -115,4 +143,42 @@ fn target_dir() -> Result<PathBuf> {
         PathBuf::from,
     );
     Ok(std::path::absolute(folder)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{Instance, Module, Store, Trap};
+
+    use super::*;
+
+    /// Counts to twenty thousand million, for some seconds.
+    const COUNT: &str = "(module (func (export \"f\") (local i64) (loop (br_if 0 (i64.lt_u \
+        (local.tee 0 (i64.add (local.get 0) (i64.const 1))) (i64.const 20000000000))))))";
+
+    /// Calls the function `f` of a module, in a store whose deadline is `epochs` away.
+    fn call(module: &str, epochs: u64) -> wasmtime::Result<()> {
+        let engine = &shared().unwrap().engine;
+        let module = Module::new(engine, wat::parse_str(module).unwrap())?;
+        let mut store = Store::new(engine, ());
+        store.set_epoch_deadline(epochs);
+        futures::executor::block_on(async {
+            let instance = Instance::new_async(&mut store, &module, &[]).await?;
+            let function = instance.get_typed_func::<(), ()>(&mut store, "f")?;
+            function.call_async(&mut store, ()).await
+        })
+    }
+
+    #[test]
+    fn compiled_code_checks_the_epoch() {
+        let nothing = "(module (func (export \"f\")))";
+        let trap = call(nothing, 0).unwrap_err().downcast::<Trap>();
+        assert_eq!(trap.unwrap(), Trap::Interrupt);
+        call(nothing, UNLIMITED_EPOCHS).unwrap();
+    }
+
+    #[test]
+    fn the_epoch_advances() {
+        let trap = call(COUNT, 2).unwrap_err().downcast::<Trap>();
+        assert_eq!(trap.unwrap(), Trap::Interrupt);
+    }
 }

@@ -1,4 +1,6 @@
 //! An instance of a component: what its imports work on, and how long it lives.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/trigger-http/src/server.rs`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use wasmtime_wasi_http::p3::{WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings;
 use crate::component::Component;
+use crate::engine;
 use crate::key_value::KeyValue;
 use crate::outbound_http::OutboundHttp;
 use crate::postgres::Postgres;
@@ -161,6 +164,7 @@ impl HandlerState for Factory {
         };
         let mut store = Store::new(self.service.engine(), state);
         store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(engine::UNLIMITED_EPOCHS);
         let service = self.service.instantiate_async(&mut store).await?;
         let request_timeout = self
             .limits

@@ -1,4 +1,7 @@
 //! `spin:key-value@3.0.0` on `SQLite`, with Spin's schema.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/key-value-spin/src/store.rs` and
+//! `crates/factor-key-value/src/host.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -4,6 +4,8 @@
 //! Spin's behaviour where a component or a client can notice it: so what holds here, green tests
 //! and measured figures alike, holds on Spin. One file per capability; `bindings` is generated from
 //! the WIT inside the spin-sdk crate.
+//!
+//! It copies nothing of Spin.
 
 mod allowed_hosts;
 mod application;
@@ -11,11 +13,13 @@ mod bindings;
 mod component;
 mod engine;
 mod instance;
+mod internal;
 mod key_value;
 mod manifest;
 mod outbound_http;
 mod output;
 mod postgres;
+mod requests;
 mod reuse;
 mod routes;
 mod runtime_config;

@@ -1,4 +1,7 @@
 //! Runs a `spin.toml` on the native host.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/trigger-http/src/lib.rs` and
+//! `crates/trigger/src/cli.rs`.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;

@@ -1,5 +1,8 @@
 //! `spin.toml`, manifest version 2: the part of it that HTTP components with a local source use.
 //! A key that Spin would act on and this host would not is an error, never ignored.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/manifest/src/schema/v2.rs` and
+//! `crates/http/src/config.rs`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -80,7 +83,7 @@ pub(crate) struct HttpTrigger {
 pub(crate) enum Route {
     /// A pattern such as `/hello/:name` or `/static/...`.
     Pattern(String),
-    /// A component without a route of its own.
+    /// A component that only others of its application reach, by its name.
     Private(Private),
 }
 
@@ -149,6 +152,14 @@ impl Manifest {
     /// The HTTP triggers, in the order in which they are written.
     pub(crate) fn triggers(&self) -> &[HttpTrigger] {
         &self.trigger.http
+    }
+
+    /// The components that have a trigger, with their ids: Spin loads no others.
+    pub(crate) fn triggered(&self) -> impl Iterator<Item = (&String, &Component)> {
+        let triggers = self.triggers();
+        self.component
+            .iter()
+            .filter(move |(id, _)| triggers.iter().any(|trigger| trigger.component == **id))
     }
 
     fn check(&self) -> Result<()> {

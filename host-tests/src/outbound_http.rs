@@ -1,4 +1,7 @@
-//! `wasi:http` out: requests of the guests, to allowed hosts only.
+//! `wasi:http` out: requests of the guests, to allowed hosts only, which may be components of the same
+//! application.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-http/src/wasi.rs`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,7 +16,7 @@ use http::uri::{Scheme, Uri};
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -25,6 +28,7 @@ use wasmtime_wasi_http::p3::bindings::http::types::{DnsErrorPayload, ErrorCode};
 use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpHooks};
 
 use crate::allowed_hosts::AllowedHosts;
+use crate::internal::{self, Internal};
 use crate::tls;
 
 /// Every time limit of a request unless the guest sets another, as in Spin.
@@ -34,7 +38,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 pub(crate) type HttpClient = Client<HttpsConnector<Connector>, HttpBody>;
 
 /// The body of a guest's request and of its answer.
-type HttpBody = UnsyncBoxBody<Bytes, ErrorCode>;
+pub(crate) type HttpBody = UnsyncBoxBody<Bytes, ErrorCode>;
 
 /// A client with the system's root certificates.
 pub(crate) fn client() -> Result<HttpClient> {
@@ -50,38 +54,55 @@ pub(crate) fn client() -> Result<HttpClient> {
 /// What one component may send, and through which client.
 #[derive(Clone)]
 pub(crate) struct OutboundHttp {
-    allowed: Arc<AllowedHosts>,
-    client: HttpClient,
+    pub(crate) allowed: Arc<AllowedHosts>,
+    pub(crate) client: HttpClient,
+    pub(crate) internal: Arc<Internal>,
 }
 
 impl OutboundHttp {
-    /// Requests to `allowed` hosts through `client`.
-    pub(crate) fn new(allowed: Arc<AllowedHosts>, client: HttpClient) -> Self {
-        Self { allowed, client }
-    }
-
     async fn send(
         self,
         mut request: Request<HttpBody>,
         options: RequestOptions,
-    ) -> Result<Response<HttpBody>, ErrorCode> {
-        // A request without a host is one to the application itself: not offered by this host.
-        let has_host = request.uri().host().is_some_and(|host| !host.is_empty());
-        if !has_host || !self.allowed.allow(&request.uri().to_string(), "https") {
-            return Err(ErrorCode::HttpRequestDenied);
+    ) -> Result<Response<HttpBody>, TrappableError<ErrorCode>> {
+        let own = internal::is_own(request.uri());
+        let allowed = if own {
+            self.allowed.allow_own(&["http", "https"])
+        } else {
+            self.allowed.allow(&request.uri().to_string(), "https")
+        };
+        if !allowed {
+            return Err(ErrorCode::HttpRequestDenied.into());
+        }
+        if own {
+            *request.uri_mut() = self.internal.own_address(request.uri())?;
         }
         // The client makes it from the URI; HTTP/2 servers dislike it.
         request.headers_mut().remove(header::HOST);
 
+        let between_bytes = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let component = request.uri().host().and_then(internal::component);
+        let response = match component.map(str::to_owned) {
+            // The other time limits are those of connections.
+            Some(component) => self.internal.call(&component, request).await?,
+            None => self.send_out(request, options).await?,
+        };
+        Ok(response.map(|body| ResponseBody::new(body, between_bytes).boxed_unsync()))
+    }
+
+    async fn send_out(
+        self,
+        request: Request<HttpBody>,
+        options: RequestOptions,
+    ) -> Result<Response<HttpBody>, ErrorCode> {
         let connect = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let between_bytes = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let sent = CONNECT_TIMEOUT.scope(connect, self.client.request(request));
         let response = timeout(first_byte, sent)
             .await
             .map_err(|_| ErrorCode::ConnectionReadTimeout)?
             .map_err(|error| client_error(&error))?;
-        Ok(response.map(|body| ResponseBody::new(body, between_bytes).boxed_unsync()))
+        Ok(response.map(|body| body.map_err(|error| body_error(&error)).boxed_unsync()))
     }
 }
 
@@ -222,13 +243,13 @@ fn body_error(error: &hyper::Error) -> ErrorCode {
 /// A response's body that fails when its next part takes too long.
 struct ResponseBody {
     /// None once it has timed out: the connection is given up at once.
-    body: Option<Incoming>,
+    body: Option<HttpBody>,
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl ResponseBody {
-    fn new(body: Incoming, limit: Duration) -> Self {
+    fn new(body: HttpBody, limit: Duration) -> Self {
         Self {
             body: Some(body),
             limit,
@@ -250,7 +271,7 @@ impl Body for ResponseBody {
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             self.sleep = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| body_error(&error))));
+            return Poll::Ready(frame);
         }
         let limit = self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));

@@ -1,4 +1,6 @@
 //! Where the standard output and the standard error of the guests go.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/trigger/src/cli/stdio.rs`.
 
 use std::io::{self, Write as _};
 use std::pin::Pin;
@@ -32,15 +34,20 @@ impl Captured {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
     }
+
+    /// Adds what was printed elsewhere.
+    pub fn append(&self, bytes: &[u8]) {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.extend_from_slice(bytes);
+    }
 }
 
 impl GuestOutput {
     fn write_now(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Inherit => io::stderr().write_all(bytes),
-            Self::Capture(Captured(sink)) => {
-                let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-                sink.extend_from_slice(bytes);
+            Self::Capture(captured) => {
+                captured.append(bytes);
                 Ok(())
             }
             Self::Discard => Ok(()),

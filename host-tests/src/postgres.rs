@@ -1,4 +1,7 @@
 //! `spin:postgres@4.2.0`: the guests' connections and statements.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-pg/src/host.rs` and
+//! `crates/factor-outbound-pg/src/allowed_hosts.rs`.
 
 #![expect(
     clippy::result_large_err,

@@ -1,4 +1,6 @@
 //! How long an instance is used: Spin's limits, their names and their defaults.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/trigger-http/src/lib.rs`.
 
 use std::fmt::Display;
 use std::str::FromStr;

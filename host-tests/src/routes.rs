@@ -1,4 +1,7 @@
 //! The route table and the headers that tell a component how its request was matched.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/routes/src/lib.rs` and
+//! `crates/trigger-http/src/headers.rs`.
 
 use std::net::SocketAddr;
 
@@ -7,6 +10,7 @@ use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 use routefinder::{Captures, RouteSpec};
 
+use crate::internal;
 use crate::manifest::{HttpTrigger, Route};
 
 /// Which component answers which path. Spin uses the same route finder: an exact route wins over a
@@ -22,10 +26,15 @@ pub(crate) struct Target {
     clean: String,
 }
 
-/// A path that a route matches.
+/// How a request came to its component: by a route that matches its path, or by the component's name.
 pub(crate) struct RouteMatch<'a> {
-    pub(crate) target: &'a Target,
-    captures: Captures<'a, 'a>,
+    pub(crate) component: &'a str,
+    /// The route as the manifest has it.
+    raw: &'a str,
+    /// The same with a leading and without a trailing slash.
+    clean: &'a str,
+    /// None if no route was looked up.
+    captures: Option<Captures<'a, 'a>>,
     path: &'a str,
 }
 
@@ -64,9 +73,12 @@ impl Routes {
     /// The best route for `path`.
     pub(crate) fn find<'a>(&'a self, path: &'a str) -> Option<RouteMatch<'a>> {
         let found = self.0.best_match(path)?;
+        let target = found.handler();
         Some(RouteMatch {
-            target: found.handler(),
-            captures: found.captures(),
+            component: &target.component,
+            raw: &target.raw,
+            clean: &target.clean,
+            captures: Some(found.captures()),
             path,
         })
     }
@@ -108,10 +120,24 @@ impl Target {
     }
 }
 
-impl RouteMatch<'_> {
+impl<'a> RouteMatch<'a> {
+    /// A call of `component` by its name, as if its only route were `/...`.
+    pub(crate) fn by_name(component: &'a str, path: &'a str) -> Self {
+        Self {
+            component,
+            raw: "/...",
+            clean: "/...",
+            captures: None,
+            path,
+        }
+    }
+
     /// What the trailing wildcard matched, with the path's own slashes.
     fn path_info(&self) -> String {
-        let Some(wildcard) = self.captures.wildcard() else {
+        let Some(captures) = &self.captures else {
+            return self.path.to_owned();
+        };
+        let Some(wildcard) = captures.wildcard() else {
             return String::new();
         };
         match (wildcard.is_empty(), self.path.ends_with('/')) {
@@ -143,13 +169,13 @@ impl RouteMatch<'_> {
         let scheme = uri.scheme_str().unwrap_or("http");
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let full_url = format!("{scheme}://{host}{path}");
-        let raw = &self.target.raw;
+        let raw = self.raw;
         let fixed = [
             ("spin-path-info", self.path_info()),
             ("spin-full-url", full_url),
-            ("spin-matched-route", self.target.clean.clone()),
+            ("spin-matched-route", self.clean.to_owned()),
             ("spin-base-path", "/".to_owned()),
-            ("spin-raw-component-route", raw.clone()),
+            ("spin-raw-component-route", raw.to_owned()),
             (
                 "spin-component-route",
                 raw.strip_suffix("/...").unwrap_or(raw).to_owned(),
@@ -159,7 +185,7 @@ impl RouteMatch<'_> {
         for (name, value) in fixed {
             headers.append(name, HeaderValue::try_from(value)?);
         }
-        for (name, value) in self.captures.iter() {
+        for (name, value) in self.captures.iter().flat_map(|captures| captures.iter()) {
             let name = format!(
                 "spin-path-match-{}",
                 name.replace('_', "-").to_ascii_lowercase()
@@ -174,15 +200,8 @@ impl RouteMatch<'_> {
 /// that poses as a call from one component to another.
 pub(crate) fn strip_headers(headers: &mut HeaderMap) {
     headers.remove(CONNECTION);
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    if name
-        .split_once('.')
-        .is_some_and(|(_, domain)| domain == "spin.internal")
-    {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if host.and_then(internal::component).is_some() {
         headers.remove(HOST);
     }
 }
@@ -212,9 +231,7 @@ mod tests {
     }
 
     fn component<'a>(routes: &'a Routes, path: &'a str) -> Option<&'a str> {
-        routes
-            .find(path)
-            .map(|found| found.target.component.as_str())
+        routes.find(path).map(|found| found.component)
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! The runtime config file: what the operator, not the application, decides.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/runtime-config/src/lib.rs`,
+//! `crates/factor-outbound-pg/src/runtime_config/spin.rs` and
+//! `crates/factor-key-value/src/runtime_config/spin.rs`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

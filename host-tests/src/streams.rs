@@ -1,4 +1,6 @@
 //! A channel as a component model stream.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/wasi-async/src/stream.rs`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,7 @@
 //! Whom the host trusts as a TLS client.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-networking/src/tls.rs`
+//! and `crates/factor-outbound-pg/src/client.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! `spin:variables@3.0.0`: `[variables]`, the templates that use them, and who overrides them.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/expressions/src/lib.rs`,
+//! `crates/expressions/src/template.rs` and `crates/variables-env/src/lib.rs`.
 
 use std::collections::BTreeMap;
 use std::env;

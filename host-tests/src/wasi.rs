@@ -1,4 +1,7 @@
 //! The WASI context of an instance: its environment, its output, and sockets to allowed hosts.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-wasi/src/lib.rs` and
+//! `crates/factor-wasi/src/sockets.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

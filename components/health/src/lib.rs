@@ -1,21 +1,17 @@
 //! The `health` component: is the service alive, is it ready, and the answer to every path that
 //! belongs to nobody.
 
-#![deny(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
-
+mod config;
 mod readiness;
 
-use gateway::{Component, HttpResponse, Reply, Route, serve_unconfigured};
+use std::rc::Rc;
+
+use edge::{HttpResponse, Loaded, Reply, Route, serve_unconfigured};
 use http::StatusCode;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
+
+use crate::config::Config;
 
 /// What this component does.
 #[derive(Debug, Clone, Copy)]
@@ -35,21 +31,23 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route::get("/metrics", Endpoint::Metrics),
 ];
 
-const COMPONENT: Component = Component {
-    name: "health",
-    timeouts: &["query_timeout", "write_timeout"],
-    vectors: true,
-    asks_provider: false,
-};
+thread_local! {
+    static CONFIG: Rc<Loaded<Config>> = Rc::default();
+}
 
 #[http_service]
 async fn handle(request: Request) -> HttpResponse {
+    let loaded = CONFIG.with(Rc::clone);
+    let config = loaded.load(Config::read);
     serve_unconfigured(
-        COMPONENT,
         ROUTES,
+        config,
         request,
         async |endpoint, config| match endpoint {
-            Endpoint::Alive => Reply::json(StatusCode::OK, &serde_json::json!({"status": "ok"})),
+            Endpoint::Alive => Ok(Reply::json(
+                StatusCode::OK,
+                &serde_json::json!({"status": "ok"}),
+            )?),
             Endpoint::Ready => readiness::show(config).await,
             Endpoint::Metrics => Ok(metrics(readiness::is_up(config).await)),
         },

@@ -1,9 +1,12 @@
 //! Whether everything is there that the service needs.
 
-use gateway::database::{self, Failure, Parameter};
-use gateway::{Config, Configured, Misconfigured, Reply, Result, embedding, mirror, timestamp};
+use edge::{Reply, Result};
 use http::StatusCode;
+use instance::{Misconfigured, timestamp};
+use postgres::{Failure, Parameter};
 use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Configured};
 
 /// The oldest PostgreSQL that works, as `server_version_num`.
 const POSTGRESQL: i32 = 160_000;
@@ -24,7 +27,7 @@ struct Checks {
     configuration: Option<String>,
     database: String,
     /// Of no consequence for readiness: writes and searches do without, or say so themselves.
-    vector_db: String,
+    vector_db: &'static str,
     /// As `vector_db`.
     cache: &'static str,
     schema: String,
@@ -40,8 +43,11 @@ impl Checks {
 pub(crate) async fn show(config: Configured) -> Result<Reply> {
     let mut checks = check(&config).await;
     if let Ok(config) = &config {
-        checks.vector_db = mirror::verdict(config).await;
-        checks.cache = embedding::cache_verdict(config).await;
+        checks.vector_db = match &config.vector_db {
+            None => "disabled",
+            Some(vector_db) => vectors::verdict(vector_db).await,
+        };
+        checks.cache = cache(config).await;
     }
     let passed = checks.passed();
     let (status, code) = if passed {
@@ -54,7 +60,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
         checks,
         timestamp: timestamp(),
     };
-    Reply::json(code, &readiness)
+    Ok(Reply::json(code, &readiness)?)
 }
 
 /// Whether all checks pass.
@@ -68,7 +74,7 @@ async fn check(config: &Configured) -> Checks {
     let mut checks = Checks {
         configuration: None,
         database: UNKNOWN.into(),
-        vector_db: UNKNOWN.into(),
+        vector_db: UNKNOWN,
         cache: UNKNOWN,
         schema: UNKNOWN.into(),
     };
@@ -97,6 +103,19 @@ fn names(wrong: &[Misconfigured]) -> String {
     lines.join("; ")
 }
 
+async fn cache(config: &Config) -> &'static str {
+    match &config.provider {
+        Some(provider) if provider.cache_ttl.is_some() => {
+            if vectors::cache_works().await {
+                "ok"
+            } else {
+                "does not answer; embeddings are fetched anew each time"
+            }
+        }
+        _ => "disabled",
+    }
+}
+
 /// What runs there.
 #[derive(Deserialize)]
 struct Server {
@@ -110,7 +129,7 @@ async fn server(config: &Config) -> Result<Server, Failure> {
             'postgresql', current_setting('server_version_num')::integer,
             'pgvector', (SELECT extversion FROM pg_extension WHERE extname = 'vector')
         )::text";
-    let text = database::text(config, statement, &[])
+    let text = postgres::text(&config.database, statement, &[])
         .await?
         .unwrap_or_default();
     serde_json::from_str(&text).map_err(|_| Failure::Other("the version is not readable".into()))
@@ -159,7 +178,7 @@ async fn schema(config: &Config) -> String {
             'dimensions', (SELECT value FROM audit_setting WHERE name = 'embedding_dimensions')
         )::text";
     let digest = Parameter::Str(migrations::FUNCTIONS_DIGEST.to_owned());
-    match database::text(config, statement, &[digest]).await {
+    match postgres::text(&config.database, statement, &[digest]).await {
         Ok(found) => serde_json::from_str(&found.unwrap_or_default()).map_or_else(
             |_| "unknown".into(),
             |schema: Schema| schema.verdict(config),
@@ -181,7 +200,7 @@ impl Schema {
             return "the functions of this build were never applied; run the migrations".into();
         }
         let made_for = self.dimensions.as_deref().unwrap_or_default();
-        match embedding::dimensions(config) {
+        match config.provider.as_ref().map(|provider| provider.dimensions) {
             Some(wanted) if wanted.to_string() != made_for => format!(
                 "the database was made for embeddings of {made_for} dimensions, and \
                  embedding_dimensions is {wanted}"

@@ -2,22 +2,18 @@
 //!
 //! Every answer's body is made by PostgreSQL, as one text, and handed on as it is.
 
-#![deny(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
-
+mod config;
 mod list;
 mod record;
 mod timeline;
 
-use gateway::{Component, HttpResponse, Route, serve};
+use std::rc::Rc;
+
+use edge::{HttpResponse, Loaded, Route, Then, serve};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
+
+use crate::config::Config;
 
 /// What this component does.
 #[derive(Debug, Clone, Copy)]
@@ -42,19 +38,19 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route::get("/api/v1/incidents/{id}", Endpoint::Incident),
 ];
 
-const COMPONENT: Component = Component {
-    name: "query",
-    timeouts: &["query_timeout"],
-    vectors: false,
-    asks_provider: false,
-};
+thread_local! {
+    static CONFIG: Rc<Loaded<Config>> = Rc::default();
+}
 
 #[http_service]
 async fn handle(request: Request) -> HttpResponse {
+    let loaded = CONFIG.with(Rc::clone);
+    let config = loaded.load(Config::read);
     serve(
-        COMPONENT,
         ROUTES,
+        config,
         request,
+        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Timeline => timeline::show(call).await,
             Endpoint::Audits => list::audits(call).await,

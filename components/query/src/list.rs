@@ -1,7 +1,10 @@
 //! Lists: newest first, page by page.
 
-use gateway::database::{self, Parameter};
-use gateway::{Call, Filter, Page, Reply, Result};
+use edge::{Filter, Page, Reply, Result};
+use instance::Outage;
+use postgres::Parameter;
+
+use crate::config::Call;
 
 /// The records of one kind.
 pub(crate) async fn audits(call: Call) -> Result<Reply> {
@@ -20,8 +23,8 @@ async fn list(call: Call, form: &str, kind: &str) -> Result<Reply> {
     let page = Page::take(&mut parameters)?;
     parameters.finish()?;
 
-    let body = database::text(
-        &call.config,
+    let body = postgres::text(
+        &call.config.database,
         "SELECT audit_list($1, $2, $3::text::jsonb, $4, $5, $6)",
         &[
             Parameter::Str(form.to_owned()),
@@ -32,6 +35,7 @@ async fn list(call: Call, form: &str, kind: &str) -> Result<Reply> {
             Parameter::Int64(page.offset),
         ],
     )
-    .await?;
+    .await
+    .map_err(Outage::from)?;
     Ok(Reply::json_text(body.unwrap_or_default()))
 }

@@ -1,7 +1,10 @@
 //! One record, and the states it went through.
 
-use gateway::database::{self, Parameter};
-use gateway::{Call, Error, Id, Reply, Result};
+use edge::{Error, Reply, Result};
+use instance::Outage;
+use postgres::{Id, Parameter};
+
+use crate::config::Call;
 
 /// A record of a kind.
 pub(crate) async fn audit(call: Call) -> Result<Reply> {
@@ -23,10 +26,8 @@ async fn of_kind(call: Call, statement: &str) -> Result<Reply> {
         Parameter::Str(kind.as_str().to_owned()),
         Parameter::Int64(id),
     ];
-    found(
-        database::text(&call.config, statement, &parameters).await?,
-        id,
-    )
+    let body = postgres::text(&call.config.database, statement, &parameters).await;
+    found(body.map_err(Outage::from)?, id)
 }
 
 /// A remediation, as an incident.
@@ -35,10 +36,8 @@ pub(crate) async fn incident(call: Call) -> Result<Reply> {
     call.no_parameters()?;
     let statement = "SELECT audit_incident($1)";
     let parameters = [Parameter::Int64(id)];
-    found(
-        database::text(&call.config, statement, &parameters).await?,
-        id,
-    )
+    let body = postgres::text(&call.config.database, statement, &parameters).await;
+    found(body.map_err(Outage::from)?, id)
 }
 
 fn found(body: Option<String>, id: Id) -> Result<Reply> {

@@ -1,7 +1,10 @@
 //! Everything that belongs to one correlation id or remediation request.
 
-use gateway::database::{self, Parameter};
-use gateway::{Call, Error, Page, Reply, Result};
+use edge::{Error, Page, Reply, Result};
+use instance::Outage;
+use postgres::Parameter;
+
+use crate::config::Call;
 
 /// All kinds together, oldest first.
 pub(crate) async fn show(call: Call) -> Result<Reply> {
@@ -16,8 +19,8 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let page = Page::take_plain(&mut parameters)?;
     parameters.finish()?;
 
-    let body = database::text(
-        &call.config,
+    let body = postgres::text(
+        &call.config.database,
         "SELECT audit_timeline($1, $2, $3)",
         &[
             Parameter::Str(correlation_id.to_owned()),
@@ -25,6 +28,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
             Parameter::Int64(page.offset),
         ],
     )
-    .await?;
+    .await
+    .map_err(Outage::from)?;
     Ok(Reply::json_text(body.unwrap_or_default()))
 }

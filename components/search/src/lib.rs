@@ -1,22 +1,18 @@
 //! The `search` component: which past incidents look like this one.
 
-#![deny(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
-
+mod config;
 mod question;
 mod semantic;
 mod similar;
 
-use gateway::{Component, HttpResponse, Route, serve};
+use std::rc::Rc;
+
+use edge::{HttpResponse, Loaded, Route, Then, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
+
+use crate::config::Config;
 
 /// What this component does.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +30,19 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route::get("/api/v1/incidents/{id}/similar", Endpoint::Similar),
 ];
 
-const COMPONENT: Component = Component {
-    name: "search",
-    timeouts: &["query_timeout"],
-    vectors: true,
-    asks_provider: true,
-};
+thread_local! {
+    static CONFIG: Rc<Loaded<Config>> = Rc::default();
+}
 
 #[http_service]
 async fn handle(request: Request) -> HttpResponse {
+    let loaded = CONFIG.with(Rc::clone);
+    let config = loaded.load(Config::read);
     serve(
-        COMPONENT,
         ROUTES,
+        config,
         request,
+        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Semantic => semantic::search(call).await,
             Endpoint::Similar => similar::show(call).await,

@@ -1,8 +1,8 @@
 //! What a search is asked for.
 
 use audit::{Code, Kind, Violation};
-use gateway::database::Parameter;
-use gateway::{Error, Filter, Parameters, Result, take_results};
+use edge::{Error, Filter, QueryParameters, Result, take_results};
+use postgres::Parameter;
 use serde_json::{Map, Value};
 
 /// The longest question, in characters. Models read a few hundred words.
@@ -51,7 +51,7 @@ impl Question {
         };
         let mut parameters = texts(members)?;
         parameters.extend(limit.map(|limit| ("limit".to_owned(), limit)));
-        let mut parameters = Parameters::of(parameters);
+        let mut parameters = QueryParameters::of(parameters);
         let question = Self {
             limit: take_results(&mut parameters)?,
             min_similarity,
@@ -63,7 +63,7 @@ impl Question {
     }
 
     /// Takes the same from a query string, where `kinds` are separated by commas.
-    pub(crate) fn take(parameters: &mut Parameters) -> Result<Self> {
+    pub(crate) fn take(parameters: &mut QueryParameters) -> Result<Self> {
         let limit = take_results(parameters)?;
         let min_similarity = match parameters.take("min_similarity")? {
             None => None,

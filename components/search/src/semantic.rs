@@ -1,11 +1,11 @@
 //! `POST /api/v1/query/semantic`: a question in plain words.
 
-use std::rc::Rc;
-
 use audit::{Code, Vector, Violation};
-use gateway::database::{self, Parameter};
-use gateway::{Call, Config, Error, Reply, Result, embedding, look_after, mirror};
+use edge::{Error, Reply, Result};
+use instance::Outage;
+use postgres::Parameter;
 
+use crate::config::{Call, Config};
 use crate::question::Question;
 
 /// Bytes in the body of a question.
@@ -17,74 +17,91 @@ pub(crate) async fn search(call: Call) -> Result<Reply> {
     let config = call.config.clone();
     let (text, question) = Question::read(call.json(LIMIT).await?)?;
 
-    let mut embedded = embedding::embed(&config, &[text]).await;
+    let mut embedded = vectors::embed(config.provider.as_ref(), &[text]).await;
     let vector = embedded
         .vectors
         .pop()
-        .unwrap_or(Err(embedding::Failure::Disabled));
+        .unwrap_or(Err(vectors::Failure::Disabled));
     let vector = vector.map_err(not_embedded)?;
     let body = results(&config, &vector, &question).await?;
-    embedded.remember(&config);
-    look_after(&config);
+    embedded.remember();
     Ok(Reply::json_text(body))
 }
 
-fn not_embedded(failure: embedding::Failure) -> Error {
+fn not_embedded(failure: vectors::Failure) -> Error {
     match failure {
-        embedding::Failure::Refused => Error::Invalid(vec![Violation {
+        vectors::Failure::Refused => Error::Invalid(vec![Violation {
             field: "query".to_owned(),
             code: Code::InvalidValue,
             message: "is refused by the embedding provider; ask in other or fewer words".to_owned(),
         }]),
-        away => Error::NotEmbedded(away),
+        away => Outage::from(away).into(),
     }
 }
 
 /// From the vector database, if there is one and it can answer; else from the primary, which has
 /// everything and knows the filters.
-async fn results(config: &Rc<Config>, vector: &Vector, question: &Question) -> Result<String> {
+async fn results(config: &Config, vector: &Vector, question: &Question) -> Result<String> {
     if question.filter.is_empty()
         && let Some(body) = among_nearest(config, vector, question).await?
     {
         return Ok(body);
     }
-    let body = database::text(
-        config,
+    let body = postgres::text(
+        &config.database,
         "SELECT audit_search($1, $2, $3::text::jsonb, $4, $5, $6)",
         &[
             Parameter::Str(vector.to_sql()),
-            Parameter::Str(embedding::model(config).unwrap_or_default().to_owned()),
+            Parameter::Str(config.model().to_owned()),
             question.filter_to_sql(),
             question.limit_to_sql(),
             question.least_to_sql(),
-            Parameter::Int32(config.search_ef()),
+            Parameter::Int32(config.search_ef),
         ],
     )
-    .await?;
+    .await
+    .map_err(Outage::from)?;
     Ok(body.unwrap_or_default())
 }
 
 async fn among_nearest(
-    config: &Rc<Config>,
+    config: &Config,
     vector: &Vector,
     question: &Question,
 ) -> Result<Option<String>> {
-    let kinds = question.kinds_to_sql();
-    let Some(candidates) = mirror::nearest(config, vector, &kinds, question.limit).await else {
+    let (Some(vector_db), model) = (&config.vector_db, config.model()) else {
         return Ok(None);
     };
-    let body = database::text(
-        config,
+    let kinds = question.kinds_to_sql();
+    let nearest = vectors::nearest(
+        vector_db,
+        vector,
+        model,
+        &kinds,
+        question.limit,
+        config.search_ef,
+    );
+    let candidates = match nearest.await {
+        Ok(Some(candidates)) => candidates,
+        Ok(None) => return Ok(None),
+        Err(failure) => {
+            instance::event("vector_db", &format!("not asked: {failure:?}"));
+            return Ok(None);
+        }
+    };
+    let body = postgres::text(
+        &config.database,
         "SELECT audit_search_among($1::text::jsonb, $2, $3, $4::text::jsonb, $5, $6)",
         &[
             Parameter::Str(candidates),
             Parameter::Str(vector.to_sql()),
-            Parameter::Str(embedding::model(config).unwrap_or_default().to_owned()),
+            Parameter::Str(config.model().to_owned()),
             kinds,
             Parameter::Int32(question.limit),
             question.least_to_sql(),
         ],
     )
-    .await?;
+    .await
+    .map_err(Outage::from)?;
     Ok(body)
 }

@@ -1,8 +1,10 @@
 //! `GET /api/v1/incidents/{id}/similar`: what looks like this incident.
 
-use gateway::database::{self, Parameter};
-use gateway::{Call, Error, Reply, Result, look_after};
+use edge::{Error, Reply, Result};
+use instance::Outage;
+use postgres::Parameter;
 
+use crate::config::Call;
 use crate::question::Question;
 
 /// The records that are nearest to the incident's stored vector. The provider is not asked.
@@ -12,19 +14,19 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let question = Question::take(&mut parameters)?;
     parameters.finish()?;
 
-    let body = database::text(
-        &call.config,
+    let body = postgres::text(
+        &call.config.database,
         "SELECT audit_similar('remediation', $1, $2::text::jsonb, $3, $4, $5)",
         &[
             Parameter::Int64(id),
             question.filter_to_sql(),
             question.limit_to_sql(),
             question.least_to_sql(),
-            Parameter::Int32(call.config.search_ef()),
+            Parameter::Int32(call.config.search_ef),
         ],
     )
-    .await?;
-    look_after(&call.config);
+    .await
+    .map_err(Outage::from)?;
     body.map_or(Err(Error::NoSuchRecord), |body| {
         Ok(Reply::json_text(body).about(id))
     })

@@ -1,12 +1,13 @@
 //! `PATCH` and `DELETE` of a stored record.
 
-use audit::{Code, Kind, Violation};
-use gateway::database::{self, Parameter, WhenLocked};
-use gateway::{Call, Config, Error, Id, Reply, Result, mirror};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use audit::{Code, Violation};
+use edge::{Error, Reply, Result};
+use http::StatusCode;
+use instance::Outage;
+use postgres::{Id, PatchOutcome};
 
-use crate::follow_up;
+use crate::config::Call;
+use crate::create::confirm;
 
 /// Bytes in the body of a merge patch.
 const PATCH_LIMIT: usize = 1024 * 1024;
@@ -19,35 +20,37 @@ pub(crate) async fn patch(call: Call) -> Result<Reply> {
     let config = call.config.clone();
 
     let body = call.json(PATCH_LIMIT).await?;
-    let patch = audit::read_patch(kind, body, Call::now())?;
-    let outcome = apply(&config, kind, id, &patch).await?;
-    follow_up(&config);
+    let patch = audit::read_patch(kind, body, instance::now())?;
+    let patched = postgres::patch(&config.database, kind, id, &patch, config.announced())
+        .await
+        .map_err(Outage::from)?;
 
-    match (outcome.outcome.as_str(), outcome.record) {
-        ("updated" | "unchanged", Some(record)) => {
-            Ok(Reply::json_text(record.get().to_owned()).about(id))
-        }
-        ("conflict", _) => Err(Error::Conflict(vec![Violation {
+    match patched.outcome {
+        PatchOutcome::Updated | PatchOutcome::Unchanged => patched
+            .into_record()
+            .map(|record| Reply::json_text(record).about(id))
+            .ok_or(Error::NoSuchRecord),
+        PatchOutcome::NotFound => Err(Error::NoSuchRecord),
+        PatchOutcome::Conflict => Err(Error::Conflict(vec![Violation {
             field: "status".into(),
             code: Code::Inconsistent,
             message: "would make a record that has got further go back; send its current or a later state".into(),
         }])),
-        ("end_before_start", _) => Err(invalid(
+        PatchOutcome::EndBeforeStart => Err(invalid(
             "end_time",
             Code::EndBeforeStart,
             "lies before the record's start_time",
         )),
-        ("steps_exceed_total", _) => Err(invalid(
+        PatchOutcome::StepsExceedTotal => Err(invalid(
             "steps_completed",
             Code::Inconsistent,
             "would be more than steps_total",
         )),
-        ("too_large", _) => Err(invalid(
+        PatchOutcome::TooLarge => Err(invalid(
             "metadata",
             Code::TooLarge,
             "would, together with what the record already has, be larger than a record may be",
         )),
-        _ => Err(Error::NoSuchRecord),
     }
 }
 
@@ -56,60 +59,19 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     let kind = call.kind()?;
     let id = call.id()?;
     call.no_parameters()?;
+    let config = call.config;
 
-    let promise = mirror::promise_removal(&call.config, kind, id).await?;
-    let parameters = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Int64(id),
-        Parameter::Boolean(mirror::is_enabled(&call.config)),
-    ];
-    let hidden = database::change(
-        &call.config,
-        "audit_delete($1, $2, NULL, $3)::text",
-        &|| Ok((&parameters).into()),
-        WhenLocked::Wait,
-    )
-    .await?;
-    let hidden = hidden.as_deref() == Some("true");
-    if let Some(promise) = promise {
-        let written: &[Id] = if hidden { &[id] } else { &[] };
-        promise.keep(&call.config, written).await;
-    }
-    follow_up(&call.config);
+    let intents = vectors::announce_removal(config.vector_db.as_ref(), kind, id).await?;
+    let hidden = postgres::delete(&config.database, kind, id, config.announced())
+        .await
+        .map_err(Outage::from)?;
+    let written: &[Id] = if hidden { &[id] } else { &[] };
+    confirm(&config, intents, written).await;
     if hidden {
-        Ok(Reply::no_content().about(id))
+        Ok(Reply::empty(StatusCode::NO_CONTENT).about(id))
     } else {
         Err(Error::NoSuchRecord)
     }
-}
-
-/// What became of a patch.
-#[derive(Deserialize)]
-struct Outcome {
-    outcome: String,
-    record: Option<Box<RawValue>>,
-}
-
-async fn apply(config: &Config, kind: Kind, id: Id, patch: &audit::Patch) -> Result<Outcome> {
-    let json = patch
-        .to_json()
-        .map_err(|error| Error::Internal(format!("a patch does not serialise: {error}")))?;
-    let parameters = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Int64(id),
-        Parameter::Str(json),
-        Parameter::Boolean(mirror::is_enabled(config)),
-    ];
-    let text = database::change(
-        config,
-        "audit_patch($1, $2, $3::text::jsonb, NULL, $4)",
-        &|| Ok((&parameters).into()),
-        WhenLocked::Wait,
-    )
-    .await?
-    .unwrap_or_default();
-    serde_json::from_str(&text)
-        .map_err(|error| Error::Internal(format!("the patch function's result: {error}")))
 }
 
 fn invalid(field: &str, code: Code, message: &str) -> Error {

@@ -3,13 +3,17 @@
 use std::slice;
 
 use audit::{Code, Dialect, Violation};
-use gateway::{Call, Error, Reply, Result};
+use edge::{Error, Reply, Result};
 use http::StatusCode;
 use http::header::LOCATION;
+use instance::Outage;
+use postgres::{Id, Outcome, Stored};
 use serde::Serialize;
+use vectors::Intents;
 
+use crate::config::{Call, Config};
 use crate::created::Created;
-use crate::store::{self, Stored};
+use crate::embed;
 
 /// Bytes in the body of a single record.
 const SINGLE_LIMIT: usize = 1024 * 1024;
@@ -24,12 +28,22 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
     let config = call.config.clone();
 
     let body = call.json(SINGLE_LIMIT).await?;
-    let record = audit::read(kind, dialect, body, key.as_deref(), Call::now())?;
-    let stored = store::single(&config, record).await?;
+    let mut record = audit::read(kind, dialect, body, key.as_deref(), instance::now())?;
+    let one = slice::from_mut(&mut record);
+    let embedded = embed::attach(config.provider.as_ref(), one).await;
+    let intents = vectors::announce(&config.database, config.vector_db.as_ref(), one).await?;
+    let stored = postgres::write_one(&config.database, &mut record, config.announced())
+        .await
+        .map_err(Outage::from)?;
+    confirm(&config, intents, &[stored.id]).await;
+    if let Some(embedded) = embedded {
+        embedded.remember();
+    }
 
     refused(slice::from_ref(&stored), |_| String::new())?;
     let location = format!("/api/v1/query/{kind}/{}", stored.id);
-    Ok(Reply::json(StatusCode::CREATED, &Created::of(&stored))?
+    let created = Created::of(&stored, &record);
+    Ok(Reply::json(StatusCode::CREATED, &created)?
         .header(LOCATION, &location)
         .about(stored.id))
 }
@@ -42,18 +56,42 @@ pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
     let config = call.config.clone();
 
     let body = call.json(BATCH_LIMIT).await?;
-    let records = audit::read_batch(kind, dialect, body, key.as_deref(), Call::now())?;
-    let stored = store::batch(&config, records).await?;
+    let mut records = audit::read_batch(kind, dialect, body, key.as_deref(), instance::now())?;
+    let embedded = embed::attach(config.provider.as_ref(), &mut records).await;
+    let intents =
+        vectors::announce(&config.database, config.vector_db.as_ref(), &mut records).await?;
+    let stored = postgres::write_all(&config.database, &mut records, config.announced())
+        .await
+        .map_err(Outage::from)?;
+    let ids: Vec<Id> = stored.iter().map(|stored| stored.id).collect();
+    confirm(&config, intents, &ids).await;
+    if let Some(embedded) = embedded {
+        embedded.remember();
+    }
 
     refused(&stored, |index| format!("[{index}]."))?;
-    let created: Vec<_> = stored.iter().map(Created::of).collect();
-    Reply::json(StatusCode::CREATED, &Results { results: created })
+    let results = stored.iter().zip(&records);
+    let results = results.map(|(stored, record)| Created::of(stored, record));
+    let results = Results {
+        results: results.collect(),
+    };
+    Ok(Reply::json(StatusCode::CREATED, &results)?)
+}
+
+/// Tells the vector database, in strict mode, which of the announced records were written. If that fails, the record is
+/// stored all the same, and maintenance sees to it.
+pub(crate) async fn confirm(config: &Config, intents: Option<Intents>, written: &[Id]) {
+    let Some(intents) = intents else { return };
+    let confirmed = intents.confirm(&config.database, config.vector_db.as_ref(), written);
+    if let Err(failure) = confirmed.await {
+        instance::event("vector_db", &format!("not told yet: {failure:?}"));
+    }
 }
 
 /// The answer to a batch.
 #[derive(Serialize)]
-struct Results<'a> {
-    results: Vec<Created<'a>>,
+struct Results {
+    results: Vec<Created>,
 }
 
 /// The records that were not accepted, as one error. `prefix` is what precedes the fields of the one at
@@ -63,8 +101,8 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
     let mut too_large = Vec::new();
     for (index, result) in results.iter().enumerate() {
         let prefix = prefix(index);
-        match &*result.status {
-            "conflict" => conflicts.push(Violation {
+        match result.outcome {
+            Outcome::Conflict => conflicts.push(Violation {
                 field: format!("{prefix}{}", result.field.as_deref().unwrap_or("name")),
                 code: Code::Inconsistent,
                 message: format!(
@@ -73,7 +111,7 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
                     result.id
                 ),
             }),
-            "too_large" => too_large.push(Violation {
+            Outcome::TooLarge => too_large.push(Violation {
                 field: format!("{prefix}metadata"),
                 code: Code::TooLarge,
                 message: format!(
@@ -82,7 +120,7 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
                     result.id
                 ),
             }),
-            _ => {}
+            Outcome::Persisted | Outcome::Duplicate | Outcome::Stale | Outcome::Updated => {}
         }
     }
     if !too_large.is_empty() {

@@ -1,12 +1,12 @@
 //! The 201: one form for every client, with the members of all three documented ones.
 
+use audit::Record;
+use postgres::{Outcome, Stored};
 use serde::Serialize;
-
-use crate::store::Stored;
 
 /// What a client learns of a record that it posted.
 #[derive(Debug, Serialize)]
-pub(crate) struct Created<'a> {
+pub(crate) struct Created {
     id: i64,
     /// The id as a text, for clients of the compact form.
     #[serde(rename = "auditID")]
@@ -20,14 +20,30 @@ pub(crate) struct Created<'a> {
     #[serde(rename = "embeddingId")]
     embedding_id_camel: Option<i64>,
     /// `persisted`, `duplicate`, `stale` or `updated`.
-    status: &'a str,
+    status: &'static str,
     message: &'static str,
 }
 
-impl<'a> Created<'a> {
-    pub(crate) fn of(stored: &'a Stored) -> Self {
+impl Created {
+    /// What became of `record`.
+    pub(crate) fn of(stored: &Stored, record: &Record) -> Self {
+        let (status, message) = match stored.outcome {
+            Outcome::Duplicate => (
+                "duplicate",
+                "Audit record was stored before; nothing changed",
+            ),
+            Outcome::Stale => (
+                "stale",
+                "Audit record has a later state already; nothing changed",
+            ),
+            Outcome::Updated => ("updated", "Audit record updated successfully"),
+            // The other two are errors before this.
+            Outcome::Persisted | Outcome::Conflict | Outcome::TooLarge => {
+                ("persisted", "Audit record created successfully")
+            }
+        };
         let time = audit::stored_at(stored.id);
-        let embedding_id = stored.embedded.unwrap_or_default().then_some(stored.id);
+        let embedding_id = stored.is_embedded(record).then_some(stored.id);
         Self {
             id: stored.id,
             id_text: stored.id.to_string(),
@@ -35,13 +51,8 @@ impl<'a> Created<'a> {
             time_camel: time,
             embedding_id,
             embedding_id_camel: embedding_id,
-            status: &stored.status,
-            message: match &*stored.status {
-                "duplicate" => "Audit record was stored before; nothing changed",
-                "stale" => "Audit record has a later state already; nothing changed",
-                "updated" => "Audit record updated successfully",
-                _ => "Audit record created successfully",
-            },
+            status,
+            message,
         }
     }
 }

@@ -1,25 +1,25 @@
 //! The vectors of records that are about to be stored.
 
-use std::rc::Rc;
-
 use audit::{Embedding, Record};
-use gateway::Config;
-use gateway::embedding::{self, Embedded};
+use vectors::{Embedded, Provider};
 
 /// Gives records their vectors, as far as there are any in time. A record without one is stored all the
 /// same, and embedded later.
-pub(crate) async fn attach(config: &Rc<Config>, records: &mut [Record]) -> Option<Embedded> {
-    let model = embedding::model(config)?;
+pub(crate) async fn attach(
+    provider: Option<&Provider>,
+    records: &mut [Record],
+) -> Option<Embedded> {
+    let provider = provider?;
     let (indices, texts): (Vec<usize>, Vec<String>) = records
         .iter()
         .enumerate()
         .filter_map(|(index, record)| Some((index, record.embedding_text()?)))
         .unzip();
-    let embedded = embedding::embed(config, &texts).await;
+    let embedded = vectors::embed(Some(provider), &texts).await;
     for (index, vector) in indices.into_iter().zip(&embedded.vectors) {
         if let (Some(record), Ok(vector)) = (records.get_mut(index), vector) {
             record.embedding = Some(Embedding {
-                model: model.to_owned(),
+                model: provider.model.clone(),
                 vector: Some(vector.to_sql()),
             });
         }

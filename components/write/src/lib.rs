@@ -3,30 +3,21 @@
 //! Routes, then one function per endpoint: [`create`] and [`create_batch`](create::batch) for both
 //! dialects, [`change`] for `PATCH` and `DELETE`.
 
-#![deny(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
-
 mod change;
+mod config;
 mod create;
 mod created;
 mod embed;
-mod partitions;
-mod statement;
-mod store;
 
 use std::rc::Rc;
 
 use audit::Dialect;
-use gateway::{Component, Config, HttpResponse, Route, look_after, mirror, serve};
+use edge::{HttpResponse, Loaded, Route, Then, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
+
+use crate::config::Config;
 
 /// What this component does.
 #[derive(Debug, Clone, Copy)]
@@ -70,19 +61,19 @@ static ROUTES: &[Route<Endpoint>] = &[
     },
 ];
 
-const COMPONENT: Component = Component {
-    name: "write",
-    timeouts: &["write_timeout"],
-    vectors: true,
-    asks_provider: true,
-};
+thread_local! {
+    static CONFIG: Rc<Loaded<Config>> = Rc::default();
+}
 
 #[http_service]
 async fn handle(request: Request) -> HttpResponse {
+    let loaded = CONFIG.with(Rc::clone);
+    let config = loaded.load(Config::read);
     serve(
-        COMPONENT,
         ROUTES,
+        config,
         request,
+        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Create(dialect) => create::single(dialect, call).await,
             Endpoint::CreateBatch(dialect) => create::batch(dialect, call).await,
@@ -91,11 +82,4 @@ async fn handle(request: Request) -> HttpResponse {
         },
     )
     .await
-}
-
-/// What a write leaves to do behind its response.
-fn follow_up(config: &Rc<Config>) {
-    mirror::deliver_soon(config);
-    partitions::look_after(config);
-    look_after(config);
 }

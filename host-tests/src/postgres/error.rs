@@ -1,4 +1,6 @@
 //! PostgreSQL's errors as the interface has them.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-pg/src/client.rs`.
 
 use tokio_postgres::error::DbError as PgError;
 

@@ -1,4 +1,6 @@
 //! A pool of connections for each connection string.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-pg/src/client.rs`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

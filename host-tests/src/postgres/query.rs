@@ -1,4 +1,6 @@
 //! Statements. Each is prepared for its one execution and forgotten after it, as in Spin.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-pg/src/client.rs`.
 
 use std::pin::Pin;
 use std::sync::Arc;

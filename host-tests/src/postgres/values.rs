@@ -3,6 +3,9 @@
 //! Two of Spin's peculiarities are kept on purpose: a `timestamptz` has a data type but cannot be
 //! read (its value has a zone, the interface's has none), and a `datetime` parameter cannot be
 //! bound to one; `timestamp` parameters, in seconds, can.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804:
+//! `crates/factor-outbound-pg/src/types/convert.rs`.
 
 mod adapters;
 

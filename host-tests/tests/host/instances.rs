@@ -112,8 +112,8 @@ async fn work_goes_on_after_the_response() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_waits_for_requests_and_for_the_work_after_them() {
-    let probe = Setup::new().start().await;
+async fn the_native_host_stops_after_requests_and_the_work_behind_them() {
+    let probe = Setup::new().start_natively().await;
     let output = probe.output.clone();
     probe
         .post("/probe/instance/after?ms=300", "done")
@@ -124,10 +124,10 @@ async fn stopping_waits_for_requests_and_for_the_work_after_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_does_not_wait_for_idle_instances() {
+async fn the_native_host_stops_without_waiting_for_idle_instances() {
     let mut setup = Setup::new();
     setup.options.reuse.idle_timeout = Span::One(Duration::from_mins(1));
-    let probe = setup.start().await;
+    let probe = setup.start_natively().await;
     probe.get(COUNT).await.ok();
     tokio::time::timeout(Duration::from_secs(4), probe.stop())
         .await
@@ -161,4 +161,26 @@ async fn one_request_wakes_another_in_the_same_instance() {
     };
     let (woken, ()) = tokio::join!(probe.get("/probe/instance/wait"), waker);
     assert_eq!(woken.ok(), "good morning");
+}
+
+/// Its instance and one thread of the server are lost for good, as no deadline ends it. The requests of
+/// others go to other instances on other threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_never_pauses_does_not_stop_others() {
+    // The machine may have one core: then a server would have one thread.
+    let probe = Setup::new()
+        .environment("TOKIO_WORKER_THREADS", "4")
+        .start_process();
+    assert_eq!(probe.get(COUNT).await.ok(), "1");
+    let spinning = probe.get("/probe/instance/spin");
+    let others = async {
+        while probe.output.text() != "about to spin\n" {
+            sleep(Duration::from_millis(10)).await;
+        }
+        counts(&probe, 3).await
+    };
+    tokio::select! {
+        answer = spinning => panic!("it paused: {answer:?}"),
+        counts = others => assert_eq!(counts, ["1", "2", "3"]),
+    }
 }

@@ -1,12 +1,17 @@
 //! The host itself, tested with the probe component in `guests/probe`.
 //!
-//! `cargo xtask test` builds the component, starts a PostgreSQL and sets `TEST_DATABASE_URL`.
+//! `cargo xtask test` builds the component, starts a PostgreSQL and sets `TEST_DATABASE_URL`. With the
+//! path of a Spin 4.1 in `SPIN` the same tests run against it, so that each of them says what both do;
+//! what the native host alone does has its name in the test's.
 
 mod instances;
+mod internal;
 mod key_value;
 mod outbound;
 mod postgres;
 mod probe;
 mod requests;
+mod revision;
+mod server;
 mod startup;
 mod variables;

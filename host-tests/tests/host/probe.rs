@@ -1,16 +1,18 @@
-//! A host that runs the probe component, and a client for it.
+//! A server that runs the probe component, and a client for it.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use host::{Captured, GuestOutput, Options, Running};
-use http::{HeaderMap, Method, Request};
+use host::{Captured, GuestOutput, Options};
+use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
+
+use crate::server::Server;
 
 /// The manifest of the probe, with its component where cargo puts it.
 pub(crate) fn manifest() -> String {
@@ -38,6 +40,7 @@ fn target_dir() -> PathBuf {
 pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) folder: TempDir,
+    environment: Vec<(String, String)>,
     output: Captured,
 }
 
@@ -58,6 +61,7 @@ impl Setup {
         Self {
             options,
             folder,
+            environment: Vec::new(),
             output,
         }
     }
@@ -69,6 +73,12 @@ impl Setup {
         self
     }
 
+    /// A variable of the environment of a server in a process of its own.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn runtime_config(mut self, text: &str) -> Self {
         let path = self.folder.path().join("runtime-config.toml");
         std::fs::write(&path, text).unwrap();
@@ -76,30 +86,56 @@ impl Setup {
         self
     }
 
+    /// The application on the server under test.
     pub(crate) async fn start(self) -> Probe {
-        let running = host::start(self.options).await.unwrap();
+        let server = Server::start(self.options.clone()).await.unwrap();
+        self.on(server)
+    }
+
+    /// The application on the native host, for what only that does.
+    pub(crate) async fn start_natively(self) -> Probe {
+        let server = Server::native(self.options.clone()).await.unwrap();
+        self.on(server)
+    }
+
+    /// The application on the server under test, in a process that is ended whatever it does.
+    pub(crate) fn start_process(self) -> Probe {
+        let server = Server::process(&self.options, &self.environment).unwrap();
+        self.on(server)
+    }
+
+    fn on(self, server: Server) -> Probe {
         Probe {
-            base: format!("http://{}", running.addr()),
-            running,
+            base: format!("http://{}", server.addr()),
+            server,
             client: Client::builder(TokioExecutor::new()).build_http(),
             output: self.output,
             _folder: self.folder,
         }
     }
 
-    /// Why the host does not start.
+    /// Why the server under test does not start.
     pub(crate) async fn failure(self) -> String {
-        match host::start(self.options).await {
-            Ok(_) => panic!("the host started"),
-            Err(error) => format!("{error:#}"),
-        }
+        because(Server::start(self.options).await)
+    }
+
+    /// Why the native host does not start, in its own words.
+    pub(crate) async fn native_failure(self) -> String {
+        because(Server::native(self.options).await)
     }
 }
 
-/// A running host.
+fn because(started: anyhow::Result<Server>) -> String {
+    match started {
+        Ok(_) => panic!("the server started"),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+/// A running server.
 pub(crate) struct Probe {
     base: String,
-    running: Running,
+    server: Server,
     client: Client<HttpConnector, Full<Bytes>>,
     pub(crate) output: Captured,
     _folder: TempDir,
@@ -142,35 +178,47 @@ impl Probe {
 
     /// Sends a GET with more headers.
     pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.try_get_with(path, headers).await.unwrap()
+    }
+
+    /// The same, when the connection may be closed without an answer.
+    pub(crate) async fn try_get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
         let mut request = Request::get(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request, "").await
+        self.try_send(request, "").await
     }
 
     async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
+        self.try_send(request, body).await.unwrap()
+    }
+
+    async fn try_send(&self, request: http::request::Builder, body: &str) -> Result<Answer, Error> {
         let body = Full::from(body.to_owned());
         let request = request.body(body).unwrap();
-        assert!(matches!(*request.method(), Method::GET | Method::POST));
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
+        let (head, body) = self.client.request(request).await?.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer {
+        Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        })
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.running.addr().port()
+        self.server.addr().port()
     }
 
     pub(crate) fn routes(&self) -> &str {
-        self.running.routes()
+        self.server.routes()
     }
 
     pub(crate) async fn stop(self) {
-        self.running.stop().await;
+        self.server.stop().await;
     }
 }

@@ -1,6 +1,6 @@
 //! Routes, headers and the host's own answers.
 
-use crate::probe::{Setup, manifest};
+use crate::probe::Setup;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_longest_route_answers() {
@@ -139,12 +139,4 @@ async fn the_route_table_is_printed_as_spin_prints_it() {
     ] {
         assert!(routes.contains(&line), "{routes}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_private_component_has_no_route() {
-    let private = manifest().replace("route = \"/refused/...\"", "route = { private = true }");
-    let probe = Setup::with_manifest(&private).start().await;
-    assert_eq!(probe.get("/refused/echo").await.status, 404);
-    assert_eq!(probe.get("/probe/echo").await.status, 200);
 }

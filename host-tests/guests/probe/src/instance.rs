@@ -36,6 +36,12 @@ pub(crate) async fn run(operation: &str, call: &Call) -> Answer {
                 panic!("a trap was asked for");
             }
         }
+        "spin" => {
+            eprintln!("about to spin");
+            loop {
+                std::hint::spin_loop();
+            }
+        }
         "after" => {
             let text = call.body.clone();
             wit_bindgen::spawn(async move {

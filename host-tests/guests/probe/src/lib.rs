@@ -5,11 +5,13 @@ mod instance;
 mod postgres;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::Bytes;
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{FullBody, IntoResponse, Request, Response as SdkResponse, StatusCode};
 use spin_sdk::key_value::Store;
+use spin_sdk::time::sleep;
 use spin_sdk::{http_service, variables};
 use url::Url;
 
@@ -76,6 +78,7 @@ async fn handle(request: Request) -> impl IntoResponse {
         "print" => Ok(print(&call)),
         "variables" => failing(variables::get(call.argument("name")).await),
         "outbound" => outbound(&call).await,
+        "outbound-after" => Ok(outbound_after(call)),
         action => match action.split_once('/') {
             Some(("kv", operation)) => key_value(operation, &call).await,
             Some(("pg", operation)) => postgres::run(operation, &call).await,
@@ -108,11 +111,29 @@ fn print(call: &Call) -> String {
     String::new()
 }
 
+/// Sends the body to the URL in the argument `url`, with a header of its own.
 async fn outbound(call: &Call) -> Answer {
-    let response = failing(spin_sdk::http::post(call.argument("url"), call.body.clone()).await)?;
+    let request = failing(
+        http::Request::post(call.argument("url"))
+            .header("x-caller", "probe")
+            .body(FullBody::new(Bytes::from(call.body.clone()))),
+    )?;
+    let response = failing(spin_sdk::http::send(request).await)?;
     let status = response.status();
     let body = failing(response.into_body().bytes().await)?;
     Ok(format!("{status}\n{}", String::from_utf8_lossy(&body)))
+}
+
+/// The same once the response is away, and prints what came back.
+fn outbound_after(call: Call) -> String {
+    wit_bindgen::spawn(async move {
+        sleep(Duration::from_millis(call.milliseconds())).await;
+        match outbound(&call).await {
+            Ok(answer) => println!("after: {answer}"),
+            Err(error) => println!("after: error {error}"),
+        }
+    });
+    "answered".to_owned()
 }
 
 async fn key_value(operation: &str, call: &Call) -> Answer {

@@ -1,4 +1,10 @@
 //! Types that the driver lacks, or that it would be too strict about.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804:
+//! `crates/factor-outbound-pg/src/types/decimal.rs`,
+//! `crates/factor-outbound-pg/src/types/interval.rs`,
+//! `crates/factor-outbound-pg/src/types/other.rs` and
+//! `crates/factor-outbound-pg/src/types/pg_null.rs`.
 
 use std::error::Error;
 

@@ -1,0 +1,33 @@
+//! What this component runs with: it reads every variable, to report the unusable ones by name.
+
+use instance::Variables;
+use postgres::Database;
+use vectors::{Provider, VectorDb, search_ef};
+
+/// The configuration of an instance.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) database: Database,
+    /// Nothing where nobody makes embeddings.
+    pub(crate) provider: Option<Provider>,
+    /// Nothing where there is no vector database.
+    pub(crate) vector_db: Option<VectorDb>,
+}
+
+/// The configuration, or what is wrong with it.
+pub(crate) type Configured = edge::Configured<Config>;
+
+impl Config {
+    /// Reads it. The provider's key is none of this component's variables.
+    pub(crate) async fn read(variables: &mut Variables) -> Self {
+        let timeouts = ["query_timeout", "write_timeout"];
+        let config = Self {
+            database: Database::primary("health", &timeouts, variables).await,
+            provider: Provider::read(false, variables).await,
+            vector_db: VectorDb::read("health", variables).await,
+        };
+        // Only checked.
+        search_ef(variables).await;
+        config
+    }
+}

@@ -1,0 +1,39 @@
+//! What this component runs with.
+
+use instance::Variables;
+use postgres::Database;
+use vectors::{Provider, VectorDb, search_ef};
+
+/// The configuration of an instance.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) database: Database,
+    /// Nothing where nobody makes embeddings.
+    pub(crate) provider: Option<Provider>,
+    /// Nothing where there is no vector database.
+    pub(crate) vector_db: Option<VectorDb>,
+    /// How many candidates a search in an HNSW index keeps (pgvector's `hnsw.ef_search`).
+    pub(crate) search_ef: i32,
+}
+
+/// A request as the endpoints see it.
+pub(crate) type Call = edge::Call<Config>;
+
+impl Config {
+    /// Reads it.
+    pub(crate) async fn read(variables: &mut Variables) -> Self {
+        Self {
+            database: Database::primary("search", &["query_timeout"], variables).await,
+            provider: Provider::read(true, variables).await,
+            vector_db: VectorDb::read("search", variables).await,
+            search_ef: search_ef(variables).await,
+        }
+    }
+
+    /// The model that questions are embedded by; empty where nobody makes embeddings.
+    pub(crate) fn model(&self) -> &str {
+        self.provider
+            .as_ref()
+            .map_or("", |provider| &provider.model)
+    }
+}

@@ -1,0 +1,26 @@
+//! What this component runs with.
+
+use instance::Variables;
+use postgres::Database;
+use vectors::{Provider, VectorDb};
+
+/// The configuration of an instance.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) database: Database,
+    /// Nothing where nobody makes embeddings.
+    pub(crate) provider: Option<Provider>,
+    /// Nothing where there is no vector database.
+    pub(crate) vector_db: Option<VectorDb>,
+}
+
+impl Config {
+    /// Reads it.
+    pub(crate) async fn read(variables: &mut Variables) -> Self {
+        Self {
+            database: Database::primary("upkeep", &["write_timeout"], variables).await,
+            provider: Provider::read(true, variables).await,
+            vector_db: VectorDb::read("upkeep", variables).await,
+        }
+    }
+}

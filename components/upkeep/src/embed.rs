@@ -1,0 +1,87 @@
+//! Embeds records that have no vector of the present model.
+
+use audit::Pending;
+use postgres::{Database, Failure, Parameter, Session};
+use vectors::{Provider, VectorDb};
+
+/// The most records at a time: one request to the provider.
+const LARGEST: i32 = 64;
+
+/// Batches of one run. More would keep an instance from being given up when it is idle.
+const BATCHES: u32 = 8;
+
+/// How long others keep away while this instance is embedding: longer than a batch can take.
+const LEASE: &str = "30 seconds";
+
+/// How long everybody keeps away after the provider failed.
+const PAUSE: &str = "2 seconds";
+
+/// Embeds some of the records that wait, if nobody else does, and has the vector database told of them.
+pub(crate) async fn pending(
+    database: &Database,
+    provider: &Provider,
+    vector_db: Option<&VectorDb>,
+) -> Result<(), Failure> {
+    let session = Session::open(database).await?;
+    for _ in 0..BATCHES {
+        let claimed = session
+            .text(
+                &format!("SELECT audit_embedding_claim($1, '{LEASE}')::text"),
+                &[Parameter::Str(provider.model.clone())],
+            )
+            .await?;
+        let Some(claimed) = claimed else {
+            return Ok(());
+        };
+        let pending: Vec<Pending> = serde_json::from_str(&claimed)
+            .map_err(|error| Failure::Other(format!("the pending records: {error}")))?;
+        let complete = embed(&session, provider, vector_db.is_some(), &pending).await?;
+        session
+            .text(
+                &format!("SELECT audit_embedding_conclude($1, '{PAUSE}', {LARGEST})::text"),
+                &[Parameter::Boolean(complete)],
+            )
+            .await?;
+        if let Some(vector_db) = vector_db {
+            vectors::deliver(database, vector_db).await?;
+        }
+        if !complete {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the provider answered for all of them.
+async fn embed(
+    session: &Session,
+    provider: &Provider,
+    announced: bool,
+    pending: &[Pending],
+) -> Result<bool, Failure> {
+    let texts: Vec<Option<String>> = pending.iter().map(|record| record.parts.text()).collect();
+    let said: Vec<String> = texts.iter().flatten().cloned().collect();
+    let embedded = vectors::embed(Some(provider), &said).await;
+
+    let mut vectors = embedded.vectors.iter();
+    let mut settled = Vec::new();
+    let mut complete = true;
+    for (record, text) in pending.iter().zip(&texts) {
+        match text.as_ref().and_then(|_| vectors.next()) {
+            None => settled.push(record.wordless()),
+            Some(Ok(vector)) => settled.push(record.embedded(&provider.model, vector)),
+            Some(Err(vectors::Failure::Refused)) => settled.push(record.refused()),
+            Some(Err(_)) => complete = false,
+        }
+    }
+    let settled = serde_json::to_string(&settled)
+        .map_err(|error| Failure::Other(format!("a vector does not serialise: {error}")))?;
+    embedded.remember();
+    session
+        .text(
+            "SELECT audit_embed($1::text::jsonb, $2)::text",
+            &[Parameter::Str(settled), Parameter::Boolean(announced)],
+        )
+        .await?;
+    Ok(complete)
+}

@@ -1,0 +1,54 @@
+//! The `upkeep` component: what nobody asks for. Records without a vector are embedded, the vector database is told what
+//! it missed, vectors move out of the tail, the months to come get their partitions.
+//!
+//! What is due is found in the database, not remembered in an instance. The route is private: answered requests and
+//! probes of the other components wake this one through the host's service chaining.
+
+mod config;
+mod embed;
+mod maintenance;
+mod tail;
+
+use std::rc::Rc;
+
+use edge::{HttpResponse, Loaded, Reply, Route, Then, serve};
+use http::{Method, StatusCode};
+use spin_sdk::http::Request;
+use spin_sdk::http_service;
+
+use crate::config::Config;
+
+/// What this component does.
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Wake,
+}
+
+static ROUTES: &[Route<Endpoint>] = &[Route {
+    method: Method::POST,
+    pattern: "/",
+    endpoint: Endpoint::Wake,
+}];
+
+thread_local! {
+    static CONFIG: Rc<Loaded<Config>> = Rc::default();
+}
+
+#[http_service]
+async fn handle(request: Request) -> HttpResponse {
+    let loaded = CONFIG.with(Rc::clone);
+    let config = loaded.load(Config::read);
+    serve(
+        ROUTES,
+        config,
+        request,
+        Then::Nothing,
+        async |endpoint, call| match endpoint {
+            Endpoint::Wake => {
+                maintenance::begin(call.config);
+                Ok(Reply::empty(StatusCode::ACCEPTED))
+            }
+        },
+    )
+    .await
+}

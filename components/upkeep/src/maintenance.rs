@@ -1,0 +1,99 @@
+//! One run of maintenance at a time in an instance: asks what is due, and does a bounded part of it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use postgres::{Failure, Parameter};
+
+use crate::config::Config;
+use crate::{embed, tail};
+
+/// The least time from the beginning of one run to the next.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static STATE: Cell<State> = const { Cell::new(State::Idle) };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Running,
+    /// Running, and woken since.
+    Again,
+}
+
+/// Begins a run once the caller has its answer. If one is under way, another follows it, because it may have looked
+/// before there was what this caller left.
+pub(crate) fn begin(config: Rc<Config>) {
+    if STATE.get() != State::Idle {
+        STATE.set(State::Again);
+        return;
+    }
+    STATE.set(State::Running);
+    instance::after_response(async move {
+        let _idle = Idle;
+        loop {
+            STATE.set(State::Running);
+            let began = Instant::now();
+            run(&config).await;
+            if STATE.get() != State::Again {
+                return;
+            }
+            spin_sdk::time::sleep(INTERVAL.saturating_sub(began.elapsed())).await;
+        }
+    });
+}
+
+/// Ends a run, however it ends.
+struct Idle;
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        STATE.set(State::Idle);
+    }
+}
+
+async fn run(config: &Config) {
+    match due(config).await {
+        Err(failure) => report("due", &failure),
+        Ok(due) => {
+            for task in due.split_whitespace() {
+                if let Err(failure) = perform(config, task).await {
+                    report(task, &failure);
+                }
+            }
+        }
+    }
+}
+
+/// What `audit_maintenance_due` names, joined by spaces.
+async fn due(config: &Config) -> Result<String, Failure> {
+    let model = config
+        .provider
+        .as_ref()
+        .map_or(Parameter::DbNull, |provider| {
+            Parameter::Str(provider.model.clone())
+        });
+    let statement = "SELECT audit_maintenance_due($1)";
+    let due = postgres::text(&config.database, statement, &[model]).await?;
+    Ok(due.unwrap_or_default())
+}
+
+async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
+    match (task, &config.provider, &config.vector_db) {
+        ("embed", Some(provider), vector_db) => {
+            embed::pending(&config.database, provider, vector_db.as_ref()).await
+        }
+        ("deliver", _, Some(vector_db)) => vectors::deliver(&config.database, vector_db).await,
+        ("move", _, _) => tail::shorten(&config.database).await,
+        ("partition", _, _) => postgres::ensure_partitions(&config.database).await,
+        // What a newer schema may name, and deliveries left by a deployment that had a vector database.
+        _ => Ok(()),
+    }
+}
+
+fn report(task: &str, failure: &Failure) {
+    instance::event("maintenance", &format!("{task}: {failure:?}"));
+}

@@ -1,0 +1,36 @@
+//! What this component runs with.
+
+use std::rc::Rc;
+
+use instance::Variables;
+use postgres::Database;
+use vectors::{Provider, VectorDb};
+
+/// The configuration of an instance.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) database: Rc<Database>,
+    /// Nothing where nobody makes embeddings.
+    pub(crate) provider: Option<Provider>,
+    /// Nothing where there is no vector database.
+    pub(crate) vector_db: Option<VectorDb>,
+}
+
+/// A request as the endpoints see it.
+pub(crate) type Call = edge::Call<Config>;
+
+impl Config {
+    /// Reads it.
+    pub(crate) async fn read(variables: &mut Variables) -> Self {
+        Self {
+            database: Rc::new(Database::primary("write", &["write_timeout"], variables).await),
+            provider: Provider::read(true, variables).await,
+            vector_db: VectorDb::read("write", variables).await,
+        }
+    }
+
+    /// Whether there is a vector database to be told of what is written.
+    pub(crate) fn announced(&self) -> bool {
+        self.vector_db.is_some()
+    }
+}

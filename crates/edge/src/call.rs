@@ -1,0 +1,102 @@
+//! A request as an endpoint sees it: the parts of the path typed, the rest read on demand.
+
+use std::rc::Rc;
+
+use audit::Kind;
+use http::HeaderMap;
+use serde_json::Value;
+use spin_sdk::http::Request;
+
+use crate::body;
+use crate::problem::{Error, Result, Slug};
+use crate::query_parameters::QueryParameters;
+use crate::route::Segments;
+
+/// One request on its way through an endpoint.
+#[allow(
+    missing_debug_implementations,
+    reason = "a body on its way has nothing to show"
+)]
+pub struct Call<C> {
+    /// What this instance runs with.
+    pub config: Rc<C>,
+    request: Request,
+    segments: Segments,
+}
+
+impl<C> Call<C> {
+    pub(crate) fn new(config: Rc<C>, request: Request, segments: Segments) -> Self {
+        Self {
+            config,
+            request,
+            segments,
+        }
+    }
+
+    /// The path's `{kind}`. There is no path for a kind that does not exist.
+    pub fn kind(&self) -> Result<Kind> {
+        Kind::parse(self.segment("kind")).ok_or(Error::UnknownPath)
+    }
+
+    /// The path's `{id}`.
+    pub fn id(&self) -> Result<i64> {
+        let text = self.segment("id");
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid_id("must be an integer"));
+        }
+        text.parse()
+            .map_err(|_| invalid_id("is larger than any id; ids are below 2^53"))
+    }
+
+    /// The path's `{name}`; empty if the pattern has none.
+    pub fn segment(&self, name: &str) -> &str {
+        self.segments.get(name).unwrap_or_default()
+    }
+
+    /// The query string's parameters.
+    pub fn parameters(&self) -> Result<QueryParameters> {
+        QueryParameters::parse(self.request.uri().query().unwrap_or_default())
+    }
+
+    /// Refuses parameters where an endpoint has none.
+    pub fn no_parameters(&self) -> Result<()> {
+        self.parameters()?.finish()
+    }
+
+    /// A header, if it is there once and in UTF-8.
+    pub fn header(&self, name: &'static str) -> Result<Option<String>> {
+        text_header(self.request.headers(), name)
+    }
+
+    /// Reads the body, of at most `limit` bytes of JSON.
+    pub async fn json(self, limit: usize) -> Result<Value> {
+        let bytes = body::read(self.request, limit).await?;
+        Ok(audit::json::parse(&bytes)?)
+    }
+}
+
+fn invalid_id(message: &str) -> Error {
+    Error::Parameter {
+        slug: Slug::InvalidId,
+        name: "id".to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn text_header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Error::parameter(
+            name,
+            "is sent more than once; send it once",
+        ));
+    }
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(_) => Err(Error::parameter(name, "is not UTF-8")),
+    }
+}

@@ -1,0 +1,243 @@
+//! Which records a list is about, and which page of it.
+
+use audit::SEVERITIES;
+use chrono::{DateTime, Utc};
+
+use crate::problem::{Error, Result, Slug};
+use crate::query_parameters::QueryParameters;
+
+/// Filters by equality: the parameter's name and the column's.
+const COLUMNS: [(&str, &str); 12] = [
+    ("namespace", "namespace"),
+    ("phase", "phase"),
+    ("status", "status"),
+    ("severity", "severity"),
+    ("cluster", "cluster_name"),
+    ("environment", "environment"),
+    ("action_type", "action_type"),
+    ("alert_name", "alert_name"),
+    ("alert_fingerprint", "alert_fingerprint"),
+    ("remediation_request_id", "remediation_request_id"),
+    ("correlation_id", "correlation_id"),
+    ("name", "name"),
+];
+
+/// The records that a list is about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Column and value.
+    equal: Vec<(&'static str, String)>,
+    /// Ids from this one on.
+    since: Option<i64>,
+    /// Ids before this one.
+    until: Option<i64>,
+}
+
+/// The part of a list that one answer shows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many records: 1 to 1000, 100 unless asked.
+    pub limit: i64,
+    /// So many records are left out before the first one.
+    pub offset: i64,
+    /// Only records older than this one: the `next_cursor` of the page before.
+    pub before: Option<i64>,
+}
+
+impl Filter {
+    /// Takes the filters from the query string.
+    pub fn take(parameters: &mut QueryParameters) -> Result<Self> {
+        let mut filter = Self::default();
+        for (name, column) in COLUMNS {
+            if let Some(value) = parameters.take(name)? {
+                filter.equal.push((column, checked(name, value)?));
+            }
+        }
+        let since = take_time(parameters, "since")?;
+        let until = take_time(parameters, "until")?;
+        if let (Some(since), Some(until)) = (since, until)
+            && since > until
+        {
+            return Err(Error::parameter(
+                "since",
+                "is after `until`, so nothing can match",
+            ));
+        }
+        filter.since = since.map(|since| audit::ids_at(since).start);
+        // Records of the very millisecond of `until` are within.
+        filter.until = until.map(|until| audit::ids_at(until).end);
+        Ok(filter)
+    }
+
+    /// Whether there is no condition.
+    pub fn is_empty(&self) -> bool {
+        self.equal.is_empty() && self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether no record can match: none has U+0000, and PostgreSQL cannot even be asked for it.
+    pub fn is_hopeless(&self) -> bool {
+        self.equal.iter().any(|(_, value)| value.contains('\0'))
+    }
+
+    /// The conditions as `audit_conditions` in `migrations/functions/40_filtering.sql` takes them, as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::Value::Object(self.to_members()).to_string()
+    }
+
+    /// The same, by column, with `since` and `until` as ids.
+    pub fn to_members(&self) -> serde_json::Map<String, serde_json::Value> {
+        if self.is_hopeless() {
+            // Since the end of time.
+            return [("since".to_owned(), i64::MAX.into())]
+                .into_iter()
+                .collect();
+        }
+        let mut filter: serde_json::Map<_, _> = self
+            .equal
+            .iter()
+            .map(|(column, value)| ((*column).to_owned(), value.as_str().into()))
+            .collect();
+        for (name, id) in [("since", self.since), ("until", self.until)] {
+            if let Some(id) = id {
+                filter.insert(name.to_owned(), id.into());
+            }
+        }
+        filter
+    }
+}
+
+/// Takes how many results a search may have: 1 to 100, 10 unless asked.
+pub fn take_results(parameters: &mut QueryParameters) -> Result<i32> {
+    let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=100)?;
+    Ok(limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10))
+}
+
+impl Page {
+    /// Takes `limit` and `offset` from the query string.
+    pub fn take_plain(parameters: &mut QueryParameters) -> Result<Self> {
+        let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=1000)?;
+        let offset = parameters.take_number("offset", Slug::InvalidOffset, 0..=i64::MAX)?;
+        Ok(Self {
+            limit: limit.unwrap_or(100),
+            offset: offset.unwrap_or(0),
+            before: None,
+        })
+    }
+
+    /// Takes `limit`, `offset` and `cursor` from the query string.
+    pub fn take(parameters: &mut QueryParameters) -> Result<Self> {
+        let page = Self::take_plain(parameters)?;
+        let before = match parameters.take("cursor")? {
+            None => None,
+            Some(cursor) => Some(parse_cursor(&cursor).ok_or_else(|| {
+                Error::parameter(
+                    "cursor",
+                    "is not one that this service made; use `next_cursor` of the page before",
+                )
+            })?),
+        };
+        Ok(Self { before, ..page })
+    }
+}
+
+/// A cursor is the last id shown. Clients must not rely on that.
+fn parse_cursor(text: &str) -> Option<i64> {
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|id| plain && *id > 0)
+}
+
+fn checked(name: &str, value: String) -> Result<String> {
+    match name {
+        "severity" if !SEVERITIES.contains(&value.as_str()) => Err(Error::Parameter {
+            slug: Slug::InvalidSeverity,
+            name: name.to_owned(),
+            message: format!("must be one of {}", SEVERITIES.join(", ")),
+        }),
+        // Stored in lower case whatever the case it came in.
+        "phase" => Ok(value.to_lowercase()),
+        _ => Ok(value),
+    }
+}
+
+fn take_time(parameters: &mut QueryParameters, name: &str) -> Result<Option<DateTime<Utc>>> {
+    let Some(text) = parameters.take(name)? else {
+        return Ok(None);
+    };
+    audit::parse_since(&text, instance::now())
+        .map(Some)
+        .ok_or_else(|| {
+            Error::parameter(
+                name,
+                "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h or 7d",
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(query: &str) -> Result<(Filter, Page)> {
+        let mut parameters = QueryParameters::parse(query)?;
+        let taken = (Filter::take(&mut parameters)?, Page::take(&mut parameters)?);
+        parameters.finish()?;
+        Ok(taken)
+    }
+
+    #[test]
+    fn a_filter_names_columns() {
+        let (filter, _) = take("namespace=x'%3B--&cluster=c&correlation_id=k").unwrap();
+        assert_eq!(
+            filter.to_json(),
+            r#"{"cluster_name":"c","correlation_id":"k","namespace":"x';--"}"#
+        );
+    }
+
+    #[test]
+    fn what_no_record_has_matches_none() {
+        let (filter, _) = take("namespace=a%00b&since=24h").unwrap();
+        assert!(filter.is_hopeless());
+        assert_eq!(filter.to_json(), r#"{"since":9223372036854775807}"#);
+    }
+
+    #[test]
+    fn times_become_ranges_of_ids() {
+        let (filter, _) = take("since=2024-01-01T00:00:01Z&until=2024-01-01T00:00:02Z").unwrap();
+        assert_eq!(filter.since, Some(1000 << 12));
+        assert_eq!(filter.until, Some(2001 << 12));
+        assert!(take("since=24h").is_ok());
+        assert!(take("since=2024-02-30T00:00:00Z").is_err());
+        assert!(take("since=1h&until=2h").is_err());
+    }
+
+    #[test]
+    fn pages_have_bounds() {
+        let (_, page) = take("").unwrap();
+        assert_eq!((page.limit, page.offset, page.before), (100, 0, None));
+        for bad in [
+            "limit=0",
+            "limit=1001",
+            "offset=-1",
+            "cursor=",
+            "cursor=x",
+            "cursor=-5",
+            "cursor=007",
+        ] {
+            assert!(take(bad).is_err(), "{bad}");
+        }
+        assert_eq!(take("cursor=7&offset=3").unwrap().1.before, Some(7));
+    }
+
+    #[test]
+    fn unknown_severities_and_parameters_are_refused() {
+        assert!(take("severity=sev1").is_err());
+        assert!(take("namespce=x").is_err());
+        assert!(
+            take("phase=COMPLETED")
+                .unwrap()
+                .0
+                .equal
+                .contains(&("phase", "completed".into()))
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The edge: from a request to a typed call, and from its outcome to an answer. Routes, parameters, problem
+//! documents, the line in the log.
+//!
+//! A component is a table of [`Route`]s and a function that turns an endpoint's [`Call`] into a [`Reply`];
+//! [`serve`] does the rest. The edge knows neither PostgreSQL nor vectors.
+//!
+//! Modules stand in the order of their arrows: each uses only those above it in this list.
+
+mod body;
+mod call;
+mod configuration;
+mod filter;
+mod problem;
+mod query_parameters;
+mod reply;
+mod request_id;
+mod route;
+mod serve;
+mod upkeep;
+
+pub use call::Call;
+pub use configuration::{Configured, Loaded};
+pub use filter::{Filter, Page, take_results};
+pub use problem::{Error, Result};
+pub use query_parameters::QueryParameters;
+pub use reply::Reply;
+pub use route::Route;
+pub use serve::{HttpResponse, Then, serve, serve_unconfigured};

@@ -1,0 +1,26 @@
+//! What the requests of one instance share, below HTTP and PostgreSQL: variables, the log, limits in time, request
+//! coalescing, work after the response.
+//!
+//! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time. Modules
+//! stand in the order of their arrows: each uses only those above it in this list.
+
+mod clock;
+mod coalesce;
+mod limit;
+mod log;
+mod outage;
+mod variables;
+mod waiting;
+
+pub use clock::{now, timestamp};
+pub use coalesce::{Batch, Batcher, Entry};
+pub use limit::within;
+pub use log::{Format, Level, Line, configure, event, write};
+pub use outage::Outage;
+pub use variables::{DURATION, Misconfigured, PORT, SWITCH, Variables, duration, port, switch};
+pub use waiting::Waiting;
+
+/// Runs `work` once the client has its answer. The host keeps the instance for it.
+pub fn after_response(work: impl Future<Output = ()> + 'static) {
+    spin_sdk::wasip3::spawn(work);
+}

@@ -1,0 +1,86 @@
+//! Changing and hiding one record.
+
+use audit::{Kind, Patch};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use spin_sdk::pg::ParameterValue as Parameter;
+
+use crate::Id;
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::statement::{WhenLocked, change};
+
+/// What became of a merge patch, as `audit_patch` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchOutcome {
+    /// The record was changed.
+    Updated,
+    /// The record has these values already.
+    Unchanged,
+    /// There is no such record.
+    NotFound,
+    /// The record has a later state; nothing was written.
+    Conflict,
+    /// The record would end before it starts; nothing was written.
+    EndBeforeStart,
+    /// The record would have completed more steps than it has; nothing was written.
+    StepsExceedTotal,
+    /// The record would be larger than a record may be; nothing was written.
+    TooLarge,
+}
+
+/// A record after a merge patch.
+#[derive(Debug, Deserialize)]
+pub struct Patched {
+    /// What became of the patch.
+    pub outcome: PatchOutcome,
+    record: Option<Box<RawValue>>,
+}
+
+impl Patched {
+    /// The record as JSON; nothing if there is none.
+    pub fn into_record(self) -> Option<String> {
+        self.record.map(|record| Box::<str>::from(record).into())
+    }
+}
+
+/// Applies a merge patch. `announced` says whether there is a vector database to be told.
+pub async fn patch(
+    database: &Database,
+    kind: Kind,
+    id: Id,
+    patch: &Patch,
+    announced: bool,
+) -> Result<Patched, Failure> {
+    let json = patch
+        .to_json()
+        .map_err(|error| Failure::Other(format!("a patch does not serialise: {error}")))?;
+    let values = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+        Parameter::Str(json),
+        Parameter::Boolean(announced),
+    ];
+    let call = "audit_patch($1, $2, $3::text::jsonb, NULL, $4)";
+    let patched = change(database, call, &|| Ok((&values).into()), WhenLocked::Wait).await?;
+    serde_json::from_str(&patched.unwrap_or_default())
+        .map_err(|error| Failure::Other(format!("the result of audit_patch: {error}")))
+}
+
+/// Hides a record. False where there is none to hide.
+pub async fn delete(
+    database: &Database,
+    kind: Kind,
+    id: Id,
+    announced: bool,
+) -> Result<bool, Failure> {
+    let values = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+        Parameter::Boolean(announced),
+    ];
+    let call = "audit_delete($1, $2, NULL, $3)::text";
+    let hidden = change(database, call, &|| Ok((&values).into()), WhenLocked::Wait).await?;
+    Ok(hidden.as_deref() == Some("true"))
+}

@@ -1,0 +1,145 @@
+//! How to reach a PostgreSQL.
+
+use std::time::Duration;
+
+use instance::{DURATION, PORT, Variables, duration, port};
+
+use crate::shared::Weakly;
+
+/// How to reach one PostgreSQL. No `Debug` of its values: it holds the password.
+pub struct Database {
+    /// In key=value form, as libpq reads it.
+    pub(crate) connection: String,
+    /// PEM text of a private certificate authority.
+    pub(crate) ca_root: Option<String>,
+    /// How long one statement may take.
+    pub(crate) timeout: Duration,
+    /// The connection of the requests in flight.
+    pub(crate) shared: Weakly,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The names of the variables that say how to reach one database.
+#[derive(Debug)]
+pub struct Names {
+    /// Host name or address.
+    pub host: &'static str,
+    /// Port.
+    pub port: &'static str,
+    /// User.
+    pub user: &'static str,
+    /// Password, a secret.
+    pub password: &'static str,
+    /// Name of the database.
+    pub name: &'static str,
+    /// `disable`, `prefer` or `require`.
+    pub ssl_mode: &'static str,
+    /// PEM text of a private certificate authority, or empty.
+    pub ca_cert: &'static str,
+}
+
+const PRIMARY: Names = Names {
+    host: "db_host",
+    port: "db_port",
+    user: "db_user",
+    password: "db_password",
+    name: "db_name",
+    ssl_mode: "db_ssl_mode",
+    ca_cert: "db_ca_cert",
+};
+
+/// A host that does not answer at all is given up after this long.
+const CONNECT_TIMEOUT_SECONDS: u32 = 3;
+
+impl Database {
+    /// The primary, for the component of this name. The first of `timeouts` limits its statements, the
+    /// others are only checked.
+    pub async fn primary(
+        component: &str,
+        timeouts: &[&'static str],
+        variables: &mut Variables,
+    ) -> Self {
+        Self::read(component, &PRIMARY, timeouts, variables).await
+    }
+
+    /// The database that `names` lead to; `timeouts` as in [`Database::primary`].
+    pub async fn read(
+        component: &str,
+        names: &Names,
+        timeouts: &[&'static str],
+        variables: &mut Variables,
+    ) -> Self {
+        let host = variables.text(names.host).await;
+        let port = variables.parsed(names.port, PORT, port).await;
+        let user = variables.text(names.user).await;
+        let password = variables.get(names.password).await;
+        let database = variables.text(names.name).await;
+        let ssl_mode = variables
+            .parsed(
+                names.ssl_mode,
+                "must be disable, prefer or require",
+                ssl_mode,
+            )
+            .await;
+        let ca_root = variables.get(names.ca_cert).await;
+        let mut limits = Vec::new();
+        for variable in timeouts {
+            limits.push(variables.parsed(variable, DURATION, duration).await);
+        }
+        let timeout = limits.first().copied().unwrap_or_default();
+        Self {
+            connection: format!(
+                "host={} port={port} user={} password={} dbname={} sslmode={ssl_mode} \
+                 connect_timeout={CONNECT_TIMEOUT_SECONDS} application_name=kubernaut-{component} \
+                 options='-c statement_timeout={} -c timezone=UTC'",
+                quoted(&host),
+                quoted(&user),
+                quoted(&password),
+                quoted(&database),
+                timeout.as_millis(),
+            ),
+            ca_root: (!ca_root.is_empty()).then_some(ca_root),
+            timeout,
+            shared: Weakly::default(),
+        }
+    }
+}
+
+fn ssl_mode(text: &str) -> Option<&'static str> {
+    ["disable", "prefer", "require"]
+        .into_iter()
+        .find(|mode| *mode == text)
+}
+
+/// A value of a connection string, quoted as libpq documents it.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_cannot_end_a_value() {
+        assert_eq!(quoted(r"a'b\ c"), r"'a\'b\\ c'");
+    }
+
+    #[test]
+    fn the_password_is_in_no_debug_print() {
+        let database = Database {
+            connection: "password='hunter2'".into(),
+            ca_root: None,
+            timeout: Duration::from_secs(1),
+            shared: Weakly::default(),
+        };
+        assert!(!format!("{database:?}").contains("hunter2"));
+    }
+}

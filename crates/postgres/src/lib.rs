@@ -1,0 +1,26 @@
+//! PostgreSQL as the components use it: a connection that the requests of an instance share, statements with a
+//! limit in time, writes that go out together, failures told apart.
+//!
+//! Modules stand in the order of their arrows: each uses only those above it in this list.
+
+mod change;
+mod connection;
+mod database;
+mod failure;
+mod partitions;
+mod session;
+mod shared;
+mod statement;
+mod write;
+
+pub use change::{PatchOutcome, Patched, delete, patch};
+pub use database::{Database, Names};
+pub use failure::Failure;
+pub use partitions::ensure_partitions;
+pub use session::Session;
+pub use spin_sdk::pg::ParameterValue as Parameter;
+pub use statement::text;
+pub use write::{Outcome, Stored, write_all, write_one};
+
+/// The id of a record: positive, below 2^53.
+pub type Id = i64;

@@ -1,0 +1,234 @@
+//! Writing records. Single records that wait in one instance go out as one statement.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::slice;
+
+use audit::Record;
+use serde::Deserialize;
+use spin_sdk::pg::ParameterValue as Parameter;
+
+use crate::Id;
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::partitions::ensure_partitions;
+use crate::statement::{WhenLocked, change};
+
+/// The most bytes of JSON that go out as one batch. A record that has more goes alone.
+const CAPACITY: usize = 256 * 1024;
+
+/// What became of a record that was posted, as `audit_write` tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is a new record.
+    #[default]
+    Persisted,
+    /// Its content was the last accepted for its key; nothing was written.
+    Duplicate,
+    /// Its content was accepted earlier, or its state lies before the stored one; nothing was written.
+    Stale,
+    /// The stored record was updated.
+    Updated,
+    /// The stored record has another name or namespace; nothing was written.
+    Conflict,
+    /// The merged record would be larger than a record may be; nothing was written.
+    TooLarge,
+}
+
+/// A record after it was posted.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Stored {
+    /// The id of the record that has the key.
+    pub id: Id,
+    /// What became of the post. `audit_write` says nothing of a new record.
+    #[serde(default, rename = "status")]
+    pub outcome: Outcome,
+    /// In a conflict, the field that differs from the stored record.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// Whether the record has a vector. Of a new one the database need not say so.
+    #[serde(default)]
+    embedded: Option<bool>,
+}
+
+impl Stored {
+    /// Whether the record has a vector. `record` is what was posted.
+    pub fn is_embedded(&self, record: &Record) -> bool {
+        match (self.outcome, &record.embedding) {
+            (Outcome::Persisted, Some(embedding)) => !embedding.model.is_empty(),
+            _ => self.embedded.unwrap_or_default(),
+        }
+    }
+}
+
+/// The JSON of a record, and what became of it.
+type Entry = instance::Entry<String, Result<Stored, Failure>>;
+type Batch<'b> = instance::Batch<'b, String, Result<Stored, Failure>>;
+type Batcher = instance::Batcher<String, Result<Stored, Failure>>;
+
+thread_local! {
+    static BATCHER: Rc<Batcher> = Rc::default();
+}
+
+/// Writes one record, together with those of other requests that wait. `announced` says whether there is a vector
+/// database to be told of it. A vector of another length than the database's is left out.
+pub async fn write_one(
+    database: &Database,
+    record: &mut Record,
+    announced: bool,
+) -> Result<Stored, Failure> {
+    let target = Target {
+        database,
+        announced,
+    };
+    let mut outcome = coalesced(target, record).await;
+    if outcome == Err(Failure::OtherDimensions) {
+        drop_vectors(slice::from_mut(record));
+        outcome = coalesced(target, record).await;
+    }
+    if outcome == Err(Failure::Locked) {
+        // Nobody else has to wait for that.
+        outcome = alone(target, &json(record.to_json())?, WhenLocked::Again).await;
+    }
+    outcome
+}
+
+/// Writes all records, or none. The outcomes tell which: if one is [`Outcome::Conflict`] or [`Outcome::TooLarge`],
+/// nothing was written.
+pub async fn write_all(
+    database: &Database,
+    records: &mut [Record],
+    announced: bool,
+) -> Result<Vec<Stored>, Failure> {
+    let target = Target {
+        database,
+        announced,
+    };
+    let outcome = match all_or_none(target, records).await {
+        Err(Failure::OtherDimensions) => {
+            drop_vectors(records);
+            all_or_none(target, records).await
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        // The detail has the results, and nothing was written.
+        Err(Failure::Refused(results)) => parse(&results),
+        outcome => outcome,
+    }
+}
+
+/// Where records are written.
+#[derive(Clone, Copy)]
+struct Target<'d> {
+    database: &'d Database,
+    /// Whether there is a vector database to be told.
+    announced: bool,
+}
+
+/// Vectors that do not fit the database cost no record.
+fn drop_vectors(records: &mut [Record]) {
+    instance::event(
+        "embedding",
+        "embedding_dimensions is not that of the database; stored without vectors",
+    );
+    for record in records {
+        record
+            .embedding
+            .take_if(|embedding| embedding.vector.is_some());
+    }
+}
+
+async fn all_or_none(target: Target<'_>, records: &[Record]) -> Result<Vec<Stored>, Failure> {
+    let posts = || json(Record::all_to_json(records));
+    write(target, &posts, true, WhenLocked::Wait).await
+}
+
+async fn coalesced(target: Target<'_>, record: &Record) -> Result<Stored, Failure> {
+    let post = json(record.to_json())?;
+    let weight = post.len();
+    let entry = Entry::new(post, weight);
+    let batcher = BATCHER.with(Rc::clone);
+    let lead = async |batch: &Batch<'_>| send(target, batch).await;
+    batcher.run(slice::from_ref(&entry), lead).await;
+    entry.take().unwrap_or_else(|| Err(incomplete()))
+}
+
+/// Writes the records of one batch. What none of them can help fails for all; anything else may be one's
+/// fault, so that then each goes alone.
+async fn send(target: Target<'_>, batch: &Batch<'_>) {
+    let taken = OnceCell::new();
+    let take = || -> &[Rc<Entry>] { taken.get_or_init(|| batch.take(CAPACITY)) };
+    // Opening a connection takes a round trip. What comes meanwhile goes along.
+    let posts = || {
+        let posts: Vec<&str> = take().iter().map(|entry| entry.item().as_str()).collect();
+        Ok(array(&posts))
+    };
+    match (write(target, &posts, false, WhenLocked::Fail).await, take()) {
+        (Ok(stored), entries) => {
+            let mut stored = stored.into_iter();
+            for entry in entries {
+                entry.answer(stored.next().ok_or_else(incomplete));
+            }
+        }
+        (Err(failure), entries) if entries.len() == 1 || failure.is_of_server() => {
+            for entry in entries {
+                entry.answer(Err(failure.clone()));
+            }
+        }
+        (Err(_), entries) => {
+            for entry in entries {
+                entry.answer(alone(target, entry.item(), WhenLocked::Fail).await);
+            }
+        }
+    }
+}
+
+async fn alone(target: Target<'_>, post: &str, when_locked: WhenLocked) -> Result<Stored, Failure> {
+    let stored = write(target, &|| Ok(array(&[post])), false, when_locked).await?;
+    stored.into_iter().next().ok_or_else(incomplete)
+}
+
+fn array(posts: &[&str]) -> String {
+    format!("[{}]", posts.join(","))
+}
+
+async fn write(
+    target: Target<'_>,
+    posts: &dyn Fn() -> Result<String, Failure>,
+    all_or_none: bool,
+    when_locked: WhenLocked,
+) -> Result<Vec<Stored>, Failure> {
+    let values = || {
+        let values = vec![
+            Parameter::Str(posts()?),
+            Parameter::Boolean(all_or_none),
+            Parameter::Boolean(target.announced),
+        ];
+        Ok(values.into())
+    };
+    let call = "audit_write($1::text::jsonb, $2, $3)";
+    let outcome = match change(target.database, call, &values, when_locked).await {
+        // A month has begun that nobody has made partitions for yet.
+        Err(Failure::NoPartition) => {
+            ensure_partitions(target.database).await?;
+            change(target.database, call, &values, when_locked).await
+        }
+        outcome => outcome,
+    };
+    parse(&outcome?.unwrap_or_default())
+}
+
+fn parse(results: &str) -> Result<Vec<Stored>, Failure> {
+    serde_json::from_str(results)
+        .map_err(|error| Failure::Other(format!("the result of audit_write: {error}")))
+}
+
+fn json(text: serde_json::Result<String>) -> Result<String, Failure> {
+    text.map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))
+}
+
+fn incomplete() -> Failure {
+    Failure::Other("audit_write returned too few results".into())
+}

@@ -1,0 +1,39 @@
+//! Circuit breakers: a server that failed is left alone for a while.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Closed at first: everybody may ask. A failure opens it for a while, in which nobody asks; after that it is
+/// half-open: the next one asks, and the outcome closes it or opens it anew.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    open_until: Cell<Option<Instant>>,
+}
+
+impl Breaker {
+    /// A closed one.
+    pub(crate) const fn new() -> Self {
+        Self {
+            open_until: Cell::new(None),
+        }
+    }
+
+    /// How long it stays open; nothing if one may ask.
+    pub(crate) fn open_for(&self) -> Option<Duration> {
+        let left = self
+            .open_until
+            .get()?
+            .saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// The server failed.
+    pub(crate) fn open(&self, pause: Duration) {
+        self.open_until.set(Some(Instant::now() + pause));
+    }
+
+    /// The server answered.
+    pub(crate) fn close(&self) {
+        self.open_until.set(None);
+    }
+}

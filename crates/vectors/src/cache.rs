@@ -1,0 +1,185 @@
+//! The cache of embeddings: the host's key-value store, which every component and replica may share.
+//!
+//! An entry is its expiry (milliseconds since 1970, 8 bytes), a checksum (8 bytes) and the vector's
+//! numbers (4 bytes each), all little-endian. Whatever is wrong with the store or an entry is a miss.
+
+use std::time::Duration;
+
+use audit::Vector;
+use instance::within;
+use sha2::{Digest, Sha256};
+use spin_sdk::key_value::{Error as StoreError, Store};
+
+use crate::breaker::Breaker;
+use crate::settings::Provider;
+
+/// How long a request waits for the store, all its texts together. A provider on the same machine takes
+/// about as long for one text.
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// How long the store may take behind the response.
+const PUT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the store is left alone after it failed. A local store that is locked gives up after five
+/// seconds, and holds the whole instance until then.
+const PAUSE: Duration = Duration::from_secs(10);
+
+thread_local! {
+    static BREAKER: Breaker = const { Breaker::new() };
+}
+
+/// Where the vector of a text is kept.
+pub(crate) fn key(settings: &Provider, text: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(settings.model.as_bytes());
+    hash.update([0]);
+    hash.update(settings.dimensions.to_string().as_bytes());
+    hash.update([0]);
+    hash.update(text.as_bytes());
+    let mut key = String::from("emb:");
+    audit::push_hexadecimal(&mut key, &hash.finalize().into());
+    key
+}
+
+/// What is there for each key.
+pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Vec<Option<Vector>> {
+    let mut found = vec![None; keys.len()];
+    let read = async {
+        let store = Store::open_default().await?;
+        for (found, key) in found.iter_mut().zip(keys) {
+            let entry = store.get(key).await?;
+            *found = entry.and_then(|entry| decode(&entry, dimensions, now(), ttl));
+        }
+        Ok(())
+    };
+    attempt(LIMIT, read).await;
+    found
+}
+
+/// Keeps vectors for `ttl`.
+pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
+    let write = async {
+        let store = Store::open_default().await?;
+        for (key, vector) in vectors {
+            store.set(key, encode(vector, now(), ttl)).await?;
+        }
+        Ok(())
+    };
+    attempt(PUT_LIMIT, write).await;
+}
+
+/// Whether the cache answers.
+pub async fn works() -> bool {
+    let read = async {
+        let store = Store::open_default().await?;
+        store.get("emb:").await.map(drop)
+    };
+    attempt(LIMIT, read).await
+}
+
+/// Whether `work` with the store came to its end. It is not even begun while the breaker is open.
+async fn attempt(limit: Duration, work: impl Future<Output = Result<(), StoreError>>) -> bool {
+    if BREAKER.with(Breaker::open_for).is_some() {
+        return false;
+    }
+    let worked = matches!(within(limit, work).await, Some(Ok(())));
+    if !worked {
+        BREAKER.with(|breaker| breaker.open(PAUSE));
+    }
+    worked
+}
+
+fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {
+    let expiry = now.saturating_add(milliseconds(ttl)).to_le_bytes();
+    let numbers: Vec<u8> = vector
+        .numbers()
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    [&expiry[..], &checksum(expiry, &numbers), &numbers].concat()
+}
+
+fn decode(entry: &[u8], dimensions: usize, now: u64, ttl: Duration) -> Option<Vector> {
+    let (expiry, rest) = entry.split_first_chunk::<8>()?;
+    let (sum, numbers) = rest.split_first_chunk::<8>()?;
+    let expires = u64::from_le_bytes(*expiry);
+    // One that lies further ahead than any entry written now was written by a clock gone wrong.
+    let lives = expires > now && expires <= now.saturating_add(milliseconds(ttl));
+    let sound = numbers.len() == dimensions.checked_mul(4)? && *sum == checksum(*expiry, numbers);
+    let (numbers, _) = numbers.as_chunks::<4>();
+    (lives && sound).then(|| {
+        Vector::new(
+            numbers
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
+        )
+    })
+}
+
+fn checksum(expiry: [u8; 8], numbers: &[u8]) -> [u8; 8] {
+    let digest = Sha256::new()
+        .chain_update(expiry)
+        .chain_update(numbers)
+        .finalize();
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn now() -> u64 {
+    u64::try_from(instance::now().timestamp_millis()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_mins(5);
+
+    fn entry() -> Vec<u8> {
+        encode(&Vector::new(vec![0.25, -1.5]), 1_000, TTL)
+    }
+
+    #[test]
+    fn an_entry_comes_back_until_it_expires() {
+        let read = |now| decode(&entry(), 2, now, TTL);
+        assert_eq!(read(1_000), Some(Vector::new(vec![0.25, -1.5])));
+        assert_eq!(read(300_999), Some(Vector::new(vec![0.25, -1.5])));
+        assert_eq!(read(301_000), None, "expired");
+        assert_eq!(read(0), None, "from the future");
+    }
+
+    #[test]
+    fn an_entry_of_another_shape_or_with_any_bit_flipped_is_a_miss() {
+        assert_eq!(decode(&entry(), 3, 1_000, TTL), None);
+        assert_eq!(decode(&[], 2, 1_000, TTL), None);
+        assert_eq!(decode(&entry()[..20], 2, 1_000, TTL), None);
+        for byte in 0..entry().len() {
+            let mut corrupt = entry();
+            corrupt[byte] ^= 1;
+            assert_eq!(decode(&corrupt, 2, 1_000, TTL), None, "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn model_dimensions_and_text_make_the_key() {
+        let settings = |model: &str, dimensions| Provider {
+            url: String::new(),
+            model: model.into(),
+            api_key: None,
+            dimensions,
+            timeout: TTL,
+            cache_ttl: Some(TTL),
+        };
+        let of = |model, dimensions, text| key(&settings(model, dimensions), text);
+        let first = of("m", 384, "text");
+        assert_eq!(first.len(), "emb:".len() + 64);
+        assert_eq!(first, of("m", 384, "text"));
+        assert_ne!(first, of("n", 384, "text"));
+        assert_ne!(first, of("m", 768, "text"));
+        assert_ne!(first, of("m", 384, "texts"));
+    }
+}

@@ -1,0 +1,136 @@
+//! The vector database: a second PostgreSQL that has the vectors too.
+
+use std::time::Duration;
+
+use audit::Vector;
+use instance::{SWITCH, Variables, switch};
+use postgres::{Database, Failure, Names, Parameter};
+
+use crate::breaker::Breaker;
+
+const NAMES: Names = Names {
+    host: "vector_db_host",
+    port: "vector_db_port",
+    user: "vector_db_user",
+    password: "vector_db_password",
+    name: "vector_db_name",
+    ssl_mode: "vector_db_ssl_mode",
+    ca_cert: "vector_db_ca_cert",
+};
+
+/// How long the vector database is left alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static BREAKER: Breaker = const { Breaker::new() };
+}
+
+/// How to reach the vector database, and what a write does while it is away.
+#[derive(Debug)]
+pub struct VectorDb {
+    pub(crate) database: Database,
+    pub(crate) mode: Mode,
+}
+
+/// What a write does if the vector database is away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The record is stored, the vector database is told later.
+    #[default]
+    Fallback,
+    /// Neither is written.
+    Strict,
+}
+
+impl VectorDb {
+    /// Nothing where there is no vector database; the other variables are checked all the same.
+    pub async fn read(component: &str, variables: &mut Variables) -> Option<Self> {
+        let enabled = variables.parsed("vector_db_enabled", SWITCH, switch).await;
+        let mode = variables
+            .parsed("vector_db_mode", "must be fallback or strict", mode)
+            .await;
+        let database = Database::read(component, &NAMES, &["vector_db_timeout"], variables).await;
+        enabled.then_some(Self { database, mode })
+    }
+
+    /// Runs one statement. While the breaker is open, fails at once.
+    pub(crate) async fn text(
+        &self,
+        statement: &str,
+        parameters: &[Parameter],
+    ) -> Result<Option<String>, Failure> {
+        if BREAKER.with(Breaker::open_for).is_some() {
+            return Err(Failure::Unavailable("the vector database was just away"));
+        }
+        let outcome = postgres::text(&self.database, statement, parameters).await;
+        BREAKER.with(|breaker| match &outcome {
+            Ok(_) => breaker.close(),
+            Err(_) => breaker.open(PAUSE),
+        });
+        outcome
+    }
+
+    /// Tells it the state of some records, as `audit_outbox_claim` gave it.
+    pub(crate) async fn apply(&self, entries: &str) -> Result<(), Failure> {
+        let statement = "SELECT audit_embeddings_apply($1::text::jsonb)::text";
+        let entries = Parameter::Str(entries.to_owned());
+        self.text(statement, &[entries]).await.map(drop)
+    }
+
+    /// Withdraws the intents of strict mode for these ids, a JSON array.
+    pub(crate) async fn withdraw(&self, ids: &str) -> Result<(), Failure> {
+        let statement = "SELECT audit_intents_drop($1::text::jsonb)::text";
+        let ids = Parameter::Str(ids.to_owned());
+        self.text(statement, &[ids]).await.map(drop)
+    }
+}
+
+fn mode(text: &str) -> Option<Mode> {
+    match text {
+        "fallback" => Some(Mode::Fallback),
+        "strict" => Some(Mode::Strict),
+        _ => None,
+    }
+}
+
+/// What the vector database finds nearest to `vector`, as `audit_search_among` takes it. `kinds` is a JSON array, or
+/// null for all; `ef` is how many candidates HNSW keeps.
+pub async fn nearest(
+    vector_db: &VectorDb,
+    vector: &Vector,
+    model: &str,
+    kinds: &Parameter,
+    limit: i32,
+    ef: i32,
+) -> Result<Option<String>, Failure> {
+    let parameters = [
+        Parameter::Str(vector.to_sql()),
+        Parameter::Str(model.to_owned()),
+        kinds.clone(),
+        Parameter::Int32(limit),
+        Parameter::Int32(ef),
+    ];
+    let statement = "SELECT audit_embeddings_nearest($1, $2, $3::text::jsonb, $4, $5)";
+    vector_db.text(statement, &parameters).await
+}
+
+/// Whether the vector database can be used: `ok`, or what is wrong.
+pub async fn verdict(vector_db: &VectorDb) -> &'static str {
+    // The rule of migrations/README.md: the tables that this build needs, and its functions applied at some time.
+    let statement = "
+        SELECT (
+            (SELECT max(version) FROM schema_tables) >= $1
+            AND EXISTS (SELECT FROM schema_functions WHERE digest = $2)
+        )::text";
+    let parameters = [
+        Parameter::Int32(migrations::vector_db::TABLES_VERSION),
+        Parameter::Str(migrations::vector_db::FUNCTIONS_DIGEST.to_owned()),
+    ];
+    match postgres::text(&vector_db.database, statement, &parameters).await {
+        Ok(found) if found.as_deref() == Some("true") => "ok",
+        Ok(_) => "its schema is behind; run the migrations",
+        Err(Failure::SchemaBehind) => "it has no schema; run the migrations",
+        Err(Failure::Timeout | Failure::Hangs) => "does not answer in time",
+        Err(_) => "unreachable",
+    }
+}
