@@ -4,7 +4,9 @@
 //! A component is a table of [`Route`]s and a function that turns an endpoint's [`Call`] into a [`Reply`];
 //! [`serve`] does the rest. The edge knows neither PostgreSQL nor vectors.
 //!
-//! Modules stand in the order of their arrows: each uses only those above it in this list.
+//! Modules from the bottom up: `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
+//! `configuration`, `call`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to
+//! that.
 
 mod body;
 mod call;

@@ -1,8 +1,10 @@
 //! What the requests of one instance share, below HTTP and PostgreSQL: variables, the log, limits in time, request
 //! coalescing, work after the response.
 //!
-//! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time. Modules
-//! stand in the order of their arrows: each uses only those above it in this list.
+//! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
+//!
+//! Modules from the bottom up: `clock`, `limit`, `log`, `waiting`, `coalesce`, `outage`, `variables`. None uses one
+//! above it; `host-tests/tests/architecture` holds them to that.
 
 mod clock;
 mod coalesce;

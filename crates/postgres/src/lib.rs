@@ -1,7 +1,8 @@
 //! PostgreSQL as the components use it: a connection that the requests of an instance share, statements with a
 //! limit in time, writes that go out together, failures told apart.
 //!
-//! Modules stand in the order of their arrows: each uses only those above it in this list.
+//! Modules from the bottom up: `failure`, `shared`, `database`, `connection`, `session`, `statement`, `partitions`,
+//! `write`, `change`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;

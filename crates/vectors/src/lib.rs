@@ -1,6 +1,7 @@
 //! Vectors: embedding texts, the cache of embeddings, and the vector database.
 //!
-//! Modules stand in the order of their arrows: each uses only those above it in this list.
+//! Modules from the bottom up: `failure`, `settings`, `breaker`, `cache`, `provider`, `queue`, `embed`, `vector_db`,
+//! `delivery`, `intent`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod breaker;
 mod cache;

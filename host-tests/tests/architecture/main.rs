@@ -1,0 +1,17 @@
+//! What the architecture promises: arrows that point one way, between crates and within them, components that import
+//! no more than `wit/worlds.wit` says, variables that are documented.
+
+mod modules;
+mod packages;
+mod variables;
+mod worlds;
+
+use std::path::{Path, PathBuf};
+
+/// The components of `spin.toml`.
+const COMPONENTS: [&str; 5] = ["write", "query", "search", "health", "upkeep"];
+
+fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("a workspace").to_owned()
+}

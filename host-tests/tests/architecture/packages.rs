@@ -1,0 +1,121 @@
+//! Arrows between the packages of the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use cargo_metadata::MetadataCommand;
+
+use crate::{COMPONENTS, workspace};
+
+/// What each package may use of the workspace. Dependencies of tests count as well.
+const MAY_USE: [(&str, &[&str]); 20] = [
+    ("audit", &[]),
+    ("migrations", &[]),
+    ("instance", &[]),
+    ("edge", &["audit", "instance"]),
+    ("postgres", &["audit", "instance"]),
+    ("vectors", &["audit", "instance", "migrations", "postgres"]),
+    (
+        "write",
+        &["audit", "edge", "instance", "postgres", "vectors"],
+    ),
+    ("query", &["edge", "instance", "postgres"]),
+    (
+        "search",
+        &["audit", "edge", "instance", "postgres", "vectors"],
+    ),
+    (
+        "health",
+        &["edge", "instance", "migrations", "postgres", "vectors"],
+    ),
+    (
+        "upkeep",
+        &["audit", "edge", "instance", "postgres", "vectors"],
+    ),
+    // The baseline stands where the components do.
+    ("native", &["audit", "database"]),
+    ("layers", &["audit"]),
+    ("bare", &[]),
+    ("probe", &[]),
+    // It must embed the very text that the components do.
+    ("backfill", &["audit", "database", "embedder"]),
+    ("database", &["audit", "migrations", "wheel"]),
+    ("embedder", &["wheel"]),
+    ("migrate", &["database"]),
+    ("wheel", &[]),
+];
+
+/// They know the components as .wasm files only.
+const OUTSIDE: [&str; 3] = ["bench", "host-tests", "xtask"];
+const OUTSIDE_MAY_USE: [&str; 5] = ["database", "embedder", "migrate", "migrations", "wheel"];
+
+#[test]
+fn arrows_between_packages_point_one_way() {
+    let allowed: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    for (package, used) in packages() {
+        let may = if OUTSIDE.contains(&package.as_str()) {
+            OUTSIDE_MAY_USE.as_slice()
+        } else {
+            allowed
+                .get(package.as_str())
+                .unwrap_or_else(|| panic!("say in MAY_USE what {package} may use"))
+        };
+        for used in used {
+            assert!(
+                may.contains(&used.as_str()) || used == "workspace-hack",
+                "{package} uses {used}, and may use {may:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_component_of_the_manifest_is_tested_here() {
+    let manifest = fs::read_to_string(workspace().join("spin.toml")).expect("spin.toml");
+    let manifest: toml::Table = manifest.parse().expect("TOML");
+    let components = manifest["component"].as_table().expect("components");
+    let components: BTreeSet<_> = components.keys().map(String::as_str).collect();
+    assert_eq!(components, BTreeSet::from(COMPONENTS));
+}
+
+#[test]
+fn the_domain_knows_neither_http_nor_sql_nor_wasm() {
+    let metadata = metadata();
+    let package = metadata
+        .packages
+        .iter()
+        .find(|package| package.name == "audit");
+    let dependencies = package.expect("the crate audit").dependencies.iter();
+    let dependencies: BTreeSet<_> = dependencies
+        .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+        .collect();
+    assert_eq!(
+        dependencies,
+        BTreeSet::from(["chrono", "serde", "serde_json", "sha2"])
+    );
+}
+
+/// Each package of the workspace and the packages of the workspace that it depends on.
+fn packages() -> BTreeMap<String, BTreeSet<String>> {
+    let packages = metadata().packages.into_iter();
+    packages
+        .filter(|package| package.name != "workspace-hack")
+        .map(|package| {
+            let local = package.dependencies.into_iter();
+            let local = local.filter(|dependency| dependency.path.is_some());
+            (
+                package.name.to_string(),
+                local.map(|dependency| dependency.name).collect(),
+            )
+        })
+        .collect()
+}
+
+fn metadata() -> cargo_metadata::Metadata {
+    MetadataCommand::new()
+        .current_dir(workspace())
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+}
