@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::{IfAbandoned, Leashed, variables};
+use database::{ChildProcess, IfAbandoned, variables};
 use tempfile::TempDir;
 
 use super::client::Connection;
@@ -98,7 +98,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
     log: PathBuf,
-    _leashed: Leashed,
+    _process: ChildProcess,
     _state: TempDir,
 }
 
@@ -180,25 +180,25 @@ impl<'a> Start<'a> {
             .env("RUST_BACKTRACE", "0")
             .stdout(log.try_clone()?)
             .stderr(log);
-        let mut leashed = Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)?;
+        let mut process = ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)?;
         let log = state.path().join("log");
-        wait(subject, listen, &mut leashed)
+        wait(subject, listen, &mut process)
             .await
             .with_context(|| last_lines(&log))?;
         Ok(Running {
             address: listen,
             log,
             process: Process {
-                id: leashed.pid().as_raw_nonzero().get(),
+                id: process.pid().as_raw_nonzero().get(),
                 with_children: subject != Subject::Native && matches!(self.host, Host::Spin),
             },
-            _leashed: leashed,
+            _process: process,
             _state: state,
         })
     }
 }
 
-async fn wait(subject: Subject, address: SocketAddr, server: &mut Leashed) -> Result<()> {
+async fn wait(subject: Subject, address: SocketAddr, server: &mut ChildProcess) -> Result<()> {
     let path = match subject {
         Subject::Service => "/ready",
         Subject::Bare => "/statement",

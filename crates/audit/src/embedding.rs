@@ -11,7 +11,7 @@ const PART_MAX: usize = 2000;
 
 /// What the text is made of. Absent is what the record does not have.
 ///
-/// Stored records give the same parts by `audit_embedding_parts` in `migrations/0004_writing.sql`.
+/// Stored records give the same parts by `audit_embedding_parts` in `migrations/functions/60_life_cycle.sql`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Parts {

@@ -1,4 +1,4 @@
-//! The time in an id: milliseconds since 2024 above 12 bits of a sequence, as `migrations/0001_tables.sql` makes
+//! The time in an id: milliseconds since 2024 above 12 bits of a sequence, as `migrations/functions/10_ids.sql` makes
 //! it.
 
 use std::ops::Range;

@@ -7,7 +7,7 @@ use crate::content::push_hexadecimal;
 use crate::{Embedding, Kind};
 
 /// What one post states about one record, checked and ready for storage. Serialises as an `audit_post`
-/// (`migrations/0004_writing.sql`): the columns of a record, and the key. Digests are as PostgreSQL reads them.
+/// (`migrations/tables/0001_tables.sql`): the columns of a record, and the key. Digests are as PostgreSQL reads them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     /// What it is about.

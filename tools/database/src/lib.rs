@@ -4,10 +4,10 @@
 
 #[cfg(feature = "clap")]
 mod arguments;
+mod child_process;
 mod cluster;
 mod connection;
 mod home;
-mod leash;
 mod migrate;
 mod postgres;
 mod processes;
@@ -19,8 +19,8 @@ pub mod variables;
 
 #[cfg(feature = "clap")]
 pub use arguments::Databases;
+pub use child_process::{ChildProcess, IfAbandoned};
 pub use connection::{ConnectError, connect};
-pub use leash::{IfAbandoned, Leashed};
 pub use migrate::{
     DEFAULT_DIMENSIONS, DIMENSIONS, MigrateError, MigrateOptions, Outcome, Refusal, migrate,
     migrate_to, migrate_vector_db,

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::child_process::{ChildProcess, IfAbandoned};
 use crate::cluster::{self, Cluster, ROLE};
 use crate::connection::connect;
 use crate::home::Home;
-use crate::leash::{IfAbandoned, Leashed};
 use crate::postgres;
 use crate::processes::children;
 
@@ -98,7 +98,7 @@ pub struct Server {
     cluster: Cluster,
     ephemeral: bool,
     port: u16,
-    process: Option<Leashed>,
+    process: Option<ChildProcess>,
 }
 
 impl Server {
@@ -264,7 +264,7 @@ impl Server {
         };
         let mut shell = self.home.command("sh");
         shell.stdout(log.try_clone()?).stderr(log);
-        let process = Leashed::start(&mut shell, &line, if_abandoned)?;
+        let process = ChildProcess::start(&mut shell, &line, if_abandoned)?;
         self.process = Some(process);
         self.wait_until_ready(stale.as_deref())
     }
@@ -353,7 +353,7 @@ impl Drop for Server {
         } else {
             Signal::INT
         };
-        // The watcher takes over what fails here: the leash is cut.
+        // The watcher takes over what fails here: the pipe closes.
         let _ = self.end(signal);
         if self.ephemeral {
             let _ = fs::remove_dir_all(&self.cluster.folder);

@@ -7,7 +7,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use database::{IfAbandoned, Leashed};
+use database::{ChildProcess, IfAbandoned};
 use rustix::process::Signal;
 
 use crate::cargo;
@@ -35,7 +35,7 @@ pub(crate) enum Embeddings {
 
 /// The embedding server, beside the host. It ends when this value is dropped, at the latest.
 pub(crate) struct EmbeddingServer {
-    server: Leashed,
+    server: ChildProcess,
     /// Where the server says that it listens.
     output: Option<ChildStdout>,
 }
@@ -108,7 +108,7 @@ impl EmbeddingServer {
         let line = [program, OsStr::new("--listen"), OsStr::new("127.0.0.1:0")];
         let mut shell = Command::new("sh");
         shell.current_dir(cargo::workspace()).stdout(Stdio::piped());
-        let mut server = Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)?;
+        let mut server = ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)?;
         let output = server.take_output();
         Ok(Self { server, output })
     }

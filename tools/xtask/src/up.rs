@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::{IfAbandoned, Leashed, MigrateOptions, Server, ServerOptions, variables};
+use database::{ChildProcess, IfAbandoned, MigrateOptions, Server, ServerOptions, variables};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -118,7 +118,7 @@ impl Up {
         &self,
         program: &OsStr,
         variables: Vec<(&'static str, String)>,
-    ) -> Result<Leashed> {
+    ) -> Result<ChildProcess> {
         say("starting the host");
         let listen = self.listen.to_string();
         let mut line = vec![program];
@@ -127,12 +127,12 @@ impl Up {
         line.extend(["--listen", &listen].map(OsStr::new));
         let mut shell = Command::new("sh");
         shell.current_dir(cargo::workspace()).envs(variables);
-        Leashed::start(&mut shell, &line, IfAbandoned::ShutDown)
+        ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)
     }
 
     async fn attend(
         &self,
-        host: &mut Leashed,
+        host: &mut ChildProcess,
         embeddings: &mut Embeddings,
         stop: &mut StopSignals,
     ) -> Result<()> {
@@ -147,7 +147,7 @@ impl Up {
         }
     }
 
-    async fn wait_until_ready(&self, host: &mut Leashed) -> Result<()> {
+    async fn wait_until_ready(&self, host: &mut ChildProcess) -> Result<()> {
         let _step = Step::begin("waiting until the service is ready");
         let address = readiness::reachable(self.listen);
         let deadline = Instant::now() + READY_PATIENCE;
@@ -230,7 +230,7 @@ fn select(packages: &WasmPackages) -> impl Iterator<Item = &str> {
     packages.components.iter().map(String::as_str)
 }
 
-async fn ended(host: &mut Leashed, embeddings: &mut Embeddings) -> Result<()> {
+async fn ended(host: &mut ChildProcess, embeddings: &mut Embeddings) -> Result<()> {
     loop {
         if host.has_ended()? {
             bail!("the host ended by itself; see above");

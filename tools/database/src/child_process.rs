@@ -1,4 +1,4 @@
-//! Starts a server so that it cannot outlive the process that started it.
+//! A server as a child process that ends with its parent.
 //!
 //! The server's process group is its own, so Ctrl-C does not reach it. A small shell beside it
 //! reads a pipe that this process holds open: when this process ends, however it ends, the pipe
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What happens when this process ends without a [`Leashed::stop`].
+/// What happens when this process ends without a [`ChildProcess::stop`].
 #[derive(Clone, Copy, Debug)]
 pub enum IfAbandoned<'a> {
     /// A shutdown that keeps the data.
@@ -46,12 +46,13 @@ exec "$@"
 
 /// A running server. It ends when this value is dropped, at the latest.
 #[derive(Debug)]
-pub struct Leashed {
+pub struct ChildProcess {
     child: Child,
-    leash: Option<ChildStdin>,
+    /// The watcher reads its other end.
+    pipe: Option<ChildStdin>,
 }
 
-impl Leashed {
+impl ChildProcess {
     /// Runs `server`, a command line, by `shell`, a command for a POSIX shell without arguments:
     /// its environment, folder, user and output become the server's.
     pub fn start(
@@ -71,8 +72,8 @@ impl Leashed {
             .process_group(0)
             .spawn()
             .context("cannot start a shell (sh)")?;
-        let leash = child.stdin.take();
-        Ok(Self { child, leash })
+        let pipe = child.stdin.take();
+        Ok(Self { child, pipe })
     }
 
     /// Whether the server has ended.
@@ -110,9 +111,9 @@ impl Leashed {
 
     /// Tells the watcher that the server's end was in order.
     fn let_go(&mut self) {
-        if let Some(mut leash) = self.leash.take() {
+        if let Some(mut pipe) = self.pipe.take() {
             // The watcher may be gone, then there is nobody to tell.
-            let _ = leash.write_all(b"\n");
+            let _ = pipe.write_all(b"\n");
         }
     }
 }
