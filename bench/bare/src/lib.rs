@@ -4,15 +4,6 @@
 //! The connection is shared while requests are in flight and kept no longer, as in
 //! `crates/postgres/src/shared.rs`.
 
-#![deny(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
-
 mod shared;
 
 use bytes::Bytes;

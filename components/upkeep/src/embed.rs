@@ -68,7 +68,7 @@ async fn embed(
     let mut complete = true;
     for (record, text) in pending.iter().zip(&texts) {
         match text.as_ref().and_then(|_| vectors.next()) {
-            None => settled.push(record.wordless()),
+            None => settled.push(record.without_text()),
             Some(Ok(vector)) => settled.push(record.embedded(&provider.model, vector)),
             Some(Err(vectors::Failure::Refused)) => settled.push(record.refused()),
             Some(Err(_)) => complete = false,

@@ -146,7 +146,7 @@ impl Pending {
     }
 
     /// It has no text.
-    pub fn wordless(&self) -> Settled<'_> {
+    pub fn without_text(&self) -> Settled<'_> {
         self.settled(Some(""), None)
     }
 

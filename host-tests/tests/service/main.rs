@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod coalescing;
 mod configuration;
 mod large_pages;
 mod many_clients;
@@ -11,5 +12,4 @@ mod migrations;
 mod months;
 mod outage;
 mod slow_database;
-mod together;
 mod walking;

@@ -60,9 +60,9 @@ async fn a_vector_database_that_is_killed_under_load_loses_nothing_and_costs_no_
         pair.vector.restart().unwrap();
     }
     tokio::time::sleep(WHILE).await;
-    let promised = writers.stop().await;
+    let acknowledged = writers.stop().await;
     pair.assert_equal().await;
-    promised.assert_kept(&pair).await;
+    acknowledged.assert_kept(&pair).await;
     assert_eq!(pair.verdict().await, "ok");
 }
 
@@ -77,9 +77,9 @@ async fn a_vector_database_that_is_frozen_under_load_loses_nothing_and_costs_no_
         pair.vector.thaw().unwrap();
     }
     tokio::time::sleep(WHILE).await;
-    let promised = writers.stop().await;
+    let acknowledged = writers.stop().await;
     pair.assert_equal().await;
-    promised.assert_kept(&pair).await;
+    acknowledged.assert_kept(&pair).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,9 +90,9 @@ async fn a_host_that_is_killed_between_the_databases_leaves_the_rest_to_the_next
         tokio::time::sleep(WHILE).await;
         pair.kill_host().await;
     }
-    let promised = writers.stop().await;
+    let acknowledged = writers.stop().await;
     pair.assert_equal().await;
-    promised.assert_kept(&pair).await;
+    acknowledged.assert_kept(&pair).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

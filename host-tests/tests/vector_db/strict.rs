@@ -15,7 +15,7 @@ const WHILE: Duration = Duration::from_millis(700);
 
 const PATH: &str = "/api/v1/audit/remediation";
 
-/// What holds at every moment: a record has its vector in the vector database, if only as a promise; and
+/// What holds at every moment: a record has its vector in the vector database, if only as an intent; and
 /// nothing is in the vector database's table that is no record. Each side is read in the order that makes
 /// a record which is written meanwhile count as neither.
 async fn assert_consistent(pair: &Pair) {
@@ -29,24 +29,24 @@ async fn assert_consistent(pair: &Pair) {
     let vector = connect(&pair.vector_url).await.unwrap();
     let sql =
         "SELECT audit_id FROM audit_embeddings UNION SELECT audit_id FROM audit_embedding_intent";
-    let promised: BTreeSet<i64> = vector
+    let there: BTreeSet<i64> = vector
         .query(sql, &[])
         .await
         .unwrap()
         .iter()
         .map(|row| row.get(0))
         .collect();
-    let lacking: Vec<_> = records.difference(&promised).collect();
+    let lacking: Vec<_> = records.difference(&there).collect();
     assert!(lacking.is_empty(), "records without a vector: {lacking:?}");
 }
 
-/// Both databases are the same, and no promise is left once those of killed writes are old.
+/// Both databases are the same, and no intent is left once those of killed writes are old.
 async fn assert_settled(pair: &Pair) {
     pair.assert_equal().await;
     let vector = connect(&pair.vector_url).await.unwrap();
     let age = "UPDATE audit_embedding_intent SET intended_at = intended_at - interval '1 hour'";
     vector.batch_execute(age).await.unwrap();
-    pair.until("promises are taken back", async || {
+    pair.until("intents are withdrawn", async || {
         pair.client.create(PATH, &incident("DiskFull")).await;
         count(&vector, "SELECT count(*) FROM audit_embedding_intent").await == 0
     })
@@ -61,7 +61,7 @@ async fn an_acknowledged_write_is_in_both_at_once() {
     let id = pair.client.create(PATH, &record).await;
     assert_eq!(pair.vector_rows().await, pair.primary_rows().await);
 
-    // A replay promises nothing that stays.
+    // A replay announces nothing that stays.
     pair.client.write(PATH, &record, "duplicate").await;
     let mut next = record;
     next["reasoning"] = json!("log files filled the volume");
@@ -146,11 +146,11 @@ async fn whatever_is_killed_when_neither_has_what_the_other_lacks() {
     }
     pair.wait_until_ready().await;
     tokio::time::sleep(WHILE).await;
-    let promised = writers.stop().await;
-    assert!(promised.refused > 0, "nothing was ever away");
+    let acknowledged = writers.stop().await;
+    assert!(acknowledged.refused > 0, "nothing was ever away");
     assert_consistent(&pair).await;
 
-    promised.assert_kept(&pair).await;
+    acknowledged.assert_kept(&pair).await;
     assert_settled(&pair).await;
 }
 

@@ -1,4 +1,4 @@
-//! Load: clients that write, change and hide records, and remember what they were promised.
+//! Load: clients that write, change and hide records, and remember what was acknowledged to them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ const WRITERS: usize = 8;
 /// Clients at work.
 pub(crate) struct Writers {
     stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<Promised>>,
+    tasks: Vec<JoinHandle<Acknowledged>>,
 }
 
 /// What the service acknowledged.
 #[derive(Default)]
-pub(crate) struct Promised {
+pub(crate) struct Acknowledged {
     /// Records that must be there.
     pub(crate) stored: Vec<i64>,
     /// Requests that were refused because something is away.
     pub(crate) refused: usize,
 }
 
-impl Promised {
+impl Acknowledged {
     /// Every acknowledged record is there.
     pub(crate) async fn assert_kept(&self, pair: &Pair) {
         let rows = pair.primary_rows().await;
@@ -53,7 +53,7 @@ impl Writers {
                     client: pair.client.clone(),
                     strict,
                     host_may_die,
-                    promised: Promised::default(),
+                    acknowledged: Acknowledged::default(),
                 };
                 tokio::spawn(writer.write_until(stop.clone()))
             })
@@ -61,14 +61,14 @@ impl Writers {
         Self { stop, tasks }
     }
 
-    /// Stops them; returns what all were promised.
-    pub(crate) async fn stop(self) -> Promised {
+    /// Stops them; returns what was acknowledged to all.
+    pub(crate) async fn stop(self) -> Acknowledged {
         self.stop.store(true, Ordering::Relaxed);
-        let mut all = Promised::default();
+        let mut all = Acknowledged::default();
         for task in self.tasks {
-            let promised = task.await.unwrap();
-            all.stored.extend(promised.stored);
-            all.refused += promised.refused;
+            let acknowledged = task.await.unwrap();
+            all.stored.extend(acknowledged.stored);
+            all.refused += acknowledged.refused;
         }
         assert!(all.stored.len() > WRITERS, "the writers wrote nothing");
         all
@@ -79,16 +79,16 @@ struct Writer {
     client: Client,
     strict: bool,
     host_may_die: bool,
-    promised: Promised,
+    acknowledged: Acknowledged,
 }
 
 impl Writer {
-    async fn write_until(mut self, stop: Arc<AtomicBool>) -> Promised {
+    async fn write_until(mut self, stop: Arc<AtomicBool>) -> Acknowledged {
         let mut round = 0_usize;
         while !stop.load(Ordering::Relaxed) {
             let mut record = incident("PodCrashLooping");
             if let Some(id) = self.post(&record).await {
-                self.promised.stored.push(id);
+                self.acknowledged.stored.push(id);
                 round += 1;
                 if round.is_multiple_of(3) {
                     // The next step of the same remediation, with another text.
@@ -103,7 +103,7 @@ impl Writer {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
-        self.promised
+        self.acknowledged
     }
 
     /// The id of the record, if it was acknowledged.
@@ -123,7 +123,7 @@ impl Writer {
         match sent {
             Ok(answer) if answer.status.is_success() => Some(answer),
             Ok(answer) if self.strict && [503, 504].contains(&answer.status.as_u16()) => {
-                self.promised.refused += 1;
+                self.acknowledged.refused += 1;
                 None
             }
             Ok(answer) => panic!("{}: {} {}", answer.request, answer.status, answer.text()),

@@ -136,7 +136,7 @@ async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<S
     .into_iter();
     let settled = records.iter().zip(&texts).map(|(record, text)| {
         match text.as_ref().map(|_| vectors.next().flatten()) {
-            None => record.wordless(),
+            None => record.without_text(),
             Some(Some(vector)) => record.embedded(provider.model(), &vector),
             Some(None) => record.refused(),
         }
