@@ -242,7 +242,7 @@ async fn not_kept(client: &Client) -> Vec<String> {
 
 /// A post with a value for everything that one has; those of another `number` differ, but for what makes it a post
 /// about the same record.
-async fn full_post(client: &Client, id: i64, number: i64) -> Map<String, Value> {
+async fn full_post(client: &Client, id: i64, number: i32) -> Map<String, Value> {
     let sql = "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
                WHERE attrelid = 'audit_post'::regclass AND attnum > 0";
     let mut post = Map::new();
@@ -256,7 +256,7 @@ async fn full_post(client: &Client, id: i64, number: i64) -> Map<String, Value> 
             (_, "text") => json!(format!("{name} {number}")),
             (_, "jsonb") => json!({ name: number }),
             (_, "bigint" | "integer" | "smallint") => json!(number),
-            (_, "double precision") => json!(number as f64 / 4.0),
+            (_, "double precision") => json!(f64::from(number) / 4.0),
             (_, "timestamp with time zone") => json!(format!("2026-01-0{number}T00:00:00Z")),
             (_, "boolean") => json!(number == 1),
             (_, "bytea") => json!(format!("\\x0{number}")),

@@ -130,13 +130,13 @@ const PHASES: [(&str, i64); 3] = [("pending", 0), ("processing", 1), ("completed
 /// A post of a remediation. Every second one has a vector.
 pub(crate) fn post(key: &str, number: u64, phase: usize) -> Value {
     let (phase, rank) = PHASES[phase];
-    let hash = format!("\\x{:016x}{rank:02x}", number);
+    let hash = format!("\\x{number:016x}{rank:02x}");
     let mut post = json!({
         "kind": "remediation", "key": key, "content_hash": hash, "state_rank": rank, "name_is_stand_in": false,
         "name": format!("r{number}"), "namespace": "shop", "phase": phase, "alert_name": format!("Alert{number}"),
         "remediation_request_id": format!("rr-{number}"), "document": {"step": rank},
     });
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         post["embedding"] = json!(vector(number));
         post["embedding_model"] = json!("m");
     }
@@ -168,7 +168,7 @@ async fn write(session: Session, writer: u64) -> Writer {
                 .map(|(key, number)| post(key, *number, phase))
                 .collect();
             let body = Value::from(body).to_string();
-            let (all_or_none, vector_db) = (count > 1, writer % 2 == 0);
+            let (all_or_none, vector_db) = (count > 1, writer.is_multiple_of(2));
             let sql = "SELECT audit_write($1::text::jsonb, $2, $3)";
             match session.text(sql, &[&body, &all_or_none, &vector_db]).await {
                 Ok(answer) => {
