@@ -83,6 +83,8 @@ async fn respond<E: Copy, C>(
     if let Err(wrong) = &configured {
         report(wrong);
     }
+    // Without a configuration `upkeep` has none either.
+    let wakes_upkeep = then == Then::WakeUpkeep && configured.is_ok();
     let (route, result) = match find(routes, &method, &path) {
         Match::Unknown => ("", Err(Error::UnknownPath)),
         Match::OtherMethod { pattern, allow } => (pattern, Err(Error::MethodNotAllowed(allow))),
@@ -110,7 +112,7 @@ async fn respond<E: Copy, C>(
         reason,
     };
     instance::after_response(async move { entry.write() });
-    if then == Then::WakeUpkeep {
+    if wakes_upkeep {
         upkeep::wake();
     }
     response(reply, &ids)
