@@ -32,6 +32,18 @@ fn components_import_what_their_world_says() {
     }
 }
 
+/// The most bytes that a component may have: 1.5 MiB. It is loaded by every replica, and compiled when one starts.
+const SIZE_MAX: u64 = 1536 * 1024;
+
+#[test]
+fn components_are_not_too_large() {
+    for component in COMPONENTS {
+        let path = workspace().join(format!("target/wasm32-wasip2/release/{component}.wasm"));
+        let size = fs::metadata(&path).expect("a built component").len();
+        assert!(size <= SIZE_MAX, "{component} has {size} bytes");
+    }
+}
+
 /// The names of a component's own imports.
 fn imports(path: &Path) -> BTreeSet<String> {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
