@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::read::{Form, Reader};
+use crate::form::Form;
+use crate::reader::Reader;
 use crate::rule::integer;
 use crate::violation::Code;
 use crate::{state, time};

@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::fields::patchable;
-use crate::read::{Reader, object, rank};
+use crate::reader::{Reader, object};
 use crate::record::bytea;
 use crate::rule::Context;
 use crate::violation::{Code, Violation, Violations};
-use crate::{Kind, content, free, sanitise};
+use crate::{Kind, consistency, content, free, sanitise, state};
 
 /// What one merge patch states, checked and ready for storage. Serialises as the object that the
 /// database function takes, with `hash` as PostgreSQL reads it.
@@ -59,7 +59,9 @@ fn read(context: Context, body: Value, violations: &mut Violations) -> Option<Pa
     for name in body.keys() {
         read_only(context.kind, name, reader.violations);
     }
-    reader.finish_patch();
+    reader.finish();
+    consistency::check_steps(&mut reader, "steps_completed", "steps_total");
+    consistency::derive_status(&mut reader);
     let Reader {
         mut columns,
         mut document,
@@ -69,7 +71,7 @@ fn read(context: Context, body: Value, violations: &mut Violations) -> Option<Pa
     sanitise::object(&mut document);
     Some(Patch {
         hash: content::digest(&columns, &document),
-        rank: rank(&columns),
+        rank: state::rank_of(&columns),
         columns,
         document,
     })

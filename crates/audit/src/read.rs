@@ -4,24 +4,17 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::content::{self, NaturalKey};
-use crate::fields::{self, Field};
-use crate::free::{self, Free};
-use crate::rule::{self, Context, name_of_type};
-use crate::sanitise::markup;
+use crate::embedding::{Embedding, Parts};
+use crate::form::{Dialect, Form};
+use crate::kind::Kind;
+use crate::reader::{Reader, object};
+use crate::record::Record;
+use crate::rule::Context;
 use crate::violation::{Code, Violation, Violations};
-use crate::{Embedding, Kind, Parts, Record, consistency, sanitise, state, time};
+use crate::{consistency, sanitise, state, time};
 
 /// The most records of one batch (contract, batch).
 pub const MAX_BATCH: usize = 500;
-
-/// How a client spells the members of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// snake_case, under `/store`.
-    Store,
-    /// camelCase, full or compact, under `/audit`.
-    Audit,
-}
 
 /// Reads one record.
 ///
@@ -97,38 +90,6 @@ fn check_key(key: Option<&str>, violations: &mut Violations) {
     }
 }
 
-/// The form of a body, which decides about names, required members and the natural key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Store,
-    Audit,
-    CompactRemediation,
-    CompactWorkflow,
-}
-
-impl Form {
-    fn of(dialect: Dialect, kind: Kind, body: &Map<String, Value>) -> Self {
-        match (dialect, kind) {
-            (Dialect::Store, _) => Self::Store,
-            (_, Kind::Remediation) if body.contains_key("remediationRequestID") => {
-                Self::CompactRemediation
-            }
-            (_, Kind::Workflow) if body.contains_key("workflowID") => Self::CompactWorkflow,
-            _ => Self::Audit,
-        }
-    }
-
-    /// The form's own members, and those that it borrows without requiring them.
-    const fn fields(self) -> (&'static [Field], &'static [Field]) {
-        match self {
-            Self::Store => (fields::STORE, &[]),
-            Self::Audit => (fields::AUDIT, &[]),
-            Self::CompactRemediation => (fields::COMPACT_REMEDIATION, fields::AUDIT),
-            Self::CompactWorkflow => (fields::COMPACT_WORKFLOW, fields::AUDIT),
-        }
-    }
-}
-
 fn read_one(
     context: Context,
     dialect: Dialect,
@@ -149,7 +110,9 @@ fn read_one(
     for (name, value) in body {
         reader.unknown(name, value);
     }
-    reader.finish(form);
+    reader.finish();
+    consistency::check(&mut reader, form);
+    consistency::derive(&mut reader, form);
 
     let Reader {
         mut columns,
@@ -169,138 +132,13 @@ fn read_one(
         kind: context.kind,
         key,
         hash: content::digest(&columns, &document),
-        rank: rank(&columns),
+        rank: state::rank_of(&columns),
         stand_in,
         columns,
         document,
         id: None,
         embedding: (!has_text).then(Embedding::nothing),
     })
-}
-
-/// The body as an object; anything else is a violation.
-pub(crate) fn object(body: Value, violations: &mut Violations) -> Option<Map<String, Value>> {
-    if let Value::Object(members) = body {
-        return Some(members);
-    }
-    let (subject, found) = (violations.subject(), name_of_type(&body));
-    let message = format!("{subject} must be a JSON object, not {found}");
-    violations.add("", Code::InvalidType, message);
-    None
-}
-
-/// Sorts the members of one body into columns and document.
-pub(crate) struct Reader<'v> {
-    context: Context,
-    pub(crate) violations: &'v mut Violations,
-    pub(crate) columns: Map<String, Value>,
-    pub(crate) document: Map<String, Value>,
-    /// The member that filled `start_time`.
-    pub(crate) start: Option<&'static str>,
-    free: Free,
-}
-
-impl<'v> Reader<'v> {
-    pub(crate) fn new(context: Context, violations: &'v mut Violations) -> Self {
-        Self {
-            context,
-            violations,
-            columns: Map::new(),
-            document: Map::new(),
-            start: None,
-            free: Free::default(),
-        }
-    }
-
-    /// Moves one member of the table out of `body` to its place, if it keeps its rule.
-    pub(crate) fn member(&mut self, body: &mut Map<String, Value>, field: &Field, required: bool) {
-        match body.remove_entry(field.name) {
-            None | Some((_, Value::Null)) if required => {
-                self.violations.add(
-                    field.name,
-                    Code::Required,
-                    "is required and must not be null",
-                );
-            }
-            None => {}
-            Some((name, Value::Null)) => self.place(name, field, Value::Null, None),
-            Some((name, value)) => match field.rule.check(&value, self.context) {
-                Err((code, message)) => self.violations.add(field.name, code, message),
-                Ok(stored) => {
-                    if field.rule.may_nest() {
-                        self.free.add(field.name, &value, 0, self.violations);
-                    }
-                    self.check_markup(field, &value);
-                    self.place(name, field, value, stored);
-                }
-            },
-        }
-    }
-
-    /// Text that names something must have no markup; elsewhere it is removed.
-    fn check_markup(&mut self, field: &Field, value: &Value) {
-        if field.rule.is_identifier() && value.as_str().is_some_and(markup::is_in) {
-            let message = "must not contain HTML tags, event handlers or javascript: URLs";
-            self.violations.add(field.name, Code::XssDetected, message);
-        }
-    }
-
-    /// `stored` is the column's form of `value`, where the two differ.
-    fn place(&mut self, name: String, field: &Field, value: Value, stored: Option<Value>) {
-        let Some(column) = field.column.filter(|column| self.is_vacant(column)) else {
-            self.document.insert(name, value);
-            return;
-        };
-        if column == "start_time" {
-            self.start = Some(field.name);
-        }
-        if field.kept {
-            let stored = stored.unwrap_or_else(|| value.clone());
-            self.columns.insert(column.to_owned(), stored);
-            self.document.insert(name, value);
-        } else {
-            let stored = stored.unwrap_or(value);
-            self.columns.insert(column.to_owned(), stored);
-        }
-    }
-
-    pub(crate) fn is_vacant(&self, column: &str) -> bool {
-        self.columns.get(column).is_none_or(Value::is_null)
-    }
-
-    /// Keeps a member that no table knows.
-    fn unknown(&mut self, name: String, value: Value) {
-        let mut path = String::new();
-        free::push_key(&mut path, &name);
-        if rule::has_nul(&name) {
-            self.violations.add(&path, Code::NulCharacter, rule::NUL);
-        }
-        if name.starts_with("confidence")
-            && !value.is_null()
-            && let Err((code, message)) = fields::CONFIDENCE.check(&value, self.context)
-        {
-            self.violations.add(&path, code, message);
-            return;
-        }
-        // Its name counts as well, with two quotes and a colon.
-        let extra = name.len().saturating_add(3);
-        self.free.add(&path, &value, extra, self.violations);
-        self.document.insert(name, value);
-    }
-
-    /// What concerns more than one member.
-    fn finish(&mut self, form: Form) {
-        self.free.finish(self.violations);
-        consistency::check(self, form);
-        consistency::derive(self, form);
-    }
-
-    /// What concerns more than one member of a patch.
-    pub(crate) fn finish_patch(&mut self) {
-        self.free.finish(self.violations);
-        consistency::check_steps(self, "steps_completed", "steps_total");
-        consistency::derive_status(self);
-    }
 }
 
 /// Gives a compact record without a name its stand-in. Returns whether it did.
@@ -357,10 +195,4 @@ fn natural_key<'a>(
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members.get(name).and_then(Value::as_str)
-}
-
-/// The order of the state that phase and status stand for, the higher one if they differ.
-pub(crate) fn rank(columns: &Map<String, Value>) -> Option<u8> {
-    let of = |column| text(columns, column).and_then(state::rank);
-    of("phase").max(of("status"))
 }

@@ -1,5 +1,7 @@
 //! The words for a record's state, and their order.
 
+use serde_json::{Map, Value};
+
 use crate::Kind;
 
 /// The phases of every kind.
@@ -61,6 +63,12 @@ pub(crate) fn rank(word: &str) -> Option<u8> {
         "completed" | "failed" | "success" | "failure" => Some(2),
         _ => None,
     }
+}
+
+/// The order of the state that phase and status stand for, the higher one if they differ.
+pub(crate) fn rank_of(columns: &Map<String, Value>) -> Option<u8> {
+    let of = |column| columns.get(column).and_then(Value::as_str).and_then(rank);
+    of("phase").max(of("status"))
 }
 
 #[cfg(test)]
