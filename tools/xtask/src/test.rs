@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, against a real PostgreSQL.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use database::{Server, ServerOptions};
@@ -8,8 +8,14 @@ use database::{Server, ServerOptions};
 use crate::cargo::{self, WasmPackages, cargo, exclude};
 use crate::progress::{Step, say};
 
+/// What the tests select. Doc tests are left out: there are none, and the last lines should be those of a suite.
+const SELECTION: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
+
 #[derive(clap::Args)]
 pub(crate) struct Test {
+    /// After all other tests, run those that take minutes and the whole machine: the benchmarks, quickly
+    #[arg(long)]
+    slow: bool,
     /// Parts of test names; all tests without one
     filter: Vec<String>,
 }
@@ -21,17 +27,41 @@ impl Test {
         let (_server, url) = server()?;
 
         say("running the tests");
-        let mut command = cargo();
-        command
-            // Without doc tests: there are none, and the last lines should be those of a suite.
-            .args(["test", "--workspace", "--lib", "--bins", "--tests"])
-            .args(exclude(packages.all()))
-            .env("TEST_DATABASE_URL", url);
-        if !self.filter.is_empty() {
-            command.arg("--").args(self.filter);
-        }
-        cargo::exit_code(&mut command)
+        let mut command = self.runner(packages.all());
+        cargo::exit_code(command.env("TEST_DATABASE_URL", url))
     }
+
+    /// cargo-nextest where it is installed, because it runs suites side by side and waits for none of them; else
+    /// `cargo test`, which runs them one after another.
+    fn runner<'a>(self, guests: impl Iterator<Item = &'a str>) -> Command {
+        let mut command = cargo();
+        if has_nextest() {
+            command.args(["nextest", "run"]);
+            command.args(SELECTION).args(exclude(guests));
+            if self.slow {
+                command.args(["--run-ignored", "all"]);
+            }
+            command.args(self.filter);
+            return command;
+        }
+        say("cargo-nextest is not installed: the suites run one after another");
+        command.arg("test").args(SELECTION).args(exclude(guests));
+        command.arg("--");
+        if self.slow {
+            command.arg("--include-ignored");
+        }
+        command.args(self.filter);
+        command
+    }
+}
+
+fn has_nextest() -> bool {
+    cargo()
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// `TEST_DATABASE_URL`, `DATABASE_URL`, or a server that ends with the tests.
