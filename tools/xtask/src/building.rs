@@ -191,11 +191,11 @@ fn read(output: ChildStdout, estimate: &Mutex<Estimate>) -> Programs {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .see(&message);
-        let name = message["target"]["name"].as_str();
-        if let (Some(name), Some(path)) = (name, message["executable"].as_str()) {
-            if message["profile"]["test"] == false {
-                programs.insert(name.to_owned(), path.into());
-            }
+        if let Some(name) = message["target"]["name"].as_str()
+            && let Some(path) = message["executable"].as_str()
+            && message["profile"]["test"] == false
+        {
+            programs.insert(name.to_owned(), path.into());
         }
     }
     programs

@@ -191,7 +191,7 @@ curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
 "#,
             match embeddings {
                 Embeddings::Off => format!("curl -i {url}/ready"),
-                Embeddings::Given => format!("{}", by_meaning(&url)),
+                Embeddings::Given => by_meaning(&url),
                 Embeddings::Own(_) => format!(
                     "{}\n\nThe last one answers once the embedding server is there, which is built now. Records that come before it \
                      get their vectors then.",

@@ -99,11 +99,14 @@ impl Estimate {
     /// For a person: crates, time since the start, and the rest as far as it can be told.
     pub(super) fn describe(&self, elapsed: Duration) -> String {
         let done = self.done.len().min(self.crates);
-        let mut text = format!("{done} of {} crates, {} s", self.crates, elapsed.as_secs());
-        if let Some(rest) = self.rest(elapsed) {
-            text.push_str(&format!(", about {} s more", rest.as_secs()));
-        }
-        text
+        let more = self.rest(elapsed).map_or_else(String::new, |rest| {
+            format!(", about {} s more", rest.as_secs())
+        });
+        format!(
+            "{done} of {} crates, {} s{more}",
+            self.crates,
+            elapsed.as_secs()
+        )
     }
 
     fn rest(&self, elapsed: Duration) -> Option<Duration> {
