@@ -7,11 +7,11 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// What happens when this process ends without a [`ChildProcess::stop`].
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,12 @@ pub enum IfAbandoned<'a> {
     ShutDown,
     /// An immediate end; the folder is removed.
     Remove(&'a Path),
+    /// An end of the program and of all that it has started, for example cargo and its compilers.
+    EndGroup,
 }
 
-/// Arguments: signal, folder to remove or nothing, then the server's command line. `$$` is the
-/// shell that becomes the server. The watcher keeps none of the server's open files, and is not
+/// Arguments: signal, whether it is for the whole process group, folder to remove or nothing, then the server's command
+/// line. `$$` is the shell that becomes the server. The watcher keeps none of the server's open files, and is not
 /// its child. A line on the pipe says that the end is in order and there is nothing to do.
 const SCRIPT: &str = r#"
 exec 3<&0 </dev/null
@@ -31,16 +33,17 @@ exec 3<&0 </dev/null
     exec >/dev/null 2>&1
     read -r _ <&3 && exit
     kill -s CONT $$
+    [ "$2" = group ] && exec kill -s "$1" -- "-$$"
     kill -s "$1" $$
     waited=0
     while kill -0 $$ && [ $waited -lt 100 ]; do
         sleep 0.1
         waited=$((waited + 1))
     done
-    [ -z "$2" ] || rm -rf -- "$2"
+    [ -z "$3" ] || rm -rf -- "$3"
 ) & )
 exec 3<&-
-shift 2
+shift 3
 exec "$@"
 "#;
 
@@ -50,6 +53,8 @@ pub struct ChildProcess {
     child: Child,
     /// The watcher reads its other end.
     pipe: Option<ChildStdin>,
+    /// Whether signals are for the process group.
+    group: bool,
 }
 
 impl ChildProcess {
@@ -60,12 +65,13 @@ impl ChildProcess {
         server: &[&std::ffi::OsStr],
         if_abandoned: IfAbandoned,
     ) -> Result<Self> {
-        let (signal, folder) = match if_abandoned {
-            IfAbandoned::ShutDown => ("INT", Path::new("")),
-            IfAbandoned::Remove(folder) => ("QUIT", folder),
+        let (signal, whom, folder) = match if_abandoned {
+            IfAbandoned::ShutDown => ("INT", "server", Path::new("")),
+            IfAbandoned::Remove(folder) => ("QUIT", "server", folder),
+            IfAbandoned::EndGroup => ("TERM", "group", Path::new("")),
         };
         let mut child = shell
-            .args(["-c", SCRIPT, "sh", signal])
+            .args(["-c", SCRIPT, "sh", signal, whom])
             .arg(folder)
             .args(server)
             .stdin(Stdio::piped())
@@ -73,12 +79,25 @@ impl ChildProcess {
             .spawn()
             .context("cannot start a shell (sh)")?;
         let pipe = child.stdin.take();
-        Ok(Self { child, pipe })
+        Ok(Self {
+            child,
+            pipe,
+            group: matches!(if_abandoned, IfAbandoned::EndGroup),
+        })
     }
 
     /// Whether the server has ended.
     pub fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+        Ok(self.status()?.is_some())
+    }
+
+    /// How the server has ended, if it has.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.child.try_wait()?;
+        if status.is_some() {
+            self.let_go();
+        }
+        Ok(status)
     }
 
     /// The server's output, if `shell` was told to pipe it and nobody took it yet.
@@ -91,13 +110,17 @@ impl ChildProcess {
         Pid::from_child(&self.child)
     }
 
-    /// Ends the server with `signal` and waits until it is gone, at most for `patience`.
+    /// Ends the server with `signal`, and with it its group if that was asked for, and waits until it is gone, at most for
+    /// `patience`.
     pub fn stop(&mut self, signal: Signal, patience: Duration) -> Result<()> {
         if self.has_ended()? {
-            self.let_go();
             return Ok(());
         }
-        kill_process(self.pid(), signal)?;
+        if self.group {
+            kill_process_group(self.pid(), signal)?;
+        } else {
+            kill_process(self.pid(), signal)?;
+        }
         let deadline = Instant::now() + patience;
         while !self.has_ended()? {
             if Instant::now() > deadline {
@@ -105,7 +128,6 @@ impl ChildProcess {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.let_go();
         Ok(())
     }
 

@@ -42,10 +42,10 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    // Before the model is loaded, which takes a while the first time.
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let listen = arguments.listen;
+    // Known before the model is loaded, which takes a while the first time. But nobody is kept waiting meanwhile: who
+    // connects too early is refused.
+    drop(bind(listen).await?);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut stop = Box::pin(async move {
@@ -60,6 +60,7 @@ async fn main() -> Result<()> {
         // A download cannot be cancelled from outside its thread; the next one clears up.
         () = &mut stop => std::process::exit(0),
     };
+    let listener = bind(listen).await?;
     let mut output = std::io::stdout();
     writeln!(
         output,
@@ -70,4 +71,10 @@ async fn main() -> Result<()> {
     output.flush()?;
     embedder::serve(listener, model, stop).await?;
     Ok(())
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))
 }

@@ -4,7 +4,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{self, Programs, WasmPackages};
+use crate::building::Programs;
+use crate::cargo::{self, WasmPackages};
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
@@ -21,7 +22,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let has = |name: &str| self.arguments.iter().any(|argument| argument == name);
         let programs = if DATABASE_ONLY.into_iter().any(has) {
-            cargo::build_programs("the benchmarks", ["-p", "bench"])?
+            cargo::build_programs("the benchmarks", &["-p", "bench"])?
         } else {
             build(has("--quick"))?
         };
@@ -41,13 +42,12 @@ fn build(quick: bool) -> Result<Programs> {
     let wasm = WasmPackages::find()?;
     if quick {
         cargo::build_wasm(wasm.all())?;
-        let mut arguments = vec!["--workspace", "--lib", "--tests"];
-        arguments.extend(cargo::exclude(wasm.all()));
-        return cargo::build_programs("the benchmarks as for tests", arguments);
+        let arguments = cargo::select(["bench", "host-tests", "native"].into_iter());
+        return cargo::build_programs("the benchmarks as for tests", &arguments);
     }
     let components = wasm.components.iter().map(String::as_str);
     cargo::build_wasm(components.chain(["bare", "layers"]))?;
     let mut arguments = vec!["--profile", "bench"];
     arguments.extend(cargo::select(["bench", "host-tests", "native"].into_iter()));
-    cargo::build_programs("the benchmarks", arguments)
+    cargo::build_programs("the benchmarks", &arguments)
 }

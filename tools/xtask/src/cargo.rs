@@ -1,12 +1,13 @@
 //! Building with cargo: what runs natively, and what runs as WebAssembly.
 
-use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::building::{Build, Priority, Programs};
 use crate::progress::say;
 
 /// What the components are built for.
@@ -67,10 +68,14 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.ancestors().nth(2).unwrap_or(manifest).to_owned()
 }
 
-/// The cargo that runs this program, in the root of the workspace.
+/// The cargo that runs this program.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// That cargo, in the root of the workspace.
 pub(crate) fn cargo() -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    let mut command = Command::new(program());
     command.current_dir(workspace());
     command
 }
@@ -87,16 +92,20 @@ pub(crate) fn exclude<'a>(packages: impl Iterator<Item = &'a str>) -> Vec<&'a st
         .collect()
 }
 
-/// Builds components, for release.
+/// Starts to build components, for release.
 ///
 /// Always into `target`, because `spin.toml` names the files there, wherever
 /// `CARGO_TARGET_DIR` puts the rest.
-pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn start_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<Build> {
     ensure_wasm_target()?;
     say("building the components");
-    let mut command = cargo();
-    build_into(&mut command, &workspace().join("target")).args(select(packages));
-    succeed(&mut command, "the components do not build")
+    let arguments = for_release(&workspace().join("target"), packages);
+    Build::start("components", &arguments, Priority::Usual)
+}
+
+/// Builds components, for release.
+pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
+    start_wasm(packages)?.wait().map(drop)
 }
 
 /// Builds components as for release, but with the names of their functions, and returns the folder
@@ -105,18 +114,19 @@ pub(crate) fn build_wasm_with_names(packages: &[String]) -> Result<PathBuf> {
     ensure_wasm_target()?;
     say("building the components with names");
     let folder = workspace().join("target/sizes");
-    let mut command = cargo();
-    build_into(&mut command, &folder)
-        .env("CARGO_PROFILE_RELEASE_STRIP", "none")
-        .args(select(packages.iter().map(String::as_str)));
-    succeed(&mut command, "the components do not build")?;
+    let arguments = for_release(&folder, packages.iter().map(String::as_str));
+    let variables = [("CARGO_PROFILE_RELEASE_STRIP", "none")];
+    Build::start_with("components", &arguments, Priority::Usual, &variables)?.wait()?;
     Ok(folder.join(WASM).join("release"))
 }
 
-fn build_into<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
-    command
-        .args(["build", "--release", "--target", WASM, "--target-dir"])
-        .arg(folder)
+fn for_release<'a>(folder: &Path, packages: impl Iterator<Item = &'a str>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = ["--release", "--target", WASM, "--target-dir"]
+        .map(OsString::from)
+        .into();
+    arguments.push(folder.into());
+    arguments.extend(select(packages).into_iter().map(OsString::from));
+    arguments
 }
 
 /// Lints components as they are built.
@@ -130,54 +140,16 @@ pub(crate) fn clippy_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result
     succeed(&mut command, "clippy objects to the components")
 }
 
-/// Builds the native host and returns its program.
-pub(crate) fn build_host() -> Result<PathBuf> {
-    build_program("the native host", "host-tests", "host")
-}
-
-/// Builds the embedding server and returns its program.
-pub(crate) fn build_embedder() -> Result<PathBuf> {
-    build_program("the embedding server", "embedder", "embedder")
-}
-
-/// Programs by name, wherever cargo put them.
-pub(crate) type Programs = BTreeMap<String, PathBuf>;
-
-/// Builds a program and returns it.
-fn build_program(what: &str, package: &str, name: &str) -> Result<PathBuf> {
-    let mut programs = build_programs(what, select([package].into_iter()))?;
-    programs
-        .remove(name)
-        .with_context(|| format!("cargo did not say where it put {what}"))
-}
-
 /// Builds the programs that `arguments` of `cargo build` select.
-pub(crate) fn build_programs<'a>(
-    what: &str,
-    arguments: impl IntoIterator<Item = &'a str>,
-) -> Result<Programs> {
+pub(crate) fn build_programs(what: &str, arguments: &[&str]) -> Result<Programs> {
+    start_programs(what, arguments, Priority::Usual)?.wait()
+}
+
+/// Starts to build the programs that `arguments` of `cargo build` select.
+pub(crate) fn start_programs(what: &str, arguments: &[&str], priority: Priority) -> Result<Build> {
     say(&format!("building {what}"));
-    let mut command = cargo();
-    let output = command
-        .args(["build", "--bins"])
-        .args(arguments)
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("{what} does not build; see above");
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["profile"]["test"] == false)
-        .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.to_owned();
-            Some((name, PathBuf::from(message["executable"].as_str()?)))
-        })
-        .collect())
+    let arguments: Vec<&str> = ["--bins"].iter().chain(arguments).copied().collect();
+    Build::start(what, &arguments, priority)
 }
 
 /// Runs a command whose output the caller sees, and fails with `otherwise` if it fails.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod blackbox;
+mod building;
 mod cargo;
 mod check;
 mod embeddings;

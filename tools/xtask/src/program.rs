@@ -24,7 +24,7 @@ impl Program {
 
 /// Builds the program of this name, in the package of the same name.
 pub(crate) fn command(name: &str) -> Result<Command> {
-    let mut programs = cargo::build_programs(name, ["-p", name])?;
+    let mut programs = cargo::build_programs(name, &["-p", name])?;
     let program = programs
         .remove(name)
         .with_context(|| format!("cargo did not say where it put {name}"))?;

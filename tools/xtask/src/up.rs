@@ -1,22 +1,27 @@
 //! `cargo xtask up`: the audit store on this machine.
 
-use std::ffi::OsStr;
+mod host;
+
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::{ChildProcess, IfAbandoned, MigrateOptions, Server, ServerOptions, variables};
+use database::{ChildProcess, MigrateOptions, Server, ServerOptions, variables};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::building::{Builds, Priority};
 use crate::cargo::{self, WasmPackages};
-use crate::embeddings::{Embeddings, Source};
+use crate::embeddings::Embeddings;
 use crate::progress::{Step, say};
-use crate::{program, readiness};
+use crate::readiness;
+use host::{Host, Spin};
 
 /// How long the first answer may take: the host compiles the components first.
 const READY_PATIENCE: Duration = Duration::from_mins(2);
+/// How often the running service is asked whether it is ready.
+const PROBE_PERIOD: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Up {
@@ -35,28 +40,34 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         self.check_port()?;
-        cargo::build_wasm(select(&WasmPackages::find()?))?;
-        let host = cargo::build_host()?;
-        let source = Source::choose(self.no_embeddings)?;
-        if let Some(url) = self.given_database() {
-            migrate(url)?;
-        }
-
+        let spin = Spin::find()?;
+        let mut embeddings = Embeddings::choose(self.no_embeddings)?;
         // From here on a signal is a wish to stop in order.
         let mut stop = StopSignals::listen()?;
-        let (server, url) = self.database().await?;
-        let mut embeddings = source.start()?;
-        let outcome = self
-            .serve(host.as_os_str(), &url, &mut embeddings, &mut stop)
-            .await;
-        let embeddings_stopped = embeddings.stop();
-        if let Some(mut server) = server {
-            let _step = Step::begin("stopping PostgreSQL");
-            server.stop()?;
+        let prepared = tokio::select! {
+            prepared = self.prepare(spin) => Some(prepared?),
+            () = stop.received() => None,
+        };
+        if let Some((host, server, url)) = prepared {
+            let outcome = self.serve(&host, &url, &mut embeddings, &mut stop).await;
+            let embeddings_stopped = embeddings.stop();
+            if let Some(mut server) = server {
+                let _step = Step::begin("stopping PostgreSQL");
+                server.stop()?;
+            }
+            outcome.and(embeddings_stopped)?;
         }
-        outcome.and(embeddings_stopped)?;
         say("stopped");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Builds what serves, and meanwhile prepares the database.
+    async fn prepare(&self, spin: Option<Spin>) -> Result<(Host, Option<Server>, String)> {
+        let (host, (server, url)) = tokio::try_join!(build(spin), self.database())?;
+        if let Some(url) = self.given_database() {
+            migrate(url).await?;
+        }
+        Ok((host, server, url))
     }
 
     /// Before anything is built, since building takes minutes.
@@ -79,11 +90,9 @@ impl Up {
             return Ok((None, url.to_owned()));
         }
         let options = ServerOptions::from_env()?;
-        let server = tokio::task::spawn_blocking(move || {
-            let _step = Step::begin("preparing PostgreSQL");
-            Server::development(&options, &say)
-        })
-        .await??;
+        say("preparing PostgreSQL");
+        let server =
+            tokio::task::spawn_blocking(move || Server::development(&options, &say)).await??;
         let url = server.ensure_database("audit").await?;
         database::migrate(&url, &MigrateOptions::default(), say).await?;
         say(&format!(
@@ -93,41 +102,22 @@ impl Up {
         Ok((Some(server), url))
     }
 
-    /// Runs the host until a signal arrives or something ends by itself.
+    /// Runs the host until a signal arrives or it ends by itself.
     async fn serve(
         &self,
-        program: &OsStr,
+        host: &Host,
         url: &str,
         embeddings: &mut Embeddings,
         stop: &mut StopSignals,
     ) -> Result<()> {
         let mut variables = variables::of_database(url)?;
-        tokio::select! {
-            of_embeddings = embeddings.variables() => variables.extend(of_embeddings?),
-            () = stop.received() => return Ok(()),
-        }
-        let mut host = self.start_host(program, variables)?;
-        let outcome = self.attend(&mut host, embeddings, stop).await;
+        variables.extend(embeddings.variables());
+        let mut process = host.start(self.listen, variables)?;
+        let outcome = self.attend(&mut process, embeddings, stop).await;
         say("stopping the host");
-        let stopped = host.stop(Signal::TERM, Duration::from_secs(15));
+        let stopped = process.stop(Signal::TERM, Duration::from_secs(15));
         outcome?;
         stopped.context("the host did not stop")
-    }
-
-    fn start_host(
-        &self,
-        program: &OsStr,
-        variables: Vec<(&'static str, String)>,
-    ) -> Result<ChildProcess> {
-        say("starting the host");
-        let listen = self.listen.to_string();
-        let mut line = vec![program];
-        line.extend(["--from", "spin.toml"].map(OsStr::new));
-        line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsStr::new));
-        line.extend(["--listen", &listen].map(OsStr::new));
-        let mut shell = Command::new("sh");
-        shell.current_dir(cargo::workspace()).envs(variables);
-        ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)
     }
 
     async fn attend(
@@ -142,9 +132,26 @@ impl Up {
         }
         self.greet(embeddings);
         tokio::select! {
-            ended = ended(host, embeddings) => ended,
+            ended = self.watch(host, embeddings) => ended,
             () = stop.received() => Ok(()),
         }
+    }
+
+    /// Looks after the service until it ends by itself. Asks it now and then whether it is ready, as Kubernetes would,
+    /// because maintenance (vectors of records that were posted before the embedding server was there) lives on that.
+    async fn watch(&self, host: &mut ChildProcess, embeddings: &mut Embeddings) -> Result<()> {
+        let address = readiness::reachable(self.listen);
+        let mut probed = Instant::now();
+        while !host.has_ended()? {
+            embeddings.advance();
+            if probed.elapsed() > PROBE_PERIOD {
+                // What it answers is for the one who looks at its log.
+                let _ = readiness::ask(address).await;
+                probed = Instant::now();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("the host ended by itself; see above")
     }
 
     async fn wait_until_ready(&self, host: &mut ChildProcess) -> Result<()> {
@@ -184,19 +191,53 @@ curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
 "#,
             match embeddings {
                 Embeddings::Off => format!("curl -i {url}/ready"),
-                Embeddings::Given | Embeddings::Own(_) => format!(
-                    r#"curl {url}/api/v1/query/semantic -H 'content-type: application/json' -d '{{
-  "query": "a container of the checkout service keeps dying", "limit": 3 }}'"#
+                Embeddings::Given => by_meaning(&url),
+                Embeddings::Own(_) => format!(
+                    "{}\n\nThe last one answers once the embedding server is there, which is built now. Records that come before it \
+                     get their vectors then.",
+                    by_meaning(&url)
                 ),
             }
         );
     }
 }
 
+fn by_meaning(url: &str) -> String {
+    format!(
+        r#"curl {url}/api/v1/query/semantic -H 'content-type: application/json' -d '{{
+  "query": "a container of the checkout service keeps dying", "limit": 3 }}'"#
+    )
+}
+
+/// Builds the components, and the native host unless Spin serves them.
+async fn build(spin: Option<Spin>) -> Result<Host> {
+    let mut builds = vec![cargo::start_wasm(select(&WasmPackages::find()?))?];
+    if spin.is_none() {
+        builds.push(cargo::start_programs(
+            "native host",
+            &["-p", "host-tests"],
+            Priority::Usual,
+        )?);
+    }
+    let mut programs = Builds::from(builds).wait().await?;
+    match spin {
+        Some(spin) => Ok(Host::Spin(spin)),
+        None => programs
+            .remove("host")
+            .map(Host::Native)
+            .context("cargo did not say where it put the native host"),
+    }
+}
+
 /// Brings a database that may be anywhere to the latest schema. Its URL goes through the environment, because other
 /// users can read command lines.
-fn migrate(url: &str) -> Result<()> {
-    let mut migrate = program::command("migrate")?;
+async fn migrate(url: &str) -> Result<()> {
+    let build = cargo::start_programs("migrate", &["-p", "migrate"], Priority::Usual)?;
+    let mut programs = Builds::from(vec![build]).wait().await?;
+    let program = programs
+        .remove("migrate")
+        .context("cargo did not say where it put migrate")?;
+    let mut migrate = Command::new(program);
     migrate
         .env("DATABASE_URL", url)
         .env_remove("VECTOR_DATABASE_URL");
@@ -228,16 +269,4 @@ impl StopSignals {
 /// The components without the guests that only tests need.
 fn select(packages: &WasmPackages) -> impl Iterator<Item = &str> {
     packages.components.iter().map(String::as_str)
-}
-
-async fn ended(host: &mut ChildProcess, embeddings: &mut Embeddings) -> Result<()> {
-    loop {
-        if host.has_ended()? {
-            bail!("the host ended by itself; see above");
-        }
-        if embeddings.have_ended()? {
-            bail!("the embedding server ended by itself; see above");
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
