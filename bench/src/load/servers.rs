@@ -110,8 +110,7 @@ impl Checkout {
         let components = folder.join("target/wasm32-wasip2/release/write.wasm");
         if !components.is_file() || !(spin || host.is_file()) {
             bail!(
-                "{} is not built; run `cargo xtask bench --quick --only health` and \
-                 `cargo build --profile bench -p host-tests` there",
+                "{} is not built; run `cargo xtask bench --only health --runs 1 --records 2000` there",
                 folder.display()
             );
         }
@@ -125,26 +124,18 @@ impl Checkout {
 
     /// Brings a database to the schema of this checkout, by its own command.
     pub(crate) fn migrate(&self, database: &str) -> Result<()> {
-        let output = Command::new("cargo")
+        const MIGRATE: &str = "run --profile bench --package xtask -- migrate";
+        let status = Command::new("cargo")
             .current_dir(&self.folder)
-            .args([
-                "run",
-                "--quiet",
-                "--profile",
-                "bench",
-                "--package",
-                "xtask",
-                "--",
-                "migrate",
-            ])
+            .args(MIGRATE.split(' '))
             .env("DATABASE_URL", database)
             .env_remove("VECTOR_DATABASE_URL")
-            .output()
+            .stdout(Stdio::null())
+            .status()
             .context("cannot run cargo")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+        if !status.success() {
             bail!(
-                "{} cannot migrate its database: {said}",
+                "`cargo {MIGRATE}` failed in {}; see above",
                 self.folder.display()
             );
         }
