@@ -1,5 +1,6 @@
 //! Requests per second: the service beside the bare component and the native baseline.
 
+pub(crate) mod against;
 mod client;
 mod domain;
 mod extras;
@@ -19,6 +20,7 @@ mod table;
 mod targets;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ use self::measure::{Load, Outcome, measure};
 use self::operation::{Ask, Operation};
 use self::process::Process;
 use self::samples::Samples;
-use self::servers::{Host, Running, Start, Subject};
+use self::servers::{Checkout, Running, Start, Subject};
 use self::targets::Targets;
 use crate::store::{Store, client, say};
 
@@ -65,6 +67,9 @@ pub(crate) struct Options {
     /// What runs the components: native or spin
     #[arg(long, global = true, default_value = "native", value_parser = ["native", "spin"])]
     host: String,
+    /// Compare the service with that of another checkout, which must have been built: both are measured alternately
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) against: Option<PathBuf>,
 }
 
 /// How measurements are made.
@@ -75,7 +80,7 @@ struct Plan {
     runs: usize,
     duration: Duration,
     records: usize,
-    host: Host,
+    checkout: Checkout,
 }
 
 impl Plan {
@@ -95,7 +100,7 @@ impl Plan {
             records: options
                 .records
                 .unwrap_or(if quick { 2000 } else { 1_000_000 }),
-            host: Host::choose(options.host == "spin")?,
+            checkout: Checkout::this(options.host == "spin")?,
         })
     }
 }
@@ -106,7 +111,7 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let everything = options.only.is_empty() && options.subjects.is_empty();
     let plan = Plan::new(options, quick)?;
     let store = Store::start()?;
-    let stage = Stage::build(&store, &plan.host, &plan.subjects, "audit", plan.records).await?;
+    let stage = Stage::of_plan(&store, &plan, &plan.subjects, "audit").await?;
     if !quick {
         stage.prepare(&plan).await?;
     }
@@ -127,7 +132,7 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     };
     table::print(&figures);
     let mut json = figures.to_json();
-    json["host"] = plan.host.name().into();
+    json["host"] = plan.checkout.host.name().into();
     json["records"] = plan.records.into();
     if let (Some(extras), Some(json)) = (extras, json.as_object_mut()) {
         let targets = Targets::of(&figures, &extras);
@@ -152,14 +157,20 @@ struct Stage {
 }
 
 impl Stage {
+    /// With a new database, migrated and filled as the plan says.
+    async fn of_plan(store: &Store, plan: &Plan, subjects: &[Subject], name: &str) -> Result<Self> {
+        let url = store.database(name).await?;
+        Self::build(store, &plan.checkout, subjects, url, plan.records).await
+    }
+
+    /// Fills a migrated database and starts servers of a checkout on it.
     async fn build(
         store: &Store,
-        host: &Host,
+        checkout: &Checkout,
         subjects: &[Subject],
-        name: &str,
+        url: String,
         records: usize,
     ) -> Result<Self> {
-        let url = store.database(name).await?;
         fill::fill(&url, records).await?;
         let client = client(&url).await?;
         let samples = Samples::take(&client).await?;
@@ -168,7 +179,7 @@ impl Stage {
         let mut servers = BTreeMap::new();
         for &subject in subjects {
             say(&format!("starting {}", subject.key()));
-            servers.insert(subject, Start::usual(host, &url).run(subject).await?);
+            servers.insert(subject, Start::usual(checkout, &url).run(subject).await?);
         }
         let database = Process {
             id: store.process()?,

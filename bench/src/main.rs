@@ -66,6 +66,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let report = match arguments.what {
+        None if arguments.load.against.is_some() => {
+            let figures = load::against::run(arguments.load, arguments.quick).await?;
+            return report::save(arguments.json.as_deref(), &figures);
+        }
         None => {
             let figures = load::run(arguments.load, arguments.quick).await?;
             return report::save(arguments.json.as_deref(), &figures);

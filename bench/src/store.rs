@@ -49,9 +49,14 @@ impl Store {
         Ok(self.0.pid()?.as_raw_nonzero().get())
     }
 
+    /// The URL of a new database without tables.
+    pub(crate) async fn empty_database(&self, name: &str) -> Result<String> {
+        self.0.ensure_database(name).await
+    }
+
     /// The URL of a new, migrated database.
     pub(crate) async fn database(&self, name: &str) -> Result<String> {
-        let url = self.0.ensure_database(name).await?;
+        let url = self.empty_database(name).await?;
         migrate(&url, &MigrateOptions::default(), |_| {}).await?;
         Ok(url)
     }

@@ -59,7 +59,7 @@ impl Extras {
         let domain = domain::measure(stage).await?;
         say("new instances");
         let place = Place {
-            host: &plan.host,
+            checkout: &plan.checkout,
             url: &stage.url,
             samples: &stage.samples,
             database: stage.database,
@@ -145,7 +145,8 @@ async fn floor_of(store: &Store, plan: &Plan, stage: &Stage) -> Result<BTreeMap<
 /// The filtered list on a database of its own with few records.
 async fn few(store: &Store, plan: &Plan) -> Result<Vec<Outcome>> {
     let records = FEW_RECORDS.min(plan.records);
-    let stage = Stage::build(store, &plan.host, &[Subject::Service], "few", records).await?;
+    let url = store.database("few").await?;
+    let stage = Stage::build(store, &plan.checkout, &[Subject::Service], url, records).await?;
     let mut all = Vec::new();
     for _ in 0..plan.runs {
         let list = Operation::ListFiltered1m;

@@ -33,8 +33,8 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let store = Store::start()?;
     let mut stages = Vec::new();
     for records in sizes {
-        let name = format!("audit_{records}");
-        let stage = Stage::build(&store, &plan.host, &[Subject::Service], &name, records).await?;
+        let url = store.database(&format!("audit_{records}")).await?;
+        let stage = Stage::build(&store, &plan.checkout, &[Subject::Service], url, records).await?;
         stages.push((records, stage));
     }
     let mut grown = Grown::new();

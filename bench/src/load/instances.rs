@@ -13,7 +13,7 @@ use super::operation::{Ask, Bare, Operation};
 use super::process::Process;
 use super::samples::Samples;
 use super::seed;
-use super::servers::{Host, Running, Start, Subject, workspace};
+use super::servers::{Checkout, Host, Running, Start, Subject, workspace};
 
 /// Every request gets an instance of its own.
 pub(crate) const NEVER_REUSED: [&str; 2] = ["--max-instance-reuse-count", "1"];
@@ -31,7 +31,7 @@ pub(crate) struct ColdStart {
 
 /// What is needed to run more servers on the same database.
 pub(crate) struct Place<'a> {
-    pub(crate) host: &'a Host,
+    pub(crate) checkout: &'a Checkout,
     pub(crate) url: &'a str,
     pub(crate) samples: &'a Arc<Samples>,
     pub(crate) database: Process,
@@ -54,10 +54,10 @@ impl Place<'_> {
         ];
         let mut all = BTreeMap::new();
         for subject in [Subject::Bare, Subject::Service] {
-            let usual = Start::usual(self.host, self.url);
+            let usual = Start::usual(self.checkout, self.url);
             let cold = Start {
                 arguments: &NEVER_REUSED,
-                ..Start::usual(self.host, self.url)
+                ..Start::usual(self.checkout, self.url)
             };
             let (kept, new) = (usual.run(subject).await?, cold.run(subject).await?);
             for (name, of, ask) in what {
@@ -91,12 +91,12 @@ impl Place<'_> {
 
     /// The most memory that an instance of each component had, in bytes; nothing where the host does not say.
     pub(crate) async fn memory(&self) -> Result<BTreeMap<String, u64>> {
-        if !matches!(self.host, Host::Native(_)) {
+        if !matches!(self.checkout.host, Host::Native(_)) {
             return Ok(BTreeMap::new());
         }
         let start = Start {
             log: LOG_OF_INSTANCES,
-            ..Start::usual(self.host, self.url)
+            ..Start::usual(self.checkout, self.url)
         };
         let server = start.run(Subject::Service).await?;
         for operation in Operation::ALL {

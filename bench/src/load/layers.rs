@@ -26,10 +26,10 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<()> {
     let mut plan = Plan::new(options, quick)?;
     plan.records = plan.records.min(100_000);
     let store = Store::start()?;
-    let stage = Stage::build(&store, &plan.host, &Subject::ALL, "audit", plan.records).await?;
+    let stage = Stage::of_plan(&store, &plan, &Subject::ALL, "audit").await?;
     let cold = Start {
         arguments: &NEVER_REUSED,
-        ..Start::usual(&plan.host, &stage.url)
+        ..Start::usual(&plan.checkout, &stage.url)
     };
     let cold = cold.run(Subject::Bare).await?;
     let samples = Arc::clone(&stage.samples);

@@ -86,6 +86,63 @@ impl Host {
     }
 }
 
+/// A checkout of this repository, and what runs its components.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkout {
+    pub(crate) folder: PathBuf,
+    pub(crate) host: Host,
+}
+
+impl Checkout {
+    /// This one.
+    pub(crate) fn this(spin: bool) -> Result<Self> {
+        Ok(Self {
+            folder: workspace(),
+            host: Host::choose(spin)?,
+        })
+    }
+
+    /// Another one, which must have been built: its components for release, its host as for its benchmarks.
+    pub(crate) fn other(folder: &Path, spin: bool) -> Result<Self> {
+        let folder = fs::canonicalize(folder)
+            .with_context(|| format!("there is no checkout at {}", folder.display()))?;
+        let host = folder.join("target/release/host");
+        let components = folder.join("target/wasm32-wasip2/release/write.wasm");
+        if !components.is_file() || !(spin || host.is_file()) {
+            bail!(
+                "{} is not built; run `cargo xtask bench --only health --runs 1 --records 2000` there",
+                folder.display()
+            );
+        }
+        let host = if spin {
+            Host::choose(true)?
+        } else {
+            Host::Native(host)
+        };
+        Ok(Self { folder, host })
+    }
+
+    /// Brings a database to the schema of this checkout, by its own command.
+    pub(crate) fn migrate(&self, database: &str) -> Result<()> {
+        const MIGRATE: &str = "run --profile bench --package xtask -- migrate";
+        let status = Command::new("cargo")
+            .current_dir(&self.folder)
+            .args(MIGRATE.split(' '))
+            .env("DATABASE_URL", database)
+            .env_remove("VECTOR_DATABASE_URL")
+            .stdout(Stdio::null())
+            .status()
+            .context("cannot run cargo")?;
+        if !status.success() {
+            bail!(
+                "`cargo {MIGRATE}` failed in {}; see above",
+                self.folder.display()
+            );
+        }
+        Ok(())
+    }
+}
+
 /// A program that `cargo xtask bench` has built.
 fn program(variable: &str) -> Result<PathBuf> {
     env::var_os(variable)
@@ -128,6 +185,8 @@ fn last_lines(log: &Path) -> String {
 /// How to start one.
 pub(crate) struct Start<'a> {
     pub(crate) host: &'a Host,
+    /// The checkout whose components are served.
+    pub(crate) folder: &'a Path,
     pub(crate) database: &'a str,
     /// Arguments of the host beyond the usual ones.
     pub(crate) arguments: &'a [&'a str],
@@ -140,9 +199,10 @@ const QUIET: &str = "warn";
 
 impl<'a> Start<'a> {
     /// As it is run usually.
-    pub(crate) const fn usual(host: &'a Host, database: &'a str) -> Self {
+    pub(crate) fn usual(checkout: &'a Checkout, database: &'a str) -> Self {
         Self {
-            host,
+            host: &checkout.host,
+            folder: &checkout.folder,
             database,
             arguments: &[],
             log: QUIET,
@@ -172,7 +232,7 @@ impl<'a> Start<'a> {
         let log = File::create(state.path().join("log"))?;
         let mut shell = Command::new("sh");
         shell
-            .current_dir(workspace())
+            .current_dir(self.folder)
             .envs(variables::of_database(self.database)?)
             .env("DATABASE_URL", self.database)
             .env("RUST_LOG", self.log)
