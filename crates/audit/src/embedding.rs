@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Record, Vector};
+use crate::Vector;
 
 /// The most characters of one part. Models read a few hundred words; the rest of a log that somebody sent
 /// as an error would only cost.
@@ -83,13 +83,6 @@ impl Parts {
             .filter(|part| !part.is_empty())
             .collect();
         (!said.is_empty()).then(|| said.join(". "))
-    }
-}
-
-impl Record {
-    /// The text to embed the record by; nothing if there is nothing to say.
-    pub fn embedding_text(&self) -> Option<String> {
-        Parts::of(&self.columns, &self.document).text()
     }
 }
 

@@ -4,7 +4,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::content::push_hexadecimal;
-use crate::{Embedding, Kind};
+use crate::embedding::{Embedding, Parts};
+use crate::kind::Kind;
 
 /// What one post states about one record, checked and ready for storage. Serialises as an `audit_post`
 /// (`migrations/tables/0001_tables.sql`): the columns of a record, and the key. Digests are as PostgreSQL reads them.
@@ -41,8 +42,13 @@ pub struct Record {
     pub embedding: Option<Embedding>,
 }
 
-// Not left to the callers, because code is optimised as the crate is in which it is made of a generic one: a
-// component is built for size, this crate for speed.
+impl Record {
+    /// The text to embed the record by; nothing if there is nothing to say.
+    pub fn embedding_text(&self) -> Option<String> {
+        Parts::of(&self.columns, &self.document).text()
+    }
+}
+
 impl Record {
     /// The record as JSON. Fails never in practice: no value here has a form that JSON lacks.
     pub fn to_json(&self) -> serde_json::Result<String> {

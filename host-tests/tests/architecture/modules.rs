@@ -1,4 +1,5 @@
-//! Arrows within a crate: no module uses one that uses it, directly or by way of others.
+//! Arrows within a crate: no module uses one that uses it, directly or by way of others. Paths inside the arguments of a
+//! macro are not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

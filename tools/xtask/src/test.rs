@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, against a real PostgreSQL.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use database::{Server, ServerOptions};
@@ -31,20 +31,10 @@ impl Test {
         cargo::exit_code(command.env("TEST_DATABASE_URL", url))
     }
 
-    /// cargo-nextest where it is installed, because it runs suites side by side and waits for none of them; else
-    /// `cargo test`, which runs them one after another.
+    /// `cargo test`, not cargo-nextest: most suites share a host and a database among their tests, and a process for each
+    /// test would start these hundreds of times.
     fn runner<'a>(self, guests: impl Iterator<Item = &'a str>) -> Command {
         let mut command = cargo();
-        if has_nextest() {
-            command.args(["nextest", "run"]);
-            command.args(SELECTION).args(exclude(guests));
-            if self.slow {
-                command.args(["--run-ignored", "all"]);
-            }
-            command.args(self.filter);
-            return command;
-        }
-        say("cargo-nextest is not installed: the suites run one after another");
         command.arg("test").args(SELECTION).args(exclude(guests));
         command.arg("--");
         if self.slow {
@@ -53,15 +43,6 @@ impl Test {
         command.args(self.filter);
         command
     }
-}
-
-fn has_nextest() -> bool {
-    cargo()
-        .args(["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 /// `TEST_DATABASE_URL`, `DATABASE_URL`, or a server that ends with the tests.

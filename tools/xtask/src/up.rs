@@ -42,7 +42,7 @@ impl Up {
         self.check_port()?;
         let spin = Spin::find()?;
         let mut embeddings = Embeddings::choose(self.no_embeddings)?;
-        // From here on a signal is a wish to stop in order.
+        // From here on a signal asks to stop in order.
         let mut stop = StopSignals::listen()?;
         let prepared = tokio::select! {
             prepared = self.prepare(spin) => Some(prepared?),

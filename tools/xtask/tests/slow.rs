@@ -1,5 +1,5 @@
 //! What takes minutes and the whole machine. `cargo xtask test --slow` runs it after all other tests: this package is
-//! the last by name, and cargo-nextest is told so in `.config/nextest.toml`.
+//! the last by name.
 
 use std::process::Command;
 
