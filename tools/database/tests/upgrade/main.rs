@@ -5,7 +5,7 @@ mod load;
 mod previous;
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use database::{
     MigrateError, MigrateOptions, Migration, PRIMARY, Refusal, TestDatabase, migrate, migrate_to,
@@ -34,8 +34,10 @@ async fn fill(client: &Client, records: u64) {
 }
 
 async fn upgrade(url: &str) {
+    let start = Instant::now();
     let outcome = migrate(url, &MigrateOptions::default(), |_| {}).await;
     let outcome = outcome.expect("an upgrade");
+    println!("the upgrade took {} ms", start.elapsed().as_millis());
     assert_eq!(outcome.version, PRIMARY.version());
     assert!(!outcome.applied.iter().any(|name| name.contains("0001")));
     assert!(outcome.applied.contains(&"functions".to_owned()));
