@@ -57,6 +57,13 @@ async fn later_the_others_are_embedded_and_it_is_put_off() {
         })
         .await;
 
+    // The instance that writes has a circuit breaker of its own, open since the provider was away.
+    fixture
+        .until("writes are embedded again", async || {
+            !fixture.post("once more").await["embedding_id"].is_null()
+        })
+        .await;
+
     // From now on it is left alone, and new records are embedded as ever.
     let asked = asked_for_bad(&fixture);
     for n in 0..30 {
