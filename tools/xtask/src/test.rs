@@ -9,7 +9,13 @@ use crate::cargo::{self, WasmPackages, cargo, exclude};
 use crate::progress::{Step, say};
 
 /// What the tests select. Doc tests are left out: there are none, and the last lines should be those of a suite.
-const SELECTION: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
+const SELECTION: [&str; 5] = [
+    "--workspace",
+    "--lib",
+    "--bins",
+    "--tests",
+    "--no-fail-fast",
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Test {
