@@ -103,6 +103,7 @@ async fn respond<E: Copy, C>(
         .map(|reason| audit::redact(reason).into_owned());
     let reply = result.unwrap_or_else(|error| error.reply(&path, &ids));
     let entry = Entry {
+        then,
         ids: ids.clone(),
         method: method.to_string(),
         route,
@@ -149,6 +150,7 @@ fn report(wrong: &[Misconfigured]) {
 
 /// What the log says about a request.
 struct Entry {
+    then: Then,
     ids: RequestIds,
     method: String,
     route: &'static str,
@@ -160,9 +162,11 @@ struct Entry {
 
 impl Entry {
     fn write(&self) {
-        let level = match self.status {
-            500.. => Level::Error,
-            _ => Level::Info,
+        let level = match (self.status, self.then) {
+            (500.., _) => Level::Error,
+            (_, Then::WakeUpkeep) => Level::Info,
+            // A wake is no request of a client.
+            (_, Then::Nothing) => Level::Debug,
         };
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
         let line = Line {

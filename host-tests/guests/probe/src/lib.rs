@@ -27,7 +27,7 @@ struct Call {
 type Answer = Result<String, String>;
 
 impl Call {
-    async fn read(request: Request) -> Self {
+    async fn read(request: Request) -> Result<Self, String> {
         let mut headers: Vec<String> = request
             .headers()
             .iter()
@@ -38,20 +38,19 @@ impl Call {
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str());
-        let arguments =
-            Url::parse(&format!("http://probe{path}")).expect("a request's path makes a URL");
+        let arguments = failing(Url::parse(&format!("http://probe{path}")))?;
         let action = match request.headers().get("x-echo") {
             Some(_) => "echo-headers",
             None => arguments.path().splitn(3, '/').nth(2).unwrap_or_default(),
         };
         let action = action.to_owned();
         let body = request.into_body().bytes().await.unwrap_or_default();
-        Self {
+        Ok(Self {
             action,
             arguments,
             headers: headers.concat(),
             body: String::from_utf8_lossy(&body).into_owned(),
-        }
+        })
     }
 
     /// A query parameter; empty if absent.
@@ -70,8 +69,19 @@ impl Call {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    let call = Call::read(request).await;
-    let answer = match call.action.as_str() {
+    let (status, text) = match answer(request).await {
+        Ok(text) => (StatusCode::OK, text),
+        Err(text) => (StatusCode::BAD_GATEWAY, text),
+    };
+    SdkResponse::builder()
+        .status(status)
+        .header("content-length", text.len())
+        .body(FullBody::new(Bytes::from(text)))
+}
+
+async fn answer(request: Request) -> Answer {
+    let call = Call::read(request).await?;
+    match call.action.as_str() {
         "echo" => Ok(call.body),
         "echo-headers" => Ok(call.headers),
         "environment" => Ok(environment()),
@@ -85,15 +95,7 @@ async fn handle(request: Request) -> impl IntoResponse {
             Some(("instance", operation)) => instance::run(operation, &call).await,
             _ => Ok(format!("path {}", call.arguments.path())),
         },
-    };
-    let (status, text) = match answer {
-        Ok(text) => (StatusCode::OK, text),
-        Err(text) => (StatusCode::BAD_GATEWAY, text),
-    };
-    SdkResponse::builder()
-        .status(status)
-        .header("content-length", text.len())
-        .body(FullBody::new(Bytes::from(text)))
+    }
 }
 
 fn failing<T, E: Debug>(result: Result<T, E>) -> Result<T, String> {
