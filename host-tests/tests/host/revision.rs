@@ -38,7 +38,10 @@ fn every_file_says_which_spin_it_follows() {
                 );
                 for path in named {
                     assert!(
-                        path.starts_with("crates/") && path.ends_with(".rs"),
+                        path.starts_with("crates/")
+                            && Path::new(path)
+                                .extension()
+                                .is_some_and(|extension| extension == "rs"),
                         "{}: {path:?} is not a file of Spin",
                         file.display()
                     );
