@@ -2,17 +2,31 @@
 
 use std::time::Duration;
 
-/// Durations, in the order in which they were measured.
-#[derive(Debug, Default)]
-pub(crate) struct Latency(Vec<Duration>);
+use hdrhistogram::Histogram;
+
+/// Digits of a duration that are kept.
+const DIGITS: u8 = 3;
+/// Longer ones count as this.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Durations, in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Latency(Histogram<u64>);
+
+impl Default for Latency {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, nanoseconds(LONGEST), DIGITS);
+        Self(histogram.expect("these bounds are allowed"))
+    }
+}
 
 impl Latency {
     pub(crate) fn add(&mut self, duration: Duration) {
-        self.0.push(duration);
+        self.0.saturating_record(nanoseconds(duration));
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.0 += other.0;
     }
 
     /// How many there are.
@@ -22,19 +36,15 @@ impl Latency {
     }
 
     /// In milliseconds, what `share` of all did not exceed; NaN if there are none.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a position in a list"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "three digits are kept")]
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let position = (share * sorted.len() as f64) as usize;
-        let last = sorted.len().saturating_sub(1);
-        sorted
-            .get(position.min(last))
-            .map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
+        if self.0.is_empty() {
+            return f64::NAN;
+        }
+        self.0.value_at_quantile(share) as f64 / 1e6
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

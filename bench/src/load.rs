@@ -2,18 +2,16 @@
 
 pub(crate) mod against;
 mod client;
-mod domain;
 mod extras;
 pub(crate) mod figures;
 pub(crate) mod fill;
-mod floor;
 pub(crate) mod growth;
 mod instances;
-pub(crate) mod layers;
 mod measure;
 mod operation;
 mod plot;
 mod process;
+mod rules;
 mod samples;
 mod servers;
 mod table;
@@ -47,7 +45,7 @@ pub(crate) struct Options {
     /// Only these: service, bare, native
     #[arg(long, global = true, value_delimiter = ',', value_parser = Subject::parse)]
     subjects: Vec<Subject>,
-    /// Kept-alive connections; growth and layers have their own
+    /// Kept-alive connections; growth has its own
     #[arg(
         long,
         global = true,

@@ -45,8 +45,6 @@ enum What {
     Recall,
     /// The same rates with more and more records, as a plot in docs/
     Growth,
-    /// What each layer costs, by Criterion: domain, host, statement, whole requests
-    Layers,
     /// What each index of the records costs a write
     Indexes,
     /// How fast vectors are written and found while the tail takes them, and without it
@@ -65,6 +63,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
+    report::origin();
     let report = match arguments.what {
         None if arguments.load.against.is_some() => {
             let figures = load::against::run(arguments.load, arguments.quick).await?;
@@ -78,7 +77,6 @@ async fn run(arguments: Arguments) -> Result<()> {
             let figures = load::growth::run(arguments.load, arguments.quick).await?;
             return report::save(arguments.json.as_deref(), &figures);
         }
-        Some(What::Layers) => return load::layers::run(arguments.load, arguments.quick).await,
         Some(What::Recall) => recall::run(arguments.quick).await?,
         Some(What::Indexes) => indexes::run(arguments.quick).await?,
         Some(What::Tail) => tail::run(arguments.quick).await?,

@@ -1,7 +1,11 @@
 //! Figures, as a table for people and as JSON for programs.
 
+use std::env;
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
+use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -55,6 +59,30 @@ impl Report {
             .collect();
         json!({"rows": rows, "remarks": self.remarks})
     }
+}
+
+/// Prints where the tables that follow come from, because a figure without its command and commit says nothing.
+pub(crate) fn origin() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let command = ["cargo xtask bench".to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let commit = commit().unwrap_or_else(|| "an unknown commit".to_owned());
+    let cores = thread::available_parallelism().map_or(0, NonZero::get);
+    println!("`{command}`, {commit}, {cores} cores:\n");
+}
+
+/// The commit of this checkout, and whether anything differs from it.
+fn commit() -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty=, changed"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| format!("commit {text}"))
 }
 
 /// Writes figures to the file that was asked for.

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel,
+    PoolingAllocationConfig, RegallocAlgorithm,
 };
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
@@ -127,6 +128,13 @@ fn config() -> Result<Config> {
         .wasm_component_model(true)
         .wasm_component_model_async(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    if cfg!(debug_assertions) {
+        // Cranelift is not optimised either in a host built for development. What it compiles behaves the same, only
+        // slower; whatever is measured is compiled as on Spin.
+        config
+            .cranelift_opt_level(OptLevel::None)
+            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    }
     let mut cache = CacheConfig::new();
     cache.with_directory(target_dir()?.join("wasmtime-cache"));
     match Cache::new(cache) {

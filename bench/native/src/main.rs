@@ -7,10 +7,10 @@
 
 mod columns;
 mod error;
-mod layers;
 mod list;
 mod read;
 mod record;
+mod rules;
 mod write;
 
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
     let pool = pool(&arguments)?;
     let router = Router::new()
         .route("/health", get(read::health))
-        .route("/layers/domain", post(layers::domain))
+        .route("/rules", post(rules::apply))
         .route("/api/v1/store/{kind}", post(write::single))
         .route("/api/v1/store/{kind}/batch", post(write::batch))
         .route("/api/v1/query/{kind}", get(list::show))

@@ -1,22 +1,20 @@
 //! What is measured beside the seven operations.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::figures::{median, rounded};
-use super::floor;
 use super::instances::{self, ColdStart, Place};
 use super::measure::Outcome;
 use super::operation::Operation;
-use super::samples::Draw;
+use super::rules::{self, Microseconds};
 use super::servers::Subject;
-use super::{Plan, Stage, domain, fill, seed};
+use super::{Plan, Stage};
 use crate::store::{Store, say};
 
-/// The connections that pgbench and the small database are measured with.
+/// The connections that most targets are about.
 pub(crate) const USUAL: usize = 32;
 /// More connections than the table has.
 pub(crate) const MANY: usize = 256;
@@ -30,14 +28,12 @@ pub(crate) struct Extras {
     pub(crate) many: Vec<Outcome>,
     /// The filtered list where there are few records.
     pub(crate) few: Vec<Outcome>,
-    pub(crate) floor: BTreeMap<Operation, f64>,
     pub(crate) cold_starts: BTreeMap<&'static str, ColdStart>,
     /// In bytes, by component.
     pub(crate) instances: BTreeMap<String, u64>,
     /// In bytes, by component.
     pub(crate) sizes: BTreeMap<String, u64>,
-    /// Microseconds for a record, native and in Wasm.
-    pub(crate) domain: Option<(f64, f64)>,
+    pub(crate) rules: Option<Microseconds>,
 }
 
 impl Extras {
@@ -53,10 +49,8 @@ impl Extras {
                     .await?,
             );
         }
-        say("the statements alone");
-        let floor = floor_of(store, plan, stage).await?;
-        say("the domain alone");
-        let domain = domain::measure(stage).await?;
+        say("the rules alone");
+        let rules = rules::measure(stage).await?;
         say("new instances");
         let place = Place {
             checkout: &plan.checkout,
@@ -70,23 +64,14 @@ impl Extras {
         Ok(Self {
             many,
             few: few(store, plan).await?,
-            floor,
             cold_starts,
             instances,
             sizes: instances::sizes()?,
-            domain,
+            rules,
         })
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let floor: Value = self
-            .floor
-            .iter()
-            .map(|(operation, rate)| {
-                let key = operation.key().to_owned();
-                (key, json!({format!("c{USUAL}"): rounded(*rate)}))
-            })
-            .collect();
         let cold_starts: Value = self
             .cold_starts
             .iter()
@@ -98,20 +83,15 @@ impl Extras {
         let many = median(&self.many, |outcome| outcome.requests);
         json!({
             "many": {Operation::WriteSingle.key(): {format!("c{MANY}"): many.map(rounded)}},
-            "pgbench": floor,
             "cold_start_ms": cold_starts,
             "instance_bytes": self.instances,
             "wasm_bytes": self.sizes,
-            "domain_us": self.domain.map(|(native, wasm)| json!({"native": native, "wasm": wasm})),
+            "rules_us": self.rules.map(|of| json!({"native": of.native, "wasm": of.wasm})),
         })
     }
 
     /// What is no target and in no other table.
     pub(crate) fn print(&self) {
-        println!("\n| pgbench, {USUAL} connections | per second |\n| --- | --- |");
-        for (operation, rate) in &self.floor {
-            println!("| {} | {rate:.0} |", operation.key());
-        }
         println!(
             "\n| first answer, 1 connection | kept instance ms | new instance ms |\n| --- | --- | --- |"
         );
@@ -127,19 +107,6 @@ impl Extras {
             println!("| {component} | {} | {memory} |", size / 1024);
         }
     }
-}
-
-async fn floor_of(store: &Store, plan: &Plan, stage: &Stage) -> Result<BTreeMap<Operation, f64>> {
-    let mut all = BTreeMap::new();
-    for operation in Operation::ALL {
-        let mut draw = Draw::new(Arc::clone(&stage.samples), seed() << 16);
-        // Its connections are new ones, which take a while to know all partitions.
-        let duration = plan.duration * 5;
-        let floor = floor::measure(store, &stage.url, operation, USUAL, duration, &mut draw)?;
-        all.extend(floor.map(|floor| (operation, floor)));
-    }
-    fill::forget(&stage.client, stage.mark).await?;
-    Ok(all)
 }
 
 /// The filtered list on a database of its own with few records.

@@ -21,7 +21,7 @@ const QUICK_SIZES: [usize; 3] = [500, 1_000, 2_000];
 /// A fifth may be lost from the smallest to the largest.
 const KEPT: f64 = 0.8;
 /// Where the plot goes.
-const PLOT: &str = "docs/growth.svg";
+const PLOT: &str = "docs/performance/growth.svg";
 
 /// Per operation and number of records.
 type Grown = BTreeMap<Operation, BTreeMap<usize, Vec<Outcome>>>;
@@ -53,7 +53,7 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     print(&grown, sizes);
     if !quick {
         let file = workspace().join(PLOT);
-        fs::write(&file, plot(&grown)).with_context(|| format!("cannot write {PLOT}"))?;
+        fs::write(&file, plot(&grown)?).with_context(|| format!("cannot write {PLOT}"))?;
         say(&format!("the curve is in {PLOT}"));
     }
     Ok(to_json(&grown))
@@ -133,7 +133,7 @@ fn to_json(grown: &Grown) -> Value {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "millions")]
-fn plot(grown: &Grown) -> String {
+fn plot(grown: &Grown) -> Result<String> {
     let lines = |figure: fn(&[Outcome]) -> f64| -> Vec<Line> {
         grown
             .iter()

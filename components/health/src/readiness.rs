@@ -3,7 +3,7 @@
 use edge::{Reply, Result};
 use http::StatusCode;
 use instance::{Misconfigured, timestamp};
-use postgres::{Failure, Parameter};
+use postgres::{Failure, Needed, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Configured};
@@ -27,7 +27,7 @@ struct Checks {
     configuration: Option<String>,
     database: String,
     /// Of no consequence for readiness: writes and searches do without, or say so themselves.
-    vector_db: &'static str,
+    vector_db: String,
     /// As `vector_db`.
     cache: &'static str,
     schema: String,
@@ -44,7 +44,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
     let mut checks = check(&config).await;
     if let Ok(config) = &config {
         checks.vector_db = match &config.vector_db {
-            None => "disabled",
+            None => "disabled".into(),
             Some(vector_db) => vectors::verdict(vector_db).await,
         };
         checks.cache = cache(config).await;
@@ -74,7 +74,7 @@ async fn check(config: &Configured) -> Checks {
     let mut checks = Checks {
         configuration: None,
         database: UNKNOWN.into(),
-        vector_db: UNKNOWN,
+        vector_db: UNKNOWN.into(),
         cache: UNKNOWN,
         schema: UNKNOWN.into(),
     };
@@ -160,52 +160,33 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-/// What the migrations made.
-#[derive(Deserialize)]
-struct Schema {
-    /// The newest table migration.
-    tables: Option<i32>,
-    /// Whether the functions of this build were ever applied. Newer ones serve it as well (migrations/README.md).
-    functions: bool,
-    dimensions: Option<String>,
-}
-
 async fn schema(config: &Config) -> String {
-    let statement = "
-        SELECT json_build_object(
-            'tables', (SELECT max(version) FROM schema_tables),
-            'functions', EXISTS (SELECT FROM schema_functions WHERE digest = $1),
-            'dimensions', (SELECT value FROM audit_setting WHERE name = 'embedding_dimensions')
-        )::text";
-    let digest = Parameter::Str(migrations::FUNCTIONS_DIGEST.to_owned());
-    match postgres::text(&config.database, statement, &[digest]).await {
-        Ok(found) => serde_json::from_str(&found.unwrap_or_default()).map_or_else(
-            |_| "unknown".into(),
-            |schema: Schema| schema.verdict(config),
-        ),
-        Err(Failure::SchemaBehind) => "there is no schema; run the migrations".into(),
+    let needed = Needed {
+        tables: migrations::TABLES_VERSION,
+        functions: migrations::FUNCTIONS_DIGEST,
+    };
+    match postgres::schema(&config.database, needed).await {
+        Ok(Schema::Current) => dimensions(config).await,
+        Ok(behind) => behind.to_string(),
         Err(_) => "unknown".into(),
     }
 }
 
-impl Schema {
-    fn verdict(&self, config: &Config) -> String {
-        let (tables, needed) = (self.tables.unwrap_or_default(), migrations::TABLES_VERSION);
-        if tables < needed {
-            return format!(
-                "table migration {tables} is the newest one, {needed} is needed; run the migrations"
-            );
-        }
-        if !self.functions {
-            return "the functions of this build were never applied; run the migrations".into();
-        }
-        let made_for = self.dimensions.as_deref().unwrap_or_default();
-        match config.provider.as_ref().map(|provider| provider.dimensions) {
-            Some(wanted) if wanted.to_string() != made_for => format!(
-                "the database was made for embeddings of {made_for} dimensions, and \
-                 embedding_dimensions is {wanted}"
-            ),
-            _ => "ok".into(),
-        }
+/// Whether the database was made for embeddings of the configured length.
+async fn dimensions(config: &Config) -> String {
+    let Some(provider) = &config.provider else {
+        return "ok".into();
+    };
+    let statement = "SELECT value FROM audit_setting WHERE name = 'embedding_dimensions'";
+    let Ok(made_for) = postgres::text(&config.database, statement, &[]).await else {
+        return "unknown".into();
+    };
+    let (made_for, wanted) = (made_for.unwrap_or_default(), provider.dimensions);
+    if wanted.to_string() == made_for {
+        "ok".into()
+    } else {
+        format!(
+            "the database was made for embeddings of {made_for} dimensions, and embedding_dimensions is {wanted}"
+        )
     }
 }

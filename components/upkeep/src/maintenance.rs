@@ -1,9 +1,9 @@
 //! One run of maintenance at a time in an instance: asks what is due, and does a bounded part of it.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use instance::Throttle;
 use postgres::{Failure, Parameter};
 
 use crate::config::Config;
@@ -13,46 +13,15 @@ use crate::{embed, tail};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State::Idle) };
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Idle,
-    Running,
-    /// Running, and woken since.
-    Again,
+    static THROTTLE: Rc<Throttle> = Rc::new(Throttle::new(INTERVAL));
 }
 
 /// Begins a run once the caller has its answer. If one is under way, another follows it, because it may have looked
 /// before there was what this caller left.
 pub(crate) fn begin(config: Rc<Config>) {
-    if STATE.get() != State::Idle {
-        STATE.set(State::Again);
-        return;
-    }
-    STATE.set(State::Running);
-    instance::after_response(async move {
-        let _idle = Idle;
-        loop {
-            STATE.set(State::Running);
-            let began = Instant::now();
-            run(&config).await;
-            if STATE.get() != State::Again {
-                return;
-            }
-            spin_sdk::time::sleep(INTERVAL.saturating_sub(began.elapsed())).await;
-        }
-    });
-}
-
-/// Ends a run, however it ends.
-struct Idle;
-
-impl Drop for Idle {
-    fn drop(&mut self) {
-        STATE.set(State::Idle);
-    }
+    THROTTLE
+        .with(Rc::clone)
+        .ask(async move || run(&config).await);
 }
 
 async fn run(config: &Config) {

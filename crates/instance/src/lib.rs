@@ -3,14 +3,16 @@
 //!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `clock`, `limit`, `log`, `waiting`, `coalesce`, `outage`, `variables`. None uses one
-//! above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `clock`, `limit`, `log`, `response`, `throttle`, `waiting`, `coalesce`, `outage`,
+//! `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod clock;
 mod coalesce;
 mod limit;
 mod log;
 mod outage;
+mod response;
+mod throttle;
 mod variables;
 mod waiting;
 
@@ -19,10 +21,7 @@ pub use coalesce::{Batch, Batcher, Entry};
 pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use outage::Outage;
+pub use response::after_response;
+pub use throttle::Throttle;
 pub use variables::{DURATION, Misconfigured, PORT, SWITCH, Variables, duration, port, switch};
 pub use waiting::Waiting;
-
-/// Runs `work` once the client has its answer. The host keeps the instance for it.
-pub fn after_response(work: impl Future<Output = ()> + 'static) {
-    spin_sdk::wasip3::spawn(work);
-}

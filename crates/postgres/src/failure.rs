@@ -117,6 +117,11 @@ impl Failure {
         )
     }
 
+    /// Whether each statement of a batch would have failed alone: the server's failures, and the time of all is over.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.is_of_server() || *self == Self::Timeout
+    }
+
     pub(crate) fn may_repeat(&self) -> bool {
         matches!(self, Self::LostConnection | Self::Concurrent)
     }

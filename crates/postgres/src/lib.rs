@@ -2,13 +2,14 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `shared`, `database`, `connection`, `session`, `statement`, `partitions`,
-//! `write`, `change`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `schema`, `write`, `change`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
 mod database;
 mod failure;
 mod partitions;
+mod schema;
 mod session;
 mod shared;
 mod statement;
@@ -18,6 +19,7 @@ pub use change::{PatchOutcome, Patched, delete, patch};
 pub use database::{Database, Names};
 pub use failure::Failure;
 pub use partitions::ensure_partitions;
+pub use schema::{Needed, Schema, schema};
 pub use session::Session;
 pub use spin_sdk::pg::ParameterValue as Parameter;
 pub use statement::text;

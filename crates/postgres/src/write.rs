@@ -62,10 +62,13 @@ impl Stored {
     }
 }
 
+/// What a batch did for a record. Nothing if the batch failed and another of its records may be why.
+type Verdict = Option<Result<Stored, Failure>>;
+
 /// The JSON of a record, and what became of it.
-type Entry = instance::Entry<String, Result<Stored, Failure>>;
-type Batch<'b> = instance::Batch<'b, String, Result<Stored, Failure>>;
-type Batcher = instance::Batcher<String, Result<Stored, Failure>>;
+type Entry = instance::Entry<String, Verdict>;
+type Batch<'b> = instance::Batch<'b, String, Verdict>;
+type Batcher = instance::Batcher<String, Verdict>;
 
 thread_local! {
     static BATCHER: Rc<Batcher> = Rc::default();
@@ -152,11 +155,16 @@ async fn coalesced(target: Target<'_>, record: &Record) -> Result<Stored, Failur
     let batcher = BATCHER.with(Rc::clone);
     let lead = async |batch: &Batch<'_>| send(target, batch).await;
     batcher.run(slice::from_ref(&entry), lead).await;
-    entry.take().unwrap_or_else(|| Err(incomplete()))
+    match entry.take() {
+        Some(Some(outcome)) => outcome,
+        // Each of the others does the same, at the same time.
+        Some(None) => alone(target, entry.item(), WhenLocked::Fail).await,
+        None => Err(incomplete()),
+    }
 }
 
 /// Writes the records of one batch. What none of them can help fails for all; anything else may be one's
-/// fault, so that then each goes alone.
+/// fault.
 async fn send(target: Target<'_>, batch: &Batch<'_>) {
     let taken = OnceCell::new();
     let take = || -> &[Rc<Entry>] { taken.get_or_init(|| batch.take(CAPACITY)) };
@@ -169,17 +177,17 @@ async fn send(target: Target<'_>, batch: &Batch<'_>) {
         (Ok(stored), entries) => {
             let mut stored = stored.into_iter();
             for entry in entries {
-                entry.answer(stored.next().ok_or_else(incomplete));
+                entry.answer(Some(stored.next().ok_or_else(incomplete)));
             }
         }
-        (Err(failure), entries) if entries.len() == 1 || failure.is_of_server() => {
+        (Err(failure), entries) if entries.len() == 1 || failure.is_of_all() => {
             for entry in entries {
-                entry.answer(Err(failure.clone()));
+                entry.answer(Some(Err(failure.clone())));
             }
         }
         (Err(_), entries) => {
             for entry in entries {
-                entry.answer(alone(target, entry.item(), WhenLocked::Fail).await);
+                entry.answer(None);
             }
         }
     }

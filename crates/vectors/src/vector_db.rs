@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use audit::Vector;
 use instance::{SWITCH, Variables, switch};
-use postgres::{Database, Failure, Names, Parameter};
+use postgres::{Database, Failure, Names, Needed, Parameter};
 
 use crate::breaker::Breaker;
 
@@ -115,22 +115,14 @@ pub async fn nearest(
 }
 
 /// Whether the vector database can be used: `ok`, or what is wrong.
-pub async fn verdict(vector_db: &VectorDb) -> &'static str {
-    // The rule of migrations/README.md: the tables that this build needs, and its functions applied at some time.
-    let statement = "
-        SELECT (
-            (SELECT max(version) FROM schema_tables) >= $1
-            AND EXISTS (SELECT FROM schema_functions WHERE digest = $2)
-        )::text";
-    let parameters = [
-        Parameter::Int32(migrations::vector_db::TABLES_VERSION),
-        Parameter::Str(migrations::vector_db::FUNCTIONS_DIGEST.to_owned()),
-    ];
-    match postgres::text(&vector_db.database, statement, &parameters).await {
-        Ok(found) if found.as_deref() == Some("true") => "ok",
-        Ok(_) => "its schema is behind; run the migrations",
-        Err(Failure::SchemaBehind) => "it has no schema; run the migrations",
-        Err(Failure::Timeout | Failure::Hangs) => "does not answer in time",
-        Err(_) => "unreachable",
+pub async fn verdict(vector_db: &VectorDb) -> String {
+    let needed = Needed {
+        tables: migrations::vector_db::TABLES_VERSION,
+        functions: migrations::vector_db::FUNCTIONS_DIGEST,
+    };
+    match postgres::schema(&vector_db.database, needed).await {
+        Ok(schema) => schema.to_string(),
+        Err(Failure::Timeout | Failure::Hangs) => "does not answer in time".into(),
+        Err(_) => "unreachable".into(),
     }
 }

@@ -34,7 +34,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     // The baseline stands where the components do.
     ("native", &["audit", "database"]),
-    ("layers", &["audit"]),
+    ("rules", &["audit"]),
     ("bare", &[]),
     ("probe", &[]),
     // It must embed the very text that the components do.

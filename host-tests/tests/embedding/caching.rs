@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::fixture::{Fixture, PATIENCE, PAUSE, single_use, variables_of};
+use crate::fixture::{Fixture, PATIENCE, PAUSE, single_use};
 use crate::support::provider::Provider;
-use crate::support::service::Service;
+use crate::support::service::{Service, embedded_by};
 
 const WORDS: &str = "a pod that restarts";
 
@@ -153,7 +153,7 @@ async fn failures_are_not_kept() {
 async fn a_store_that_cannot_be_opened_is_no_store() {
     let provider = Provider::start().await;
     let url = provider.url();
-    let service = Service::with_limits(&variables_of(&url), single_use()).await;
+    let service = Service::with_limits(&embedded_by(&url), single_use()).await;
     std::fs::create_dir_all(service.host.key_value_file()).unwrap();
     let fixture = Fixture {
         client: service.client.clone(),

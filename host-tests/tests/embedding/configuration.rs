@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use host::ReuseLimits;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, incident, variables_of};
+use crate::fixture::{Fixture, incident};
 use crate::support::payloads::fresh;
 use crate::support::provider::Provider;
 use crate::support::service::{Host, Service, embedded_by, of_database};
@@ -140,7 +140,7 @@ async fn embeddings_can_be_switched_on_and_off() {
     let provider = Provider::start().await;
     let url = provider.url();
     let mut variables = of_database(service.database.url());
-    for (name, value) in variables_of(&url) {
+    for (name, value) in embedded_by(&url) {
         variables.insert(name.to_owned(), value.to_owned());
     }
     let on = Host::start(variables, ReuseLimits::default()).await;

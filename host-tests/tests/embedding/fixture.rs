@@ -54,7 +54,7 @@ impl Fixture {
         limits: ReuseLimits,
     ) -> Self {
         let url = provider.url();
-        let mut all = variables_of(&url);
+        let mut all = embedded_by(&url).to_vec();
         all.extend(variables);
         let service = Service::with_limits(&all, limits).await;
         Self {
@@ -174,13 +174,6 @@ impl Fixture {
         self.assert_sound().await;
         self.service.stop().await;
     }
-}
-
-/// The variables of a service that embeds by the provider at `url`.
-pub(crate) fn variables_of(url: &str) -> Vec<(&str, &str)> {
-    let mut variables = embedded_by(url).to_vec();
-    variables.extend([("query_timeout", "1m"), ("write_timeout", "1m")]);
-    variables
 }
 
 /// Instances that serve one request.

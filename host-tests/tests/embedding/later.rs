@@ -7,11 +7,11 @@ use futures::future::join;
 use host::ReuseLimits;
 use serde_json::json;
 
-use crate::fixture::{Fixture, PAUSE, SHORT, UNCACHED, incident, variables_of, wake};
+use crate::fixture::{Fixture, PAUSE, SHORT, UNCACHED, incident, wake};
 use crate::support::payloads::fresh;
 use crate::support::process::HostProcess;
 use crate::support::provider::{Behaviour, Provider};
-use crate::support::service::{Host, of_database};
+use crate::support::service::{Host, embedded_by, of_database, patient};
 
 const PENDING: &str = "SELECT count(*) FROM audit WHERE embedding_model IS NULL";
 
@@ -36,9 +36,9 @@ async fn assert_embedded(fixture: &Fixture, records: &[(i64, String)]) {
 
 /// The variables of another host on the fixture's database and provider.
 fn variables(fixture: &Fixture, more: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let mut all = of_database(fixture.service.database.url());
+    let mut all = patient(of_database(fixture.service.database.url()));
     let url = fixture.provider.url();
-    for (name, value) in variables_of(&url).iter().chain(more) {
+    for (name, value) in embedded_by(&url).iter().chain(more) {
         all.insert((*name).to_owned(), (*value).to_owned());
     }
     all

@@ -3,16 +3,16 @@
 use host::ReuseLimits;
 use serde_json::json;
 
-use crate::fixture::{Fixture, PATIENCE, PAUSE, incident, variables_of};
+use crate::fixture::{Fixture, PATIENCE, PAUSE, incident};
 use crate::support::provider::vector;
-use crate::support::service::{Host, of_database};
+use crate::support::service::{Host, embedded_by, of_database};
 
 const NEW: &str = "hash-2";
 
 async fn host_with_new_model(fixture: &Fixture) -> Host {
     let mut variables = of_database(fixture.service.database.url());
     let url = fixture.provider.url();
-    for (name, value) in variables_of(&url) {
+    for (name, value) in embedded_by(&url) {
         variables.insert(name.to_owned(), value.to_owned());
     }
     variables.insert("embedding_model".to_owned(), NEW.to_owned());

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::openapi;
 
 /// No answer of a working service takes this long, not even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Talks to one service. Clones share the connections.
 #[derive(Clone)]

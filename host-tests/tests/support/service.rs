@@ -69,7 +69,7 @@ impl Host {
         let state = tempfile::tempdir().expect("a temporary folder");
         let log = Captured::default();
         let mut options = Options::new(workspace().join("spin.toml"));
-        options.variables = variables;
+        options.variables = patient(variables);
         options.runtime_config = Some(workspace().join("runtime-config.toml"));
         options.state_dir = state.path().to_owned();
         options.reuse = limits;
@@ -141,6 +141,16 @@ fn start_shared() -> String {
 /// A host with these variables, for tests that bring their own database.
 pub async fn start_host(variables: BTreeMap<String, String>) -> Host {
     Host::start(variables, ReuseLimits::default()).await
+}
+
+/// The same variables, and a minute for each statement unless they say otherwise: a slow machine must not fail a test.
+pub fn patient(mut variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for name in ["query_timeout", "write_timeout"] {
+        variables
+            .entry(name.to_owned())
+            .or_insert_with(|| "1m".to_owned());
+    }
+    variables
 }
 
 /// The variables that lead to the embedding provider at `url`, which has a minute for each request:

@@ -46,7 +46,7 @@ fn build(quick: bool) -> Result<Programs> {
         return cargo::build_programs("the benchmarks as for tests", &arguments);
     }
     let components = wasm.components.iter().map(String::as_str);
-    cargo::build_wasm(components.chain(["bare", "layers"]))?;
+    cargo::build_wasm(components.chain(["bare", "rules"]))?;
     let mut arguments = vec!["--profile", "bench"];
     arguments.extend(cargo::select(["bench", "host-tests", "native"].into_iter()));
     cargo::build_programs("the benchmarks", &arguments)

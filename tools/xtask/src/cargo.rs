@@ -50,7 +50,7 @@ impl WasmPackages {
         };
         Ok(Self {
             components: in_folders(&["components"]),
-            guests: in_folders(&["host-tests/guests", "bench/bare", "bench/layers"]),
+            guests: in_folders(&["host-tests/guests", "bench/bare", "bench/rules"]),
         })
     }
 
@@ -96,16 +96,19 @@ pub(crate) fn exclude<'a>(packages: impl Iterator<Item = &'a str>) -> Vec<&'a st
 ///
 /// Always into `target`, because `spin.toml` names the files there, wherever
 /// `CARGO_TARGET_DIR` puts the rest.
-pub(crate) fn start_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<Build> {
+pub(crate) fn start_wasm<'a>(
+    packages: impl Iterator<Item = &'a str>,
+    priority: Priority,
+) -> Result<Build> {
     ensure_wasm_target()?;
     say("building the components");
     let arguments = for_release(&workspace().join("target"), packages);
-    Build::start("components", &arguments, Priority::Usual)
+    Build::start("components", &arguments, priority)
 }
 
 /// Builds components, for release.
 pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
-    start_wasm(packages)?.wait().map(drop)
+    start_wasm(packages, Priority::Usual)?.wait().map(drop)
 }
 
 /// Builds components as for release, but with the names of their functions, and returns the folder

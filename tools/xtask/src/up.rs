@@ -211,14 +211,20 @@ fn by_meaning(url: &str) -> String {
 
 /// Builds the components, and the native host unless Spin serves them.
 async fn build(spin: Option<Spin>) -> Result<Host> {
-    let mut builds = vec![cargo::start_wasm(select(&WasmPackages::find()?))?];
+    let packages = WasmPackages::find()?;
+    let mut builds = Vec::new();
+    let mut priority = Priority::Usual;
     if spin.is_none() {
+        let arguments = ["-p", "host-tests"];
         builds.push(cargo::start_programs(
             "native host",
-            &["-p", "host-tests"],
+            &arguments,
             Priority::Usual,
         )?);
+        // The host takes longer, and its last crates need one core each. The components take what that leaves.
+        priority = Priority::Low;
     }
+    builds.push(cargo::start_wasm(select(&packages), priority)?);
     let mut programs = Builds::from(builds).wait().await?;
     match spin {
         Some(spin) => Ok(Host::Spin(spin)),

@@ -1,4 +1,4 @@
-//! The domain code alone, as in `bench/layers`.
+//! The rules alone, as in `bench/rules`.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use chrono::Utc;
 use crate::error::{Error, Result};
 
 /// Reads the body as a record so many times, and answers how long that took, in nanoseconds.
-pub(crate) async fn domain(RawQuery(query): RawQuery, body: Bytes) -> Result<String> {
+pub(crate) async fn apply(RawQuery(query): RawQuery, body: Bytes) -> Result<String> {
     let times = query.and_then(|query| query.parse().ok());
     let times: u64 =
         times.ok_or_else(|| Error::Malformed("the query must be a number of times".to_owned()))?;
