@@ -16,7 +16,7 @@ const SETTINGS: [(&str, &str); 7] = [
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("autovacuum_naptime", "1min"),
-    // Several servers with their pools, and pgbench.
+    // Several servers with their pools.
     ("max_connections", "300"),
     ("shared_buffers", "1GB"),
     ("maintenance_work_mem", "512MB"),
@@ -37,11 +37,6 @@ impl Store {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         Ok(Self(Server::ephemeral(&options, &say)?))
-    }
-
-    /// A program of PostgreSQL's own.
-    pub(crate) fn program(&self, name: &str) -> std::path::PathBuf {
-        self.0.program(name)
     }
 
     /// The process that all others of the server descend from.

@@ -129,11 +129,13 @@ fn config() -> Result<Config> {
         .wasm_component_model_async(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     if cfg!(debug_assertions) {
-        // Cranelift is not optimised either in a host built for development. What it compiles behaves the same, only
-        // slower; whatever is measured is compiled as on Spin.
+        // Cranelift is not optimised either in a host built for development. What it compiles this way behaves the same, only
+        // slower and on larger frames, for which there is more room; whatever is measured is compiled as on Spin.
         config
             .cranelift_opt_level(OptLevel::None)
-            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+            .max_wasm_stack(2 * MIB)
+            .async_stack_size(4 * MIB);
     }
     let mut cache = CacheConfig::new();
     cache.with_directory(target_dir()?.join("wasmtime-cache"));

@@ -334,11 +334,6 @@ impl Server {
             .context("PostgreSQL does not stop")
     }
 
-    /// A program of PostgreSQL's own, `pgbench` for one.
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.binaries.join(name)
-    }
-
     /// The process that all others of the server descend from.
     pub fn pid(&self) -> Result<Pid> {
         let process = self.process.as_ref().context("PostgreSQL is not running")?;
