@@ -6,21 +6,25 @@ use std::time::{Duration, Instant};
 
 use crate::response::after_response;
 
-/// Begins work at most once in an interval, and once more at the end of an interval in which it was asked for again.
-/// So nothing that somebody left waits for the next request.
+/// Begins work at most once in an interval, one run at a time. Who asks within the interval has it done at its end, so that
+/// nothing that somebody left waits for the next request. An instance that is asked once is not kept for the interval.
 #[derive(Debug)]
 pub struct Throttle {
     interval: Duration,
+    /// When the work began last.
+    began: Cell<Option<Instant>>,
     state: Cell<State>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nobody asked in the last interval.
+    /// Nothing is to be done.
     Idle,
-    /// The work began less than an interval ago, or it still goes on.
-    Begun,
-    /// As `Begun`, and somebody asked since.
+    /// The work begins at the end of the interval.
+    Waiting,
+    /// It goes on.
+    Running,
+    /// It goes on, and somebody asked since it began.
     Again,
 }
 
@@ -29,35 +33,43 @@ impl Throttle {
     pub const fn new(interval: Duration) -> Self {
         Self {
             interval,
+            began: Cell::new(None),
             state: Cell::new(State::Idle),
         }
     }
 
     /// Asks for `work`, which is done after the response.
     pub fn ask(self: Rc<Self>, work: impl AsyncFn() + 'static) {
-        if self.state.get() != State::Idle {
-            self.state.set(State::Again);
-            return;
+        match self.state.get() {
+            State::Idle => {}
+            State::Running => return self.state.set(State::Again),
+            State::Waiting | State::Again => return,
         }
-        self.state.set(State::Begun);
+        self.state.set(State::Waiting);
         let until_idle = Idle(self);
         after_response(async move {
             let throttle = &until_idle.0;
             loop {
-                throttle.state.set(State::Begun);
-                let began = Instant::now();
+                let since = throttle.began.get().map(|began| began.elapsed());
+                let rest = since.map_or(Duration::ZERO, |since| {
+                    throttle.interval.saturating_sub(since)
+                });
+                if !rest.is_zero() {
+                    spin_sdk::time::sleep(rest).await;
+                }
+                throttle.state.set(State::Running);
+                throttle.began.set(Some(Instant::now()));
                 work().await;
-                let rest = throttle.interval.saturating_sub(began.elapsed());
-                spin_sdk::time::sleep(rest).await;
                 if throttle.state.get() != State::Again {
                     return;
                 }
+                throttle.state.set(State::Waiting);
             }
         });
     }
 }
 
-/// Ends an interval, also when the host gives up the task.
+/// Ends the work, also when the host gives up the task.
 struct Idle(Rc<Throttle>);
 
 impl Drop for Idle {
