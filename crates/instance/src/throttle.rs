@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::response::after_response;
+use runtime::Instant;
 
 /// Begins work at most once in an interval, and once more at the end of an interval in which it was asked for again.
 /// So nothing that somebody left waits for the next request.
@@ -41,14 +41,14 @@ impl Throttle {
         }
         self.state.set(State::Begun);
         let until_idle = Idle(self);
-        after_response(async move {
+        runtime::spawn(async move {
             let throttle = &until_idle.0;
             loop {
                 throttle.state.set(State::Begun);
                 let began = Instant::now();
                 work().await;
                 let rest = throttle.interval.saturating_sub(began.elapsed());
-                spin_sdk::time::sleep(rest).await;
+                runtime::sleep(rest).await;
                 if throttle.state.get() != State::Again {
                     return;
                 }

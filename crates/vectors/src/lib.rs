@@ -14,6 +14,9 @@ mod queue;
 mod settings;
 mod vector_db;
 
+#[cfg(test)]
+mod simulation;
+
 pub use cache::works as cache_works;
 pub use delivery::deliver;
 pub use embed::{Embedded, embed};

@@ -7,6 +7,7 @@
 )]
 
 pub mod client;
+pub mod cutting;
 pub mod openapi;
 pub mod payloads;
 pub mod process;
