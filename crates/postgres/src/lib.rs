@@ -2,7 +2,7 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `statement`, `partitions`,
-//! `schema`, `write`, `change`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `schema`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;

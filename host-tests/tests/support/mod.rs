@@ -13,5 +13,6 @@ pub mod payloads;
 pub mod process;
 pub mod provider;
 pub mod service;
+pub mod tls;
 
 pub use client::{Answer, Client};
