@@ -63,8 +63,8 @@ RETURN coalesce(octet_length(a.metadata::text), 0)
 CREATE OR REPLACE FUNCTION audit_keep_version(old audit) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    INSERT INTO audit_version (kind, id, version, content_hash, state)
-    VALUES (old.kind, old.id, old.version, old.content_hash, audit_state_json(old));
+    INSERT INTO audit_version (kind, id, version, content_hash, state, request)
+    VALUES (old.kind, old.id, old.version, old.content_hash, audit_state_json(old), old.request);
 END;
 
 -- Replaces a record, already locked, by its next state. A vector that no longer fits the text stays, to
@@ -138,7 +138,8 @@ BEGIN
         state_rank = new.state_rank,
         name_is_stand_in = new.name_is_stand_in,
         content_hash = new.content_hash,
-        changed_by = new.changed_by
+        changed_by = new.changed_by,
+        request = new.request
     WHERE kind = old.kind AND id = old.id;
 
     IF new_keys <> old_keys THEN
@@ -158,13 +159,16 @@ END
 $$;
 
 -- Applies a post to the record that holds its key, and says what became of it: `duplicate`,
--- `stale`, `updated`, `conflict` (with the `field` that differs) or `too_large`.
+-- `stale`, `updated`, `conflict` (with the `field` that differs), `end_before_start`, `steps_exceed_total` or `too_large`;
+-- or `persisted`, if the same request made the record in a statement that came before.
 CREATE OR REPLACE FUNCTION audit_apply(post jsonb, vector_db boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
 DECLARE
     post_kind CONSTANT text := post ->> 'kind';
     post_hash CONSTANT bytea := (post ->> 'content_hash')::bytea;
+    asking    CONSTANT uuid := (post ->> 'request')::uuid;
+    own       integer; -- the version that the same request made before
     stand_in  CONSTANT boolean := (post ->> 'name_is_stand_in')::boolean;
     record_id bigint;
     old       audit;
@@ -186,8 +190,16 @@ BEGIN
         WHEN post ->> 'namespace' <> old.namespace THEN 'namespace'
     END;
 
+    own := CASE WHEN old.request = asking THEN old.version ELSE (
+        SELECT v.version
+        FROM audit_version AS v
+        WHERE v.kind = post_kind AND v.id = record_id AND v.request = asking AND v.content_hash = post_hash
+    ) END;
+
     IF old.id IS NULL THEN
         outcome := 'stale'; -- retention has dropped it; the key remains
+    ELSIF own IS NOT NULL AND (own <> old.version OR old.content_hash = post_hash) THEN
+        outcome := CASE own WHEN 1 THEN 'persisted' ELSE 'updated' END;
     ELSIF old.content_hash = post_hash THEN
         outcome := 'duplicate';
     ELSIF EXISTS (
@@ -217,7 +229,12 @@ BEGIN
             new.embedding := (post ->> 'embedding')::vector;
             new.embedding_model := post ->> 'embedding_model';
         END IF;
-        IF audit_too_large(new) THEN
+        new.request := asking;
+        IF new.end_time < new.start_time AND (post ->> 'start_is_known')::boolean THEN
+            outcome := 'end_before_start';
+        ELSIF new.steps_completed > new.steps_total THEN
+            outcome := 'steps_exceed_total';
+        ELSIF audit_too_large(new) THEN
             outcome := 'too_large';
         ELSE
             PERFORM audit_replace(old, new, vector_db);

@@ -39,7 +39,8 @@ BEGIN
         severity, environment, cluster_name, target_resource, remediation_request_id, correlation_id,
         start_time, end_time, duration, error_message, analysis_type, confidence_score, findings,
         workflow_type, steps_completed, steps_total, action, resource, metadata, document, embedding,
-        embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by
+        embedding_model, created_at, updated_at, version, state_rank, name_is_stand_in, content_hash, changed_by,
+        request
     )
     SELECT
         p.kind, p.new_id, p.name, p.namespace, p.phase, p.status, p.action_type, p.alert_name, p.alert_fingerprint,
@@ -48,7 +49,7 @@ BEGIN
         p.error_message, p.analysis_type, p.confidence_score, p.findings,
         p.workflow_type, p.steps_completed, p.steps_total, p.action, p.resource, p.metadata, p.document, p.embedding,
         p.embedding_model, audit_id_time(p.new_id), audit_id_time(p.new_id), 1, p.state_rank, p.name_is_stand_in,
-        p.content_hash, p.changed_by
+        p.content_hash, p.changed_by, p.request
     FROM unnest(ids, rows) AS p (new_id)
     WHERE p.new_id IS NOT NULL;
 
@@ -89,7 +90,11 @@ BEGIN
     END LOOP;
 
     IF all_or_none
-        AND EXISTS (SELECT FROM unnest(results) AS r WHERE r ->> 'status' IN ('conflict', 'too_large'))
+        AND EXISTS (
+            SELECT
+            FROM unnest(results) AS r
+            WHERE r ->> 'status' IN ('conflict', 'end_before_start', 'steps_exceed_total', 'too_large')
+        )
     THEN
         RAISE EXCEPTION 'a post of the batch cannot be accepted'
             USING ERRCODE = 'AU001', DETAIL = to_jsonb(results)::text;

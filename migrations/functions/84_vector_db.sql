@@ -34,41 +34,62 @@ BEGIN ATOMIC
     SELECT complete IS TRUE FROM audit_vector_db;
 END;
 
--- The answer to a search from what the vector database found: `candidates` are {id, kind, distance}. What it
--- has yet to be told is compared here. Null if that does not make `wanted` results, if there is much to be
--- told, or if the vector database was never told everything: then the primary is searched.
-CREATE OR REPLACE FUNCTION audit_search_among(
-    candidates jsonb,
-    probe text,
-    probe_model text,
-    kinds jsonb,
-    wanted integer,
-    min_similarity double precision
-) RETURNS text
+-- The records whose state the vector database has yet to be told, as an array of {kind, id}. Null if there are many, or
+-- if it was never told everything: then the primary is searched.
+CREATE OR REPLACE FUNCTION audit_undelivered() RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     much CONSTANT integer := 1000; -- a few milliseconds' worth of looking
-    hits audit_hit[];
 BEGIN
     IF (SELECT complete FROM audit_vector_db) IS NOT TRUE
         OR (SELECT count(*) > much FROM (SELECT FROM audit_outbox LIMIT much + 1) AS o)
     THEN
         RETURN NULL;
     END IF;
+    RETURN (SELECT coalesce(json_agg(json_build_object('kind', kind, 'id', id)), '[]') FROM audit_outbox);
+END
+$$;
+
+-- The answer to a search from what the vector database found: `candidates` are {id, kind, distance}. What it
+-- has yet to be told is compared here, and what it had yet to be told before it was asked (`undelivered`), because it
+-- may have been told in between. Null if that does not make `wanted` results, or as `audit_undelivered`.
+CREATE OR REPLACE FUNCTION audit_search_among(
+    candidates jsonb,
+    probe text,
+    probe_model text,
+    kinds jsonb,
+    wanted integer,
+    min_similarity double precision,
+    undelivered jsonb
+) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    since CONSTANT jsonb := audit_undelivered();
+    hits  audit_hit[];
+BEGIN
+    IF since IS NULL THEN
+        RETURN NULL;
+    END IF;
     hits := ARRAY(
+        WITH here AS (
+            SELECT kind, id FROM jsonb_to_recordset(undelivered) AS u (kind text, id bigint)
+            UNION
+            SELECT kind, id FROM jsonb_to_recordset(since) AS s (kind text, id bigint)
+        )
         SELECT (c.kind, c.id, c.distance)::audit_hit
         FROM (
             SELECT n.kind, n.id, n.distance
             FROM jsonb_to_recordset(candidates) AS n (kind text, id bigint, distance double precision)
-            WHERE NOT EXISTS (SELECT FROM audit_outbox AS o WHERE o.kind = n.kind AND o.id = n.id)
+            WHERE NOT EXISTS (SELECT FROM here AS h WHERE h.kind = n.kind AND h.id = n.id)
             UNION ALL
-            SELECT o.kind, o.id, v.embedding <=> probe::vector
-            FROM audit_outbox AS o
+            SELECT h.kind, h.id, v.embedding <=> probe::vector
+            FROM here AS h
             CROSS JOIN LATERAL (
-                SELECT model, embedding FROM audit_searchable WHERE kind = o.kind AND id = o.id
+                SELECT model, embedding FROM audit_searchable WHERE kind = h.kind AND id = h.id
             ) AS v
-            WHERE v.model = probe_model AND (kinds IS NULL OR kinds ? o.kind)
+            WHERE v.model = probe_model AND (kinds IS NULL OR kinds ? h.kind)
         ) AS c
         JOIN audit AS a ON a.kind = c.kind AND a.id = c.id
         WHERE a.deleted_at IS NULL

@@ -38,3 +38,38 @@ RETURN audit_vector_db_fill(record_kind, after, step);
 CREATE OR REPLACE FUNCTION audit_mirror_end() RETURNS boolean
 LANGUAGE sql
 RETURN audit_vector_db_end();
+
+-- These have a parameter more.
+CREATE OR REPLACE FUNCTION audit_patch(
+    record_kind text, record_id bigint, patch jsonb, caller text, vector_db boolean
+) RETURNS text
+LANGUAGE sql
+RETURN audit_patch(record_kind, record_id, patch, caller, vector_db, NULL);
+
+CREATE OR REPLACE FUNCTION audit_delete(
+    record_kind text, record_id bigint, caller text, vector_db boolean
+) RETURNS boolean
+LANGUAGE sql
+RETURN audit_delete(record_kind, record_id, caller, vector_db, NULL);
+
+CREATE OR REPLACE FUNCTION audit_search_among(
+    candidates jsonb,
+    probe text,
+    probe_model text,
+    kinds jsonb,
+    wanted integer,
+    min_similarity double precision
+) RETURNS text
+LANGUAGE sql STABLE
+RETURN audit_search_among(candidates, probe, probe_model, kinds, wanted, min_similarity, '[]');
+
+CREATE OR REPLACE FUNCTION audit_list(
+    form text, record_kind text, filter jsonb, before bigint, page_limit bigint, page_offset bigint
+) RETURNS text
+LANGUAGE sql VOLATILE
+RETURN audit_list(form, record_kind, filter, before, page_limit, page_offset, 'previous', NULL);
+
+-- Now page by page.
+CREATE OR REPLACE FUNCTION audit_versions(record_kind text, record_id bigint) RETURNS text
+LANGUAGE sql STABLE
+RETURN audit_versions(record_kind, record_id, 0, 1000);

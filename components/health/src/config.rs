@@ -1,5 +1,7 @@
 //! What this component runs with: it reads every variable, to report the unusable ones by name.
 
+use std::rc::Rc;
+
 use instance::Variables;
 use postgres::Database;
 use vectors::{Provider, VectorDb, search_ef};
@@ -9,7 +11,7 @@ use vectors::{Provider, VectorDb, search_ef};
 pub(crate) struct Config {
     pub(crate) database: Database,
     /// Nothing where nobody makes embeddings.
-    pub(crate) provider: Option<Provider>,
+    pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
     pub(crate) vector_db: Option<VectorDb>,
 }

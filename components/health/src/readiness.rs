@@ -45,7 +45,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
     if let Ok(config) = &config {
         checks.vector_db = match &config.vector_db {
             None => "disabled".into(),
-            Some(vector_db) => vectors::verdict(vector_db).await,
+            Some(vector_db) => vectors::verdict(vector_db, config.provider.as_deref()).await,
         };
         checks.cache = cache(config).await;
     }

@@ -1,10 +1,13 @@
 //! Lists: newest first, page by page.
 
-use edge::{Filter, Page, Reply, Result};
+use edge::{Cursor, Filter, Page, Reply, Result, Total};
 use instance::Outage;
 use postgres::Parameter;
 
 use crate::config::Call;
+
+/// So many records are passed over in a millisecond or two. Beyond that the statements of other requests are not to wait.
+const FAR: i64 = 1000;
 
 /// The records of one kind.
 pub(crate) async fn audits(call: Call) -> Result<Reply> {
@@ -20,22 +23,40 @@ pub(crate) async fn incidents(call: Call) -> Result<Reply> {
 async fn list(call: Call, form: &str, kind: &str) -> Result<Reply> {
     let mut parameters = call.parameters()?;
     let filter = Filter::take(&mut parameters)?;
-    let page = Page::take(&mut parameters)?;
+    let page = Page::take_plain(&mut parameters)?;
+    let cursor = Cursor::take(&mut parameters)?;
+    let total = Total::take(&mut parameters, cursor)?;
     parameters.finish()?;
 
-    let body = postgres::text(
-        &call.config.database,
-        "SELECT audit_list($1, $2, $3::text::jsonb, $4, $5, $6)",
-        &[
-            Parameter::Str(form.to_owned()),
-            Parameter::Str(kind.to_owned()),
-            Parameter::Str(filter.to_json()),
-            page.before.map_or(Parameter::DbNull, Parameter::Int64),
-            Parameter::Int64(page.limit),
-            Parameter::Int64(page.offset),
-        ],
-    )
-    .await
-    .map_err(Outage::from)?;
-    Ok(Reply::json_text(body.unwrap_or_default()))
+    let (total, known) = match total {
+        Total::Usual => ("usual", None),
+        Total::Exact => ("exact", None),
+        Total::None => ("none", None),
+        Total::Counted(total) => ("counted", Some(total)),
+        Total::Estimated(total) => ("estimated", Some(total)),
+    };
+    let statement = "SELECT audit_list($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8)";
+    let parameters = [
+        Parameter::Str(form.to_owned()),
+        Parameter::Str(kind.to_owned()),
+        Parameter::Str(filter.to_json()),
+        optional(cursor.map(|cursor| cursor.after)),
+        Parameter::Int64(page.limit),
+        Parameter::Int64(page.offset),
+        Parameter::Str(total.to_owned()),
+        optional(known),
+    ];
+    let database = &call.config.database;
+    let body = if page.offset > FAR || total == "exact" {
+        postgres::slow_text(database, statement, &parameters).await
+    } else {
+        postgres::text(database, statement, &parameters).await
+    };
+    Ok(Reply::json_text(
+        body.map_err(Outage::from)?.unwrap_or_default(),
+    ))
+}
+
+fn optional(number: Option<i64>) -> Parameter {
+    number.map_or(Parameter::DbNull, Parameter::Int64)
 }

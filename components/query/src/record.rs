@@ -1,6 +1,6 @@
 //! One record, and the states it went through.
 
-use edge::{Error, Reply, Result};
+use edge::{Cursor, Error, Reply, Result, take_limit};
 use instance::Outage;
 use postgres::{Id, Parameter};
 
@@ -8,25 +8,35 @@ use crate::config::Call;
 
 /// A record of a kind.
 pub(crate) async fn audit(call: Call) -> Result<Reply> {
-    of_kind(call, "SELECT audit_get($1, $2)").await
-}
-
-/// The states of a record, oldest first; those of a hidden one too, because who hid it is part of
-/// the audit.
-pub(crate) async fn versions(call: Call) -> Result<Reply> {
-    of_kind(call, "SELECT audit_versions($1, $2)").await
-}
-
-/// What `statement` says of the path's kind and id.
-async fn of_kind(call: Call, statement: &str) -> Result<Reply> {
     let kind = call.kind()?;
     let id = call.id()?;
     call.no_parameters()?;
+    let statement = "SELECT audit_get($1, $2)";
     let parameters = [
         Parameter::Str(kind.as_str().to_owned()),
         Parameter::Int64(id),
     ];
     let body = postgres::text(&call.config.database, statement, &parameters).await;
+    found(body.map_err(Outage::from)?, id)
+}
+
+/// The states of a record, oldest first, page by page; those of a hidden one too, because who hid it is part of
+/// the audit.
+pub(crate) async fn versions(call: Call) -> Result<Reply> {
+    let kind = call.kind()?;
+    let id = call.id()?;
+    let mut parameters = call.parameters()?;
+    let limit = take_limit(&mut parameters)?;
+    let cursor = Cursor::take(&mut parameters)?;
+    parameters.finish()?;
+    let statement = "SELECT audit_versions($1, $2, $3, $4)";
+    let parameters = [
+        Parameter::Str(kind.as_str().to_owned()),
+        Parameter::Int64(id),
+        Parameter::Int64(cursor.map_or(0, |cursor| cursor.after)),
+        Parameter::Int64(limit),
+    ];
+    let body = postgres::slow_text(&call.config.database, statement, &parameters).await;
     found(body.map_err(Outage::from)?, id)
 }
 

@@ -47,7 +47,7 @@ async fn results(config: &Config, vector: &Vector, question: &Question) -> Resul
     {
         return Ok(body);
     }
-    let body = postgres::text(
+    let body = postgres::slow_text(
         &config.database,
         "SELECT audit_search($1, $2, $3::text::jsonb, $4, $5, $6)",
         &[
@@ -64,12 +64,23 @@ async fn results(config: &Config, vector: &Vector, question: &Question) -> Resul
     Ok(body.unwrap_or_default())
 }
 
+/// From what the vector database finds. Nothing if the primary is to be searched.
+///
+/// What the vector database has yet to be told is asked for first: a record that is delivered while it is being asked is
+/// then known from one or the other.
 async fn among_nearest(
     config: &Config,
     vector: &Vector,
     question: &Question,
 ) -> Result<Option<String>> {
     let (Some(vector_db), model) = (&config.vector_db, config.model()) else {
+        return Ok(None);
+    };
+    let statement = "SELECT audit_undelivered()";
+    let undelivered = postgres::text(&config.database, statement, &[])
+        .await
+        .map_err(Outage::from)?;
+    let Some(undelivered) = undelivered else {
         return Ok(None);
     };
     let kinds = question.kinds_to_sql();
@@ -89,16 +100,17 @@ async fn among_nearest(
             return Ok(None);
         }
     };
-    let body = postgres::text(
+    let body = postgres::slow_text(
         &config.database,
-        "SELECT audit_search_among($1::text::jsonb, $2, $3, $4::text::jsonb, $5, $6)",
+        "SELECT audit_search_among($1::text::jsonb, $2, $3, $4::text::jsonb, $5, $6, $7::text::jsonb)",
         &[
             Parameter::Str(candidates),
             Parameter::Str(vector.to_sql()),
-            Parameter::Str(config.model().to_owned()),
+            Parameter::Str(model.to_owned()),
             kinds,
             Parameter::Int32(question.limit),
             question.least_to_sql(),
+            Parameter::Str(undelivered),
         ],
     )
     .await

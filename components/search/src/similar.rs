@@ -14,7 +14,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let question = Question::take(&mut parameters)?;
     parameters.finish()?;
 
-    let body = postgres::text(
+    let body = postgres::slow_text(
         &call.config.database,
         "SELECT audit_similar('remediation', $1, $2::text::jsonb, $3, $4, $5)",
         &[

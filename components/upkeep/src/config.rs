@@ -1,5 +1,7 @@
 //! What this component runs with.
 
+use std::rc::Rc;
+
 use instance::Variables;
 use postgres::Database;
 use vectors::{Provider, VectorDb};
@@ -9,7 +11,7 @@ use vectors::{Provider, VectorDb};
 pub(crate) struct Config {
     pub(crate) database: Database,
     /// Nothing where nobody makes embeddings.
-    pub(crate) provider: Option<Provider>,
+    pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
     pub(crate) vector_db: Option<VectorDb>,
 }

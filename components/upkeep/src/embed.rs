@@ -1,11 +1,18 @@
 //! Embeds records that have no vector of the present model.
 
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
 use audit::Pending;
 use postgres::{Database, Failure, Parameter, Session};
 use vectors::{Provider, VectorDb};
 
 /// The most records at a time: one request to the provider.
-const LARGEST: i32 = 64;
+const LARGEST: usize = 64;
+
+/// How long a request to the provider may take. Those of clients may wait behind it, so it takes fewer records where the
+/// provider is slow.
+const TURN: Duration = Duration::from_millis(200);
 
 /// Batches of one run. More would keep an instance from being given up when it is idle.
 const BATCHES: u32 = 8;
@@ -19,7 +26,7 @@ const PAUSE: &str = "2 seconds";
 /// Embeds some of the records that wait, if nobody else does, and has the vector database told of them.
 pub(crate) async fn pending(
     database: &Database,
-    provider: &Provider,
+    provider: &Rc<Provider>,
     vector_db: Option<&VectorDb>,
 ) -> Result<(), Failure> {
     let session = Session::open(database).await?;
@@ -35,11 +42,13 @@ pub(crate) async fn pending(
         };
         let pending: Vec<Pending> = serde_json::from_str(&claimed)
             .map_err(|error| Failure::Other(format!("the pending records: {error}")))?;
+        let began = Instant::now();
         let complete = embed(&session, provider, vector_db.is_some(), &pending).await?;
+        let largest = largest(pending.len(), began.elapsed());
         session
             .text(
-                &format!("SELECT audit_embedding_conclude($1, '{PAUSE}', {LARGEST})::text"),
-                &[Parameter::Boolean(complete)],
+                &format!("SELECT audit_embedding_conclude($1, '{PAUSE}', $2)::text"),
+                &[Parameter::Boolean(complete), Parameter::Int32(largest)],
             )
             .await?;
         if let Some(vector_db) = vector_db {
@@ -52,10 +61,18 @@ pub(crate) async fn pending(
     Ok(())
 }
 
+/// How many records the next request may have, if one of `count` took so long.
+fn largest(count: usize, took: Duration) -> i32 {
+    let per_turn = count.saturating_mul(usize::try_from(TURN.as_micros()).unwrap_or(usize::MAX));
+    let took = usize::try_from(took.as_micros()).unwrap_or(usize::MAX);
+    let largest = per_turn.checked_div(took).unwrap_or(LARGEST);
+    i32::try_from(largest.clamp(1, LARGEST)).unwrap_or(1)
+}
+
 /// Whether the provider answered for all of them.
 async fn embed(
-    session: &Session,
-    provider: &Provider,
+    session: &Session<'_>,
+    provider: &Rc<Provider>,
     announced: bool,
     pending: &[Pending],
 ) -> Result<bool, Failure> {

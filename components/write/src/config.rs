@@ -11,7 +11,7 @@ use vectors::{Provider, VectorDb};
 pub(crate) struct Config {
     pub(crate) database: Rc<Database>,
     /// Nothing where nobody makes embeddings.
-    pub(crate) provider: Option<Provider>,
+    pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
     pub(crate) vector_db: Option<VectorDb>,
 }

@@ -98,7 +98,7 @@ struct Results {
 /// an index.
 fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
     let mut conflicts = Vec::new();
-    let mut too_large = Vec::new();
+    let mut invalid = Vec::new();
     for (index, result) in results.iter().enumerate() {
         let prefix = prefix(index);
         match result.outcome {
@@ -111,7 +111,7 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
                     result.id
                 ),
             }),
-            Outcome::TooLarge => too_large.push(Violation {
+            Outcome::TooLarge => invalid.push(Violation {
                 field: format!("{prefix}metadata"),
                 code: Code::TooLarge,
                 message: format!(
@@ -120,11 +120,27 @@ fn refused(results: &[Stored], prefix: impl Fn(usize) -> String) -> Result<()> {
                     result.id
                 ),
             }),
+            Outcome::EndBeforeStart => invalid.push(Violation {
+                field: format!("{prefix}end_time"),
+                code: Code::EndBeforeStart,
+                message: format!(
+                    "of record {} would, together with this post, lie before its start_time",
+                    result.id
+                ),
+            }),
+            Outcome::StepsExceedTotal => invalid.push(Violation {
+                field: format!("{prefix}steps_completed"),
+                code: Code::Inconsistent,
+                message: format!(
+                    "of record {} would, together with this post, be more than its steps_total",
+                    result.id
+                ),
+            }),
             Outcome::Persisted | Outcome::Duplicate | Outcome::Stale | Outcome::Updated => {}
         }
     }
-    if !too_large.is_empty() {
-        return Err(Error::Invalid(too_large));
+    if !invalid.is_empty() {
+        return Err(Error::Invalid(invalid));
     }
     if !conflicts.is_empty() {
         return Err(Error::Conflict(conflicts));

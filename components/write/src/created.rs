@@ -37,10 +37,12 @@ impl Created {
                 "Audit record has a later state already; nothing changed",
             ),
             Outcome::Updated => ("updated", "Audit record updated successfully"),
-            // The other two are errors before this.
-            Outcome::Persisted | Outcome::Conflict | Outcome::TooLarge => {
-                ("persisted", "Audit record created successfully")
-            }
+            // The others are errors before this.
+            Outcome::Persisted
+            | Outcome::Conflict
+            | Outcome::EndBeforeStart
+            | Outcome::StepsExceedTotal
+            | Outcome::TooLarge => ("persisted", "Audit record created successfully"),
         };
         let time = audit::stored_at(stored.id);
         let embedding_id = stored.is_embedded(record).then_some(stored.id);

@@ -1,12 +1,14 @@
 //! The vectors of records that are about to be stored.
 
+use std::rc::Rc;
+
 use audit::{Embedding, Record};
 use vectors::{Embedded, Provider};
 
 /// Gives records their vectors, as far as there are any in time. A record without one is stored all the
 /// same, and embedded later.
 pub(crate) async fn attach(
-    provider: Option<&Provider>,
+    provider: Option<&Rc<Provider>>,
     records: &mut [Record],
 ) -> Option<Embedded> {
     let provider = provider?;

@@ -86,6 +86,7 @@ pub const SEVERITIES: &[&str] = &["critical", "high", "medium", "low", "warning"
 
 const TEXT_255: Rule = Text(1, 255);
 const MESSAGE: Rule = Bytes(10 * 1024);
+const ERROR_MESSAGE: Rule = Bytes(64 * 1024);
 pub(crate) const CONFIDENCE: Rule = Number(0.0, 1.0);
 const STATUS: Rule = OneOf(STATUSES);
 const SEVERITY: Rule = OneOf(SEVERITIES);
@@ -121,7 +122,7 @@ pub(crate) const STORE: &[Field] = &[
     column("start_time", Time).required(ALL),
     column("end_time", Time),
     column("duration", Count),
-    column("error_message", FreeText),
+    column("error_message", ERROR_MESSAGE),
     column("metadata", Object),
     column("analysis_type", TEXT_255).required(AIANALYSIS),
     column("confidence_score", CONFIDENCE),
@@ -199,7 +200,7 @@ pub(crate) const AUDIT: &[Field] = &[
     // How it went.
     field("message", MESSAGE),
     field("reason", FreeText),
-    field("errorMessage", FreeText).fills("error_message"),
+    field("errorMessage", ERROR_MESSAGE).fills("error_message"),
     column("metadata", Object),
     // What it belongs to.
     field("remediationRequestID", TEXT_255).fills("remediation_request_id"),

@@ -1,20 +1,20 @@
 //! Members of free form: `metadata`, `findings`, `labels` and whatever has no rule of its own.
 
 use std::fmt::Write as _;
-use std::io;
 
 use serde_json::Value;
 
-use crate::rule::{NUL, fits_64_bits, has_nul};
+use crate::printed;
+use crate::rule::{NUL, has_nul};
 use crate::violation::{Code, Violations};
 
-/// The most bytes that the free-form members of a record take as compact JSON, together (contract,
-/// rules).
+/// The most bytes that the free-form members of a record take, together, as PostgreSQL prints them (contract, rules and
+/// life cycle): the size of what they are merged into is measured that way too.
 pub(crate) const MAX_BYTES: usize = 256 * 1024;
 
 /// The most levels of a free-form member (contract, rules). An array or object is one level, what
 /// it contains starts the next; text and numbers are none: `{"a":[1]}` has two.
-pub(crate) const MAX_LEVELS: usize = 10;
+pub(crate) const MAX_LEVELS: usize = 32;
 
 /// How much of a key a path shows, in characters.
 const SHOWN_KEY: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) struct Free {
 impl Free {
     /// Checks a member's inside, and counts `extra` bytes beside its value.
     pub(crate) fn add(&mut self, path: &str, value: &Value, extra: usize, to: &mut Violations) {
-        let bytes = compact_size(value).saturating_add(extra);
+        let bytes = printed::size(value).saturating_add(extra);
         self.bytes = self.bytes.saturating_add(bytes);
         if bytes > self.largest.0 {
             self.largest = (bytes, path.to_owned());
@@ -55,10 +55,6 @@ impl Free {
 fn inside(path: &mut String, value: &Value, level: usize, to: &mut Violations) {
     match value {
         Value::String(text) if has_nul(text) => to.add(path, Code::NulCharacter, NUL),
-        Value::Number(number) if !fits_64_bits(number) => {
-            let message = "must fit 64 bits; send it as text to keep every digit";
-            to.add(path, Code::OutOfRange, message);
-        }
         Value::Array(_) | Value::Object(_) if level > MAX_LEVELS => {
             let message = format!("must not be nested deeper than {MAX_LEVELS} levels");
             to.add(path, Code::TooDeep, message);
@@ -105,27 +101,5 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
             '\0' => path.push_str("\\u0000"),
             _ => path.push(character),
         }
-    }
-}
-
-/// The length of a value as compact JSON, in bytes.
-fn compact_size(value: &Value) -> usize {
-    let mut size = Size(0);
-    // A value always serialises, and counting cannot fail.
-    let _ = serde_json::to_writer(&mut size, value);
-    size.0
-}
-
-/// Counts what is written to it.
-struct Size(usize);
-
-impl io::Write for Size {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

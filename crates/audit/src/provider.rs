@@ -1,7 +1,9 @@
 //! What is said to and by an embedding provider: `OpenAI`'s `POST …/v1/embeddings`, without the network.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What a model makes of a text.
@@ -52,6 +54,17 @@ struct Answer {
 struct Datum {
     index: usize,
     embedding: Vec<f32>,
+}
+
+/// How long a server asks to be left alone in its `Retry-After`: a number of seconds, or a date (RFC 9110, section
+/// 10.2.3). Nothing if it is neither, or past.
+pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    date.signed_duration_since(now).to_std().ok()
 }
 
 /// The body that asks `model` for the vectors of `texts`.
@@ -136,6 +149,17 @@ mod tests {
             r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":["1",1]}]}"#,
         ] {
             assert!(of(answer).is_err(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_a_number_or_a_date() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let seconds = |value| retry_after(value, now).map(|after| after.as_secs());
+        assert_eq!(seconds(" 7 "), Some(7));
+        assert_eq!(seconds("Thu, 01 Jan 2026 00:00:30 GMT"), Some(30));
+        for bad in ["", "soon", "-1", "1.5", "Wed, 31 Dec 2025 00:00:00 GMT"] {
+            assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 }

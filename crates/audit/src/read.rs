@@ -114,6 +114,12 @@ fn read_one(
     consistency::check(&mut reader, form);
     consistency::derive(&mut reader, form);
 
+    let start_is_known = match form {
+        Form::Store => true,
+        Form::Audit => reader.start.is_some_and(|start| start != "createdAt"),
+        // Each of several posts tells of another step.
+        Form::CompactRemediation | Form::CompactWorkflow => false,
+    };
     let Reader {
         mut columns,
         mut document,
@@ -134,9 +140,11 @@ fn read_one(
         hash: content::digest(&columns, &document),
         rank: state::rank_of(&columns),
         stand_in,
+        start_is_known,
         columns,
         document,
         id: None,
+        request: None,
         embedding: (!has_text).then(Embedding::nothing),
     })
 }

@@ -112,8 +112,8 @@ impl<'v> Reader<'v> {
             self.violations.add(&path, code, message);
             return;
         }
-        // Its name counts as well, with two quotes and a colon.
-        let extra = name.len().saturating_add(3);
+        // Its name counts as well, with two quotes, a colon and a space.
+        let extra = name.len().saturating_add(4);
         self.free.add(&path, &value, extra, self.violations);
         self.document.insert(name, value);
     }

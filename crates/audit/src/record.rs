@@ -27,6 +27,10 @@ pub struct Record {
     /// Whether the name only stands in for a real one, as in the compact form.
     #[serde(rename = "name_is_stand_in")]
     pub stand_in: bool,
+    /// Whether the post says when it started. A creation time that stands in for that is not held against an end: it is the
+    /// clock of another machine.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub start_is_known: bool,
     /// Columns and their values: what the post states, and the status and target that follow from
     /// it. Null clears a column; what the post leaves out is absent. Times are UTC texts, `duration`
     /// is in milliseconds.
@@ -37,6 +41,9 @@ pub struct Record {
     /// The id to store a new record under, if one was reserved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
+    /// The request that posts it, a UUID; nothing until it is about to be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The vector of [`Record::embedding_text`]; nothing while it is to be made.
     #[serde(flatten)]
     pub embedding: Option<Embedding>,

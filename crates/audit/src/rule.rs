@@ -6,9 +6,6 @@ use serde_json::Value;
 use crate::violation::Code;
 use crate::{Kind, state, time};
 
-/// One more than the largest integer that 64 bits hold.
-const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
-
 /// One more than the largest integer that a signed 64-bit column holds.
 const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 
@@ -284,13 +281,4 @@ fn number(value: &Value, min: f64, max: f64) -> Result<Option<Value>, Fault> {
         return Ok(None);
     }
     Err((Code::OutOfRange, format!("must be from {min} to {max}")))
-}
-
-/// Whether a number fits the 64 bits that it is kept in. A larger integer arrives here as the
-/// nearest float, which would be a different number; -2^63 as a float may be one of those.
-pub(crate) fn fits_64_bits(number: &serde_json::Number) -> bool {
-    !number.is_f64()
-        || number
-            .as_f64()
-            .is_some_and(|float| float > -TWO_POW_63 && float < TWO_POW_64)
 }

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use crate::redact;
 
-/// How many violations one request is told about. A last one says how many more there are, so that
-/// a batch of broken records does not make an answer larger than itself.
+/// How many violations one request is told about, and beyond that the first one of each element of a batch. A last one says
+/// how many more there are, so that a batch of broken records does not make an answer larger than itself.
 pub const MAX_VIOLATIONS: usize = 100;
 
 /// The reason of a violation: a closed set, fit for metric labels.
@@ -100,6 +100,8 @@ pub struct Violation {
 pub(crate) struct Violations {
     list: Vec<Violation>,
     more: usize,
+    /// Whether the present prefix has a violation in the list.
+    is_named: bool,
     /// Goes before every path: `[2]` for the third element of a batch.
     prefix: String,
 }
@@ -108,11 +110,13 @@ impl Violations {
     /// Reports what follows under `prefix`.
     pub(crate) fn under(&mut self, prefix: String) {
         self.prefix = prefix;
+        self.is_named = false;
     }
 
     /// Adds one violation, unless the last one already says the same of the same field.
     pub(crate) fn add(&mut self, field: &str, code: Code, message: impl fmt::Display) {
-        if self.list.len() >= MAX_VIOLATIONS {
+        // Of a batch, every element that breaks a rule is named.
+        if self.list.len() >= MAX_VIOLATIONS && (self.is_named || self.prefix.is_empty()) {
             self.more = self.more.saturating_add(1);
             return;
         }
@@ -122,6 +126,7 @@ impl Violations {
             "."
         };
         let field = format!("{}{dot}{}", self.prefix, redact(field));
+        self.is_named = true;
         let said = |last: &Violation| last.field == field && last.code == code;
         if !self.list.last().is_some_and(said) {
             let message = message.to_string();

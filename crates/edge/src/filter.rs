@@ -40,8 +40,30 @@ pub struct Page {
     pub limit: i64,
     /// So many records are left out before the first one.
     pub offset: i64,
-    /// Only records older than this one: the `next_cursor` of the page before.
-    pub before: Option<i64>,
+}
+
+/// Where the page before ended: its `next_cursor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last record shown, or the last version.
+    pub after: i64,
+    /// The total that the first page had.
+    pub total: Total,
+}
+
+/// How many records there are in all, as far as that is known or asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// To be counted up to some number, and estimated beyond it.
+    Usual,
+    /// To be counted.
+    Exact,
+    /// Nobody wants to know.
+    None,
+    /// It was counted for the page before.
+    Counted(i64),
+    /// It was estimated for the page before.
+    Estimated(i64),
 }
 
 impl Filter {
@@ -106,6 +128,12 @@ impl Filter {
     }
 }
 
+/// Takes how many entries a page may have: 1 to 1000, 100 unless asked.
+pub fn take_limit(parameters: &mut QueryParameters) -> Result<i64> {
+    let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=1000)?;
+    Ok(limit.unwrap_or(100))
+}
+
 /// Takes how many results a search may have: 1 to 100, 10 unless asked.
 pub fn take_results(parameters: &mut QueryParameters) -> Result<i32> {
     let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=100)?;
@@ -115,46 +143,90 @@ pub fn take_results(parameters: &mut QueryParameters) -> Result<i32> {
 impl Page {
     /// Takes `limit` and `offset` from the query string.
     pub fn take_plain(parameters: &mut QueryParameters) -> Result<Self> {
-        let limit = parameters.take_number("limit", Slug::InvalidLimit, 1..=1000)?;
+        let limit = take_limit(parameters)?;
         let offset = parameters.take_number("offset", Slug::InvalidOffset, 0..=i64::MAX)?;
         Ok(Self {
-            limit: limit.unwrap_or(100),
+            limit,
             offset: offset.unwrap_or(0),
-            before: None,
         })
-    }
-
-    /// Takes `limit`, `offset` and `cursor` from the query string.
-    pub fn take(parameters: &mut QueryParameters) -> Result<Self> {
-        let page = Self::take_plain(parameters)?;
-        let before = match parameters.take("cursor")? {
-            None => None,
-            Some(cursor) => Some(parse_cursor(&cursor).ok_or_else(|| {
-                Error::parameter(
-                    "cursor",
-                    "is not one that this service made; use `next_cursor` of the page before",
-                )
-            })?),
-        };
-        Ok(Self { before, ..page })
     }
 }
 
-/// A cursor is the last id shown. Clients must not rely on that.
-fn parse_cursor(text: &str) -> Option<i64> {
-    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|id| plain && *id > 0)
+impl Cursor {
+    /// Takes `cursor` from the query string.
+    pub fn take(parameters: &mut QueryParameters) -> Result<Option<Self>> {
+        let Some(text) = parameters.take("cursor")? else {
+            return Ok(None);
+        };
+        Self::parse(&text).map(Some).ok_or_else(|| {
+            Error::parameter(
+                "cursor",
+                "is not one that this service made; use `next_cursor` of the page before",
+            )
+        })
+    }
+
+    /// `7`, `7-120`, `7-12000e`: what was shown last, and the total with an `e` if it was estimated. Clients must not
+    /// rely on that.
+    fn parse(text: &str) -> Option<Self> {
+        let (after, total) = match text.split_once('-') {
+            None => (text, Total::None),
+            Some((after, total)) => (
+                after,
+                match total.strip_suffix('e') {
+                    None => Total::Counted(plain(total)?),
+                    Some(total) => Total::Estimated(plain(total)?),
+                },
+            ),
+        };
+        let after = plain(after).filter(|after| *after > 0)?;
+        Some(Self { after, total })
+    }
+}
+
+/// A whole number from 0, written as this service writes one.
+fn plain(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number >= 0 && number.to_string() == text).then_some(number)
+}
+
+impl Total {
+    /// Takes `total` from the query string, or what the cursor says of it.
+    pub fn take(parameters: &mut QueryParameters, cursor: Option<Cursor>) -> Result<Self> {
+        let asked = match parameters.take("total")?.as_deref() {
+            None => None,
+            Some("exact") => Some(Self::Exact),
+            Some("none") => Some(Self::None),
+            Some(_) => {
+                return Err(Error::parameter(
+                    "total",
+                    "must be exact or none; without it, more than 10000 records are estimated",
+                ));
+            }
+        };
+        Ok(match (asked, cursor) {
+            (Some(Self::None), _) => Self::None,
+            (_, Some(cursor)) => cursor.total,
+            (asked, None) => asked.unwrap_or(Self::Usual),
+        })
+    }
 }
 
 fn checked(name: &str, value: String) -> Result<String> {
     match name {
-        "severity" if !SEVERITIES.contains(&value.as_str()) => Err(Error::Parameter {
-            slug: Slug::InvalidSeverity,
-            name: name.to_owned(),
-            message: format!("must be one of {}", SEVERITIES.join(", ")),
-        }),
-        // Stored in lower case whatever the case it came in.
-        "phase" => Ok(value.to_lowercase()),
+        // Words of closed sets are stored in lower case.
+        "severity" => {
+            let value = value.to_lowercase();
+            if SEVERITIES.contains(&value.as_str()) {
+                return Ok(value);
+            }
+            Err(Error::Parameter {
+                slug: Slug::InvalidSeverity,
+                name: name.to_owned(),
+                message: format!("must be one of {}", SEVERITIES.join(", ")),
+            })
+        }
+        "phase" | "status" | "environment" => Ok(value.to_lowercase()),
         _ => Ok(value),
     }
 }
@@ -163,7 +235,8 @@ fn take_time(parameters: &mut QueryParameters, name: &str) -> Result<Option<Date
     let Some(text) = parameters.take(name)? else {
         return Ok(None);
     };
-    audit::parse_since(&text, instance::now())
+    // A `+` that is not escaped arrives as a space, and no time has one.
+    audit::parse_since(&text.replace(' ', "+"), instance::now())
         .map(Some)
         .ok_or_else(|| {
             Error::parameter(
@@ -179,9 +252,18 @@ mod tests {
 
     fn take(query: &str) -> Result<(Filter, Page)> {
         let mut parameters = QueryParameters::parse(query)?;
-        let taken = (Filter::take(&mut parameters)?, Page::take(&mut parameters)?);
+        let filter = Filter::take(&mut parameters)?;
+        let page = Page::take_plain(&mut parameters)?;
         parameters.finish()?;
-        Ok(taken)
+        Ok((filter, page))
+    }
+
+    fn cursor(query: &str) -> Result<(Option<Cursor>, Total)> {
+        let mut parameters = QueryParameters::parse(query)?;
+        let cursor = Cursor::take(&mut parameters)?;
+        let total = Total::take(&mut parameters, cursor)?;
+        parameters.finish()?;
+        Ok((cursor, total))
     }
 
     #[test]
@@ -206,6 +288,8 @@ mod tests {
         assert_eq!(filter.since, Some(1000 << 12));
         assert_eq!(filter.until, Some(2001 << 12));
         assert!(take("since=24h").is_ok());
+        let (unescaped, _) = take("since=2024-01-01T02:00:01+02:00").unwrap();
+        assert_eq!(unescaped.since, filter.since);
         assert!(take("since=2024-02-30T00:00:00Z").is_err());
         assert!(take("since=1h&until=2h").is_err());
     }
@@ -213,31 +297,43 @@ mod tests {
     #[test]
     fn pages_have_bounds() {
         let (_, page) = take("").unwrap();
-        assert_eq!((page.limit, page.offset, page.before), (100, 0, None));
-        for bad in [
-            "limit=0",
-            "limit=1001",
-            "offset=-1",
-            "cursor=",
-            "cursor=x",
-            "cursor=-5",
-            "cursor=007",
-        ] {
+        assert_eq!((page.limit, page.offset), (100, 0));
+        for bad in ["limit=0", "limit=1001", "offset=-1"] {
             assert!(take(bad).is_err(), "{bad}");
         }
-        assert_eq!(take("cursor=7&offset=3").unwrap().1.before, Some(7));
+    }
+
+    #[test]
+    fn a_cursor_carries_the_total() {
+        let of = |query: &str| {
+            let (cursor, total) = cursor(query).unwrap();
+            (cursor.map(|cursor| cursor.after), total)
+        };
+        assert_eq!(of(""), (None, Total::Usual));
+        assert_eq!(of("total=exact"), (None, Total::Exact));
+        assert_eq!(of("total=none"), (None, Total::None));
+        assert_eq!(of("cursor=7"), (Some(7), Total::None));
+        assert_eq!(of("cursor=7-0"), (Some(7), Total::Counted(0)));
+        assert_eq!(of("cursor=7-12000e"), (Some(7), Total::Estimated(12000)));
+        assert_eq!(of("cursor=7-12&total=exact"), (Some(7), Total::Counted(12)));
+        assert_eq!(of("cursor=7-12&total=none"), (Some(7), Total::None));
+        for bad in [
+            "", "x", "-5", "007", "0", "7-", "7-x", "7-1-2", "7-e", "7-01", "7e", "7--1", "%2B7",
+        ] {
+            assert!(cursor(&format!("cursor={bad}")).is_err(), "{bad}");
+        }
+        assert!(cursor("total=all").is_err());
     }
 
     #[test]
     fn unknown_severities_and_parameters_are_refused() {
         assert!(take("severity=sev1").is_err());
         assert!(take("namespce=x").is_err());
-        assert!(
-            take("phase=COMPLETED")
-                .unwrap()
-                .0
-                .equal
-                .contains(&("phase", "completed".into()))
+        let (filter, _) =
+            take("phase=COMPLETED&status=Success&severity=High&environment=TEST").unwrap();
+        assert_eq!(
+            filter.to_json(),
+            r#"{"environment":"test","phase":"completed","severity":"high","status":"success"}"#
         );
     }
 }

@@ -22,7 +22,7 @@ mod upkeep;
 
 pub use call::Call;
 pub use configuration::{Configured, Loaded};
-pub use filter::{Filter, Page, take_results};
+pub use filter::{Cursor, Filter, Page, Total, take_limit, take_results};
 pub use problem::{Error, Result};
 pub use query_parameters::QueryParameters;
 pub use reply::Reply;

@@ -1,7 +1,6 @@
 //! The ids under which a request is found again, in the answer and in the log.
 
 use http::HeaderMap;
-use spin_sdk::wasip3::random::random::get_random_u64;
 
 /// The header that names one request.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -39,7 +38,7 @@ fn sent(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn made() -> String {
-    format!("{:016x}{:016x}", get_random_u64(), get_random_u64())
+    format!("{:016x}{:016x}", runtime::random(), runtime::random())
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ async fn respond<E: Copy, C>(
         started,
         reason,
     };
-    instance::after_response(async move { entry.write() });
+    runtime::spawn(async move { entry.write() });
     if wakes_upkeep {
         upkeep::wake();
     }

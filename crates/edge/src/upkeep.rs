@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::CONTENT_LENGTH;
-use http_body_util::Empty;
+use http_body_util::Full;
 use instance::Throttle;
 
 /// The private route of `upkeep`.
@@ -35,10 +35,10 @@ pub(crate) fn wake() {
 async fn call() {
     let request = Request::post(URL)
         .header(CONTENT_LENGTH, 0)
-        .body(Empty::<bytes::Bytes>::new());
+        .body(Full::<bytes::Bytes>::default());
     let Ok(request) = request else { return };
     let woken = matches!(
-        instance::within(LIMIT, spin_sdk::http::send(request)).await,
+        instance::within(LIMIT, runtime::send(request)).await,
         Some(Ok(response)) if response.status().is_success()
     );
     if !woken && !REPORTED.replace(true) {

@@ -1,27 +1,24 @@
 //! What the requests of one instance share, below HTTP and PostgreSQL: variables, the log, limits in time, request
 //! coalescing, work after the response.
 //!
+//! It stands on `runtime`, what the host gives.
+//!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `clock`, `limit`, `log`, `response`, `throttle`, `waiting`, `coalesce`, `outage`,
-//! `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `clock`, `limit`, `log`, `throttle`, `coalesce`, `outage`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod clock;
 mod coalesce;
 mod limit;
 mod log;
 mod outage;
-mod response;
 mod throttle;
 mod variables;
-mod waiting;
 
 pub use clock::{now, timestamp};
 pub use coalesce::{Batch, Batcher, Entry};
 pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use outage::Outage;
-pub use response::after_response;
 pub use throttle::Throttle;
 pub use variables::{DURATION, Misconfigured, PORT, SWITCH, Variables, duration, port, switch};
-pub use waiting::Waiting;

@@ -1,5 +1,6 @@
 //! Why a server that a request needs gave no answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What a failure of PostgreSQL or of the embedding provider means for a request. The crates that talk to
@@ -9,7 +10,7 @@ pub enum Outage {
     /// The server is away or refuses the service.
     Unavailable {
         /// What it did, for the log.
-        reason: &'static str,
+        reason: Cow<'static, str>,
         /// What the client is told.
         detail: &'static str,
         /// When the client may try again.
@@ -23,9 +24,9 @@ pub enum Outage {
 
 impl Outage {
     /// A server is away and may be back in a second.
-    pub const fn unavailable(reason: &'static str) -> Self {
+    pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Unavailable {
-            reason,
+            reason: reason.into(),
             detail: "a service that this one needs is away; try again shortly",
             retry_after: Duration::from_secs(1),
         }

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::response::after_response;
+use runtime::Instant;
 
 /// Begins work at most once in an interval, one run at a time. Who asks within the interval has it done at its end, so that
 /// nothing that somebody left waits for the next request. An instance that is asked once is not kept for the interval.
@@ -47,7 +47,7 @@ impl Throttle {
         }
         self.state.set(State::Waiting);
         let until_idle = Idle(self);
-        after_response(async move {
+        runtime::spawn(async move {
             let throttle = &until_idle.0;
             loop {
                 let since = throttle.began.get().map(|began| began.elapsed());
@@ -55,7 +55,7 @@ impl Throttle {
                     throttle.interval.saturating_sub(since)
                 });
                 if !rest.is_zero() {
-                    spin_sdk::time::sleep(rest).await;
+                    runtime::sleep(rest).await;
                 }
                 throttle.state.set(State::Running);
                 throttle.began.set(Some(Instant::now()));

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use spin_sdk::variables;
-
 /// What [`duration`] takes.
 pub const DURATION: &str = "must be a time such as 500ms, 5s or 1m, and more than nothing";
 /// What [`port`] takes.
@@ -44,7 +42,7 @@ impl Variables {
 
     /// The value, which may be empty.
     pub async fn get(&mut self, name: &'static str) -> String {
-        variables::get(name).await.unwrap_or_else(|_| {
+        runtime::variable(name).await.unwrap_or_else(|| {
             self.refuse(name, "is not set");
             String::new()
         })

@@ -9,6 +9,7 @@ use crate::Id;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::statement::{WhenLocked, change};
+use crate::write::request_id;
 
 /// What became of a merge patch, as `audit_patch` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -61,9 +62,10 @@ pub async fn patch(
         Parameter::Int64(id),
         Parameter::Str(json),
         Parameter::Boolean(announced),
+        Parameter::Str(request_id()),
     ];
-    let call = "audit_patch($1, $2, $3::text::jsonb, NULL, $4)";
-    let patched = change(database, call, &|| Ok((&values).into()), WhenLocked::Wait).await?;
+    let call = "audit_patch($1, $2, $3::text::jsonb, NULL, $4, $5::text::uuid)";
+    let patched = run(database, call, &values).await?;
     serde_json::from_str(&patched.unwrap_or_default())
         .map_err(|error| Failure::Other(format!("the result of audit_patch: {error}")))
 }
@@ -79,8 +81,25 @@ pub async fn delete(
         Parameter::Str(kind.as_str().to_owned()),
         Parameter::Int64(id),
         Parameter::Boolean(announced),
+        Parameter::Str(request_id()),
     ];
-    let call = "audit_delete($1, $2, NULL, $3)::text";
-    let hidden = change(database, call, &|| Ok((&values).into()), WhenLocked::Wait).await?;
+    let call = "audit_delete($1, $2, NULL, $3, $4::text::uuid)::text";
+    let hidden = run(database, call, &values).await?;
     Ok(hidden.as_deref() == Some("true"))
+}
+
+async fn run(
+    database: &Database,
+    call: &str,
+    values: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let values = || Ok(values.to_vec());
+    change(
+        database.deadline(),
+        database,
+        call,
+        &values,
+        WhenLocked::Wait,
+    )
+    .await
 }

@@ -1,15 +1,12 @@
-//! Opening a connection, and one statement on it.
+//! A connection to PostgreSQL, and when its server last said something.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use spin_sdk::pg::{Certificate, Connection, DbValue, OpenOptions, ParameterValue as Parameter};
+use runtime::Instant;
+use spin_sdk::pg::{DbValue, ParameterValue as Parameter};
 
-use crate::database::Database;
 use crate::failure::Failure;
-
-/// How much longer than the statement's own limit the service waits: then the server has not even
-/// reported that limit, so it hangs or is out of reach.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Waits between tries while the server has no connection to spare or is still starting.
 const BUSY_WAITS: [Duration; 6] = [
@@ -21,61 +18,60 @@ const BUSY_WAITS: [Duration; 6] = [
     Duration::from_millis(500),
 ];
 
-/// Opens a connection; tries again while the server has none to spare.
-pub(crate) async fn open_patiently(database: &Database) -> Result<Connection, Failure> {
-    for wait in BUSY_WAITS {
-        match open(database).await {
-            Err(Failure::Busy) => spin_sdk::time::sleep(wait).await,
-            outcome => return outcome,
+/// An open connection. It goes back to the host's pool when it is dropped.
+pub(crate) struct Connection {
+    connection: runtime::Connection,
+    heard: Cell<Instant>,
+}
+
+/// Where a server is.
+pub(crate) struct Address {
+    /// In key=value form, as libpq reads it.
+    pub(crate) text: String,
+    /// PEM text of a private certificate authority.
+    pub(crate) ca_root: Option<String>,
+}
+
+impl Connection {
+    /// Opens one; tries again while the server has none to spare.
+    pub(crate) async fn open(address: &Address) -> Result<Self, Failure> {
+        for wait in BUSY_WAITS {
+            match Self::try_to_open(address).await {
+                Err(Failure::Busy) => runtime::sleep(wait).await,
+                outcome => return outcome,
+            }
+        }
+        Self::try_to_open(address).await
+    }
+
+    async fn try_to_open(address: &Address) -> Result<Self, Failure> {
+        let opened = runtime::Connection::open(&address.text, address.ca_root.as_deref()).await;
+        Ok(Self {
+            connection: opened.map_err(|error| Failure::opening(&error))?,
+            heard: Cell::new(Instant::now()),
+        })
+    }
+
+    /// Runs a statement and returns its first value, a text, if there is a row and it is not null.
+    pub(crate) async fn text(
+        &self,
+        statement: &str,
+        parameters: &[Parameter],
+    ) -> Result<Option<String>, Failure> {
+        let outcome = self.connection.first_value(statement, parameters).await;
+        self.heard.set(Instant::now());
+        match outcome {
+            Ok(None | Some(DbValue::DbNull)) => Ok(None),
+            Ok(Some(DbValue::Str(text))) => Ok(Some(text)),
+            Ok(Some(_)) => Err(Failure::Other(
+                "a statement returned something else than text".into(),
+            )),
+            Err(error) => Err(Failure::running(&error)),
         }
     }
-    open(database).await
-}
 
-async fn open(database: &Database) -> Result<Connection, Failure> {
-    let address = database.connection.as_str();
-    let opened = match &database.ca_root {
-        None => Connection::open(address).await,
-        Some(pem) => {
-            let ca_root = Some(Certificate::Text(pem.clone()));
-            Connection::open_with_options(address, OpenOptions { ca_root }).await
-        }
-    };
-    opened.map_err(|error| Failure::opening(&error))
-}
-
-/// Runs a statement and returns its first value, a text, if there is a row and it is not null.
-pub(crate) async fn first_text(
-    connection: &Connection,
-    statement: &str,
-    parameters: &[Parameter],
-) -> Result<Option<String>, Failure> {
-    let result = connection
-        .query(statement, parameters)
-        .await
-        .map_err(|error| Failure::running(&error))?;
-    let (_, mut rows, end) = result.into_inner();
-    let mut first = None;
-    while let Some(row) = rows.next().await {
-        first = first.or(Some(row));
+    /// Whether the server has said nothing since `then`, about any statement.
+    pub(crate) fn is_silent_since(&self, then: Instant) -> bool {
+        self.heard.get() <= then
     }
-    end.await.map_err(|error| Failure::running(&error.into()))?;
-
-    match first.and_then(|row| row.into_iter().next()) {
-        None | Some(DbValue::DbNull) => Ok(None),
-        Some(DbValue::Str(text)) => Ok(Some(text)),
-        Some(_) => Err(Failure::Other(
-            "a statement returned something else than text".into(),
-        )),
-    }
-}
-
-/// Gives up after `limit`.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    instance::within(limit, work)
-        .await
-        .unwrap_or(Err(Failure::Hangs))
 }

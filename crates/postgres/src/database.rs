@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use instance::{DURATION, PORT, Variables, duration, port};
+use runtime::Instant;
 
+use crate::connection::Address;
 use crate::shared::Weakly;
 
 /// How to reach one PostgreSQL. No `Debug` of its values: it holds the password.
 pub struct Database {
-    /// In key=value form, as libpq reads it.
-    pub(crate) connection: String,
-    /// PEM text of a private certificate authority.
-    pub(crate) ca_root: Option<String>,
+    pub(crate) address: Address,
     /// How long one statement may take.
     pub(crate) timeout: Duration,
     /// The connection of the requests in flight.
@@ -55,6 +54,10 @@ const PRIMARY: Names = Names {
     ca_cert: "db_ca_cert",
 };
 
+/// How much longer than the statement's own limit a request waits: then the server has not even
+/// reported that limit, so it hangs or is out of reach.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
 /// A host that does not answer at all is given up after this long.
 const CONNECT_TIMEOUT_SECONDS: u32 = 3;
 
@@ -67,6 +70,11 @@ impl Database {
         variables: &mut Variables,
     ) -> Self {
         Self::read(component, &PRIMARY, timeouts, variables).await
+    }
+
+    /// When a request that begins now has its answer at the latest.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout + GRACE
     }
 
     /// The database that `names` lead to; `timeouts` as in [`Database::primary`].
@@ -95,17 +103,34 @@ impl Database {
         }
         let timeout = limits.first().copied().unwrap_or_default();
         Self {
-            connection: format!(
-                "host={} port={port} user={} password={} dbname={} sslmode={ssl_mode} \
+            address: Address {
+                text: format!(
+                    "host={} port={port} user={} password={} dbname={} sslmode={ssl_mode} \
                  connect_timeout={CONNECT_TIMEOUT_SECONDS} application_name=kubernaut-{component} \
                  options='-c statement_timeout={} -c timezone=UTC'",
-                quoted(&host),
-                quoted(&user),
-                quoted(&password),
-                quoted(&database),
-                timeout.as_millis(),
-            ),
-            ca_root: (!ca_root.is_empty()).then_some(ca_root),
+                    quoted(&host),
+                    quoted(&user),
+                    quoted(&password),
+                    quoted(&database),
+                    timeout.as_millis(),
+                ),
+                ca_root: (!ca_root.is_empty()).then_some(ca_root),
+            },
+            timeout,
+            shared: Weakly::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Database {
+    /// One at an address, with this limit for a statement.
+    pub(crate) fn at(address: &str, timeout: Duration) -> Self {
+        Self {
+            address: Address {
+                text: address.into(),
+                ca_root: None,
+            },
             timeout,
             shared: Weakly::default(),
         }
@@ -134,12 +159,7 @@ mod tests {
 
     #[test]
     fn the_password_is_in_no_debug_print() {
-        let database = Database {
-            connection: "password='hunter2'".into(),
-            ca_root: None,
-            timeout: Duration::from_secs(1),
-            shared: Weakly::default(),
-        };
+        let database = Database::at("password='hunter2'", Duration::from_secs(1));
         assert!(!format!("{database:?}").contains("hunter2"));
     }
 }

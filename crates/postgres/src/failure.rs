@@ -31,6 +31,11 @@ pub enum Failure {
     OtherDimensions,
     /// A function of the schema refused the request (SQLSTATE class AU); the detail is JSON.
     Refused(String),
+    /// The database failed at the statement for a reason of its own, such as a missing privilege or a broken disk; for
+    /// the log.
+    Faulty(String),
+    /// The result is larger than the host takes.
+    ResultTooLarge,
     /// Anything else; for the log.
     Other(String),
 }
@@ -68,6 +73,12 @@ impl Failure {
             SdkError::PgError(PgError::QueryFailed(QueryError::DbError(error))) => {
                 Self::of_sqlstate(&error.code, error.detail.as_deref())
             }
+            // The host's own limit, in the words of Spin's `crates/factor-outbound-pg`.
+            SdkError::PgError(PgError::QueryFailed(QueryError::Text(text)))
+                if text.contains("exceeds limit") =>
+            {
+                Self::ResultTooLarge
+            }
             // The driver fails without an answer of the server only when the connection is gone.
             SdkError::PgError(
                 PgError::QueryFailed(QueryError::Text(_)) | PgError::ConnectionFailed(_),
@@ -96,7 +107,10 @@ impl Failure {
             _ if code.starts_with("AU") => Self::Refused(detail.unwrap_or_default().to_owned()),
             _ if code.starts_with("08") => Self::LostConnection,
             _ if code.starts_with("53") => Self::Unavailable("the database is out of resources"),
-            _ => Self::Other(format!("a statement failed with SQLSTATE {code}")),
+            _ if is_of_request(code) => {
+                Self::Other(format!("a statement failed with SQLSTATE {code}"))
+            }
+            _ => Self::Faulty(format!("the database failed with SQLSTATE {code}")),
         }
     }
 
@@ -105,26 +119,30 @@ impl Failure {
         matches!(self, Self::LostConnection | Self::Hangs)
     }
 
-    /// Whether it is the server's, so that every other statement would fail as well.
-    pub fn is_of_server(&self) -> bool {
+    /// Whether it says that the server is away: nobody need ask it for a moment.
+    pub fn says_away(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable(_)
-                | Self::Busy
-                | Self::LostConnection
-                | Self::Hangs
-                | Self::SchemaBehind
+            Self::Unavailable(_) | Self::Busy | Self::LostConnection | Self::Hangs
         )
     }
 
-    /// Whether each statement of a batch would have failed alone: the server's failures, and the time of all is over.
+    /// Whether each statement of a batch would have failed alone, or has no time left to try.
     pub(crate) fn is_of_all(&self) -> bool {
-        self.is_of_server() || *self == Self::Timeout
+        self.says_away() || matches!(self, Self::SchemaBehind | Self::Timeout)
     }
 
     pub(crate) fn may_repeat(&self) -> bool {
         matches!(self, Self::LostConnection | Self::Concurrent)
     }
+}
+
+/// Whether an error of this class lies in what was asked: data, constraints, cardinality, limits of a row, errors that
+/// a function raised.
+fn is_of_request(code: &str) -> bool {
+    ["20", "21", "22", "23", "44", "54", "P0"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }
 
 impl From<Failure> for Outage {
@@ -142,6 +160,10 @@ impl From<Failure> for Outage {
             Failure::Timeout | Failure::Locked | Failure::Hangs => Self::Timeout,
             Failure::Refused(_) => {
                 Self::Internal("the schema refused a request unexpectedly".into())
+            }
+            Failure::Faulty(reason) => Self::unavailable(reason),
+            Failure::ResultTooLarge => {
+                Self::Internal("a result is larger than the host takes".into())
             }
             Failure::Other(reason) => Self::Internal(reason),
         }

@@ -1,19 +1,23 @@
 //! PostgreSQL as the components use it: a connection that the requests of an instance share, statements with a
 //! limit in time, writes that go out together, failures told apart.
 //!
-//! Modules from the bottom up: `failure`, `shared`, `database`, `connection`, `session`, `statement`, `partitions`,
-//! `schema`, `write`, `change`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `statement`, `partitions`,
+//! `schema`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
 mod database;
 mod failure;
+mod limit;
 mod partitions;
 mod schema;
 mod session;
 mod shared;
 mod statement;
 mod write;
+
+#[cfg(test)]
+mod simulation;
 
 pub use change::{PatchOutcome, Patched, delete, patch};
 pub use database::{Database, Names};
@@ -22,7 +26,7 @@ pub use partitions::ensure_partitions;
 pub use schema::{Needed, Schema, schema};
 pub use session::Session;
 pub use spin_sdk::pg::ParameterValue as Parameter;
-pub use statement::text;
+pub use statement::{slow_text, text};
 pub use write::{Outcome, Stored, write_all, write_one};
 
 /// The id of a record: positive, below 2^53.

@@ -8,9 +8,9 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use instance::Waiting;
-use spin_sdk::pg::Connection;
+use runtime::Waiting;
 
+use crate::connection::Connection;
 use crate::failure::Failure;
 
 /// What an instance keeps of the connection that its requests in flight share: nothing once the last one is done.

@@ -1,16 +1,17 @@
-//! Statements on the connection that the requests of an instance share.
+//! Statements: on the connection that the requests of an instance share, or on one of their own.
 
-use std::borrow::Cow;
-
+use runtime::Instant;
 use spin_sdk::pg::ParameterValue as Parameter;
 
-use crate::connection::{GRACE, first_text, open_patiently, within};
+use crate::connection::Connection;
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::limit::{Values, run_until};
+use crate::session::apart;
 
 /// How often a request tries: after a connection that broke under a statement, and after a statement
-/// that lost against a concurrent one. Every statement of the service may be repeated.
+/// that lost against a concurrent one. Every statement of the service may be repeated: those that change records carry
+/// the id of their request, by which the database knows what it has done already.
 const ATTEMPTS: u32 = 3;
 
 /// Runs one statement on the connection that the requests in flight share, and returns its first value, a text, if
@@ -20,11 +21,36 @@ pub async fn text(
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    repeat(async || once(database, statement, &|| Ok(parameters.into())).await).await
+    text_until(database.deadline(), database, statement, parameters).await
 }
 
-/// The values that go with a statement, asked for once its connection is open, and again with every try.
-pub(crate) type Values<'v> = &'v dyn Fn() -> Result<Cow<'v, [Parameter]>, Failure>;
+pub(crate) async fn text_until(
+    deadline: Instant,
+    database: &Database,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let values = || Ok(parameters.to_vec());
+    repeat(deadline, async || {
+        together(deadline, database, statement, &values).await
+    })
+    .await
+}
+
+/// As [`text`], on a connection of its own: for a statement that may take long, because those of other requests would
+/// wait behind it.
+pub async fn slow_text(
+    database: &Database,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
+    let deadline = database.deadline();
+    let values = || Ok(parameters.to_vec());
+    repeat(deadline, async || {
+        apart(deadline, database, statement, &values).await
+    })
+    .await
+}
 
 /// How long a change waits for locks while the statements of other requests wait behind it, in milliseconds.
 /// Others hold them for the time of one statement, unless somebody works on the tables by hand.
@@ -43,6 +69,7 @@ pub(crate) enum WhenLocked {
 
 /// As [`text`], for the call of a function that changes records.
 pub(crate) async fn change(
+    deadline: Instant,
     database: &Database,
     call: &str,
     values: Values<'_>,
@@ -51,40 +78,44 @@ pub(crate) async fn change(
     if when_locked != WhenLocked::Again {
         // FROM comes first, and the setting ends with the statement.
         let hasty = format!("SELECT {call} FROM set_config('lock_timeout', '{LOCK_WAIT}', true)");
-        match repeat(async || once(database, &hasty, values).await).await {
+        let run = async || together(deadline, database, &hasty, values).await;
+        match repeat(deadline, run).await {
             Err(Failure::Locked) if when_locked == WhenLocked::Wait => {}
             outcome => return outcome,
         }
     }
     let statement = format!("SELECT {call}");
-    repeat(async || {
-        let session = Session::open(database).await?;
-        session.text(&statement, &values()?).await
+    repeat(deadline, async || {
+        apart(deadline, database, &statement, values).await
     })
     .await
 }
 
-async fn repeat<T>(run: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+async fn repeat<T>(
+    deadline: Instant,
+    run: impl AsyncFn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut attempt = 1;
     loop {
         match run().await {
-            Err(failure) if failure.may_repeat() && attempt < ATTEMPTS => attempt += 1,
+            Err(failure)
+                if failure.may_repeat() && attempt < ATTEMPTS && Instant::now() < deadline =>
+            {
+                attempt += 1;
+            }
             outcome => return outcome,
         }
     }
 }
 
-async fn once(
+async fn together(
+    deadline: Instant,
     database: &Database,
     statement: &str,
     values: Values<'_>,
 ) -> Result<Option<String>, Failure> {
     let shared = database.shared.join();
-    // One timer for both, because a timer costs as much as some statements do.
-    let outcome = within(database.timeout + GRACE, async {
-        let connection = shared.connection(|| open_patiently(database)).await?;
-        first_text(&connection, statement, &values()?).await
-    })
-    .await;
+    let connect = shared.connection(|| Connection::open(&database.address));
+    let outcome = run_until(deadline, database, connect, statement, values).await;
     outcome.inspect_err(|failure| database.shared.forget_if_broken(&shared, failure))
 }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::slice;
 
 use audit::Record;
+use runtime::Instant;
 use serde::Deserialize;
 use spin_sdk::pg::ParameterValue as Parameter;
 
 use crate::Id;
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::partitions::ensure_partitions;
+use crate::partitions::ensure_partitions_until;
 use crate::statement::{WhenLocked, change};
 
 /// The most bytes of JSON that go out as one batch. A record that has more goes alone.
@@ -32,8 +33,22 @@ pub enum Outcome {
     Updated,
     /// The stored record has another name or namespace; nothing was written.
     Conflict,
+    /// The merged record would end before it starts; nothing was written.
+    EndBeforeStart,
+    /// The merged record would have completed more steps than it has; nothing was written.
+    StepsExceedTotal,
     /// The merged record would be larger than a record may be; nothing was written.
     TooLarge,
+}
+
+impl Outcome {
+    /// Whether the post cannot be accepted.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Persisted | Self::Duplicate | Self::Stale | Self::Updated => false,
+            Self::Conflict | Self::EndBeforeStart | Self::StepsExceedTotal | Self::TooLarge => true,
+        }
+    }
 }
 
 /// A record after it was posted.
@@ -67,51 +82,53 @@ type Verdict = Option<Result<Stored, Failure>>;
 
 /// The JSON of a record, and what became of it.
 type Entry = instance::Entry<String, Verdict>;
-type Batch<'b> = instance::Batch<'b, String, Verdict>;
+type Batch = instance::Batch<String, Verdict>;
 type Batcher = instance::Batcher<String, Verdict>;
 
 thread_local! {
-    static BATCHER: Rc<Batcher> = Rc::default();
+    /// One batch at a time: what would go beside it gains more by going together.
+    static BATCHER: Rc<Batcher> = Batcher::new(1);
 }
 
 /// Writes one record, together with those of other requests that wait. `announced` says whether there is a vector
 /// database to be told of it. A vector of another length than the database's is left out.
 pub async fn write_one(
-    database: &Database,
+    database: &Rc<Database>,
     record: &mut Record,
     announced: bool,
 ) -> Result<Stored, Failure> {
-    let target = Target {
-        database,
-        announced,
-    };
-    let mut outcome = coalesced(target, record).await;
+    let target = Target::new(database, announced);
+    record.request = Some(request_id());
+    let mut outcome = coalesced(&target, record).await;
     if outcome == Err(Failure::OtherDimensions) {
         drop_vectors(slice::from_mut(record));
-        outcome = coalesced(target, record).await;
+        outcome = coalesced(&target, record).await;
     }
     if outcome == Err(Failure::Locked) {
         // Nobody else has to wait for that.
-        outcome = alone(target, &json(record.to_json())?, WhenLocked::Again).await;
+        outcome = target
+            .write_alone(&json(record.to_json())?, WhenLocked::Again)
+            .await;
     }
     outcome
 }
 
-/// Writes all records, or none. The outcomes tell which: if one is [`Outcome::Conflict`] or [`Outcome::TooLarge`],
-/// nothing was written.
+/// Writes all records, or none. The outcomes tell which: if one of them says that nothing was written for it because it
+/// cannot be accepted ([`Outcome::is_refusal`]), nothing was written at all.
 pub async fn write_all(
-    database: &Database,
+    database: &Rc<Database>,
     records: &mut [Record],
     announced: bool,
 ) -> Result<Vec<Stored>, Failure> {
-    let target = Target {
-        database,
-        announced,
-    };
-    let outcome = match all_or_none(target, records).await {
+    let target = Target::new(database, announced);
+    for record in records.iter_mut() {
+        // Each has its own, because one may have the key of another.
+        record.request = Some(request_id());
+    }
+    let outcome = match all_or_none(&target, records).await {
         Err(Failure::OtherDimensions) => {
             drop_vectors(records);
-            all_or_none(target, records).await
+            all_or_none(&target, records).await
         }
         outcome => outcome,
     };
@@ -120,14 +137,6 @@ pub async fn write_all(
         Err(Failure::Refused(results)) => parse(&results),
         outcome => outcome,
     }
-}
-
-/// Where records are written.
-#[derive(Clone, Copy)]
-struct Target<'d> {
-    database: &'d Database,
-    /// Whether there is a vector database to be told.
-    announced: bool,
 }
 
 /// Vectors that do not fit the database cost no record.
@@ -143,37 +152,42 @@ fn drop_vectors(records: &mut [Record]) {
     }
 }
 
-async fn all_or_none(target: Target<'_>, records: &[Record]) -> Result<Vec<Stored>, Failure> {
+async fn all_or_none(target: &Target, records: &[Record]) -> Result<Vec<Stored>, Failure> {
     let posts = || json(Record::all_to_json(records));
-    write(target, &posts, true, WhenLocked::Wait).await
+    target.write(&posts, true, WhenLocked::Wait).await
 }
 
-async fn coalesced(target: Target<'_>, record: &Record) -> Result<Stored, Failure> {
+async fn coalesced(target: &Target, record: &Record) -> Result<Stored, Failure> {
     let post = json(record.to_json())?;
     let weight = post.len();
     let entry = Entry::new(post, weight);
     let batcher = BATCHER.with(Rc::clone);
-    let lead = async |batch: &Batch<'_>| send(target, batch).await;
-    batcher.run(slice::from_ref(&entry), lead).await;
+    let lead = |batch| send(Target::new(&target.database, target.announced), batch);
+    batcher
+        .run(slice::from_ref(&entry), target.deadline, lead)
+        .await;
     match entry.take() {
         Some(Some(outcome)) => outcome,
         // Each of the others does the same, at the same time.
-        Some(None) => alone(target, entry.item(), WhenLocked::Fail).await,
-        None => Err(incomplete()),
+        Some(None) => target.write_alone(entry.item(), WhenLocked::Fail).await,
+        None => Err(Failure::Timeout),
     }
 }
 
 /// Writes the records of one batch. What none of them can help fails for all; anything else may be one's
 /// fault.
-async fn send(target: Target<'_>, batch: &Batch<'_>) {
+async fn send(target: Target, batch: Batch) {
     let taken = OnceCell::new();
     let take = || -> &[Rc<Entry>] { taken.get_or_init(|| batch.take(CAPACITY)) };
     // Opening a connection takes a round trip. What comes meanwhile goes along.
-    let posts = || {
-        let posts: Vec<&str> = take().iter().map(|entry| entry.item().as_str()).collect();
-        Ok(array(&posts))
+    let posts = || match take() {
+        [] => Err(Failure::Other("nobody waits any more".into())),
+        entries => {
+            let posts: Vec<&str> = entries.iter().map(|entry| entry.item().as_str()).collect();
+            Ok(array(&posts))
+        }
     };
-    match (write(target, &posts, false, WhenLocked::Fail).await, take()) {
+    match (target.write(&posts, false, WhenLocked::Fail).await, take()) {
         (Ok(stored), entries) => {
             let mut stored = stored.into_iter();
             for entry in entries {
@@ -193,39 +207,66 @@ async fn send(target: Target<'_>, batch: &Batch<'_>) {
     }
 }
 
-async fn alone(target: Target<'_>, post: &str, when_locked: WhenLocked) -> Result<Stored, Failure> {
-    let stored = write(target, &|| Ok(array(&[post])), false, when_locked).await?;
-    stored.into_iter().next().ok_or_else(incomplete)
+/// Where records are written, and until when.
+struct Target {
+    database: Rc<Database>,
+    /// Whether there is a vector database to be told.
+    announced: bool,
+    deadline: Instant,
+}
+
+impl Target {
+    /// For a request, or a batch, that begins now.
+    fn new(database: &Rc<Database>, announced: bool) -> Self {
+        Self {
+            database: database.clone(),
+            announced,
+            deadline: database.deadline(),
+        }
+    }
+
+    async fn write_alone(&self, post: &str, when_locked: WhenLocked) -> Result<Stored, Failure> {
+        let stored = self
+            .write(&|| Ok(array(&[post])), false, when_locked)
+            .await?;
+        stored.into_iter().next().ok_or_else(incomplete)
+    }
+
+    async fn write(
+        &self,
+        posts: &dyn Fn() -> Result<String, Failure>,
+        all_or_none: bool,
+        when_locked: WhenLocked,
+    ) -> Result<Vec<Stored>, Failure> {
+        let values = || {
+            Ok(vec![
+                Parameter::Str(posts()?),
+                Parameter::Boolean(all_or_none),
+                Parameter::Boolean(self.announced),
+            ])
+        };
+        let call = "audit_write($1::text::jsonb, $2, $3)";
+        let write = || change(self.deadline, &self.database, call, &values, when_locked);
+        let outcome = match write().await {
+            // A month has begun that nobody has made partitions for yet.
+            Err(Failure::NoPartition) => {
+                ensure_partitions_until(self.deadline, &self.database).await?;
+                write().await
+            }
+            outcome => outcome,
+        };
+        parse(&outcome?.unwrap_or_default())
+    }
+}
+
+/// By which the database recognises a request's own statement when that comes again, because the connection broke
+/// after it was committed.
+pub(crate) fn request_id() -> String {
+    format!("{:016x}{:016x}", runtime::random(), runtime::random())
 }
 
 fn array(posts: &[&str]) -> String {
     format!("[{}]", posts.join(","))
-}
-
-async fn write(
-    target: Target<'_>,
-    posts: &dyn Fn() -> Result<String, Failure>,
-    all_or_none: bool,
-    when_locked: WhenLocked,
-) -> Result<Vec<Stored>, Failure> {
-    let values = || {
-        let values = vec![
-            Parameter::Str(posts()?),
-            Parameter::Boolean(all_or_none),
-            Parameter::Boolean(target.announced),
-        ];
-        Ok(values.into())
-    };
-    let call = "audit_write($1::text::jsonb, $2, $3)";
-    let outcome = match change(target.database, call, &values, when_locked).await {
-        // A month has begun that nobody has made partitions for yet.
-        Err(Failure::NoPartition) => {
-            ensure_partitions(target.database).await?;
-            change(target.database, call, &values, when_locked).await
-        }
-        outcome => outcome,
-    };
-    parse(&outcome?.unwrap_or_default())
 }
 
 fn parse(results: &str) -> Result<Vec<Stored>, Failure> {

@@ -1,23 +1,18 @@
-//! Circuit breakers: a server that failed is left alone for a while.
+//! Circuit breakers: a server that is away is left alone for a while.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Closed at first: everybody may ask. A failure opens it for a while, in which nobody asks; after that it is
-/// half-open: the next one asks, and the outcome closes it or opens it anew.
+use runtime::Instant;
+
+/// Closed at first: everybody may ask. What says that the server is away opens it for a while, in which nobody asks;
+/// after that it is half-open: the next one asks, and the outcome closes it or opens it anew.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     open_until: Cell<Option<Instant>>,
 }
 
 impl Breaker {
-    /// A closed one.
-    pub(crate) const fn new() -> Self {
-        Self {
-            open_until: Cell::new(None),
-        }
-    }
-
     /// How long it stays open; nothing if one may ask.
     pub(crate) fn open_for(&self) -> Option<Duration> {
         let left = self
@@ -27,7 +22,7 @@ impl Breaker {
         (!left.is_zero()).then_some(left)
     }
 
-    /// The server failed.
+    /// The server is away.
     pub(crate) fn open(&self, pause: Duration) {
         self.open_until.set(Some(Instant::now() + pause));
     }

@@ -3,29 +3,30 @@
 //! An entry is its expiry (milliseconds since 1970, 8 bytes), a checksum (8 bytes) and the vector's
 //! numbers (4 bytes each), all little-endian. Whatever is wrong with the store or an entry is a miss.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use audit::Vector;
 use instance::within;
+use runtime::{Store, StoreFailed};
 use sha2::{Digest, Sha256};
-use spin_sdk::key_value::{Error as StoreError, Store};
 
 use crate::breaker::Breaker;
 use crate::settings::Provider;
 
 /// How long a request waits for the store, all its texts together. A provider on the same machine takes
-/// about as long for one text.
+/// about as long for one text. What is there by then counts; the rest is a miss.
 const LIMIT: Duration = Duration::from_millis(100);
 
 /// How long the store may take behind the response.
 const PUT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the store is left alone after it failed. A local store that is locked gives up after five
-/// seconds, and holds the whole instance until then.
+/// How long the store is left alone after it failed, or did not answer a single call in its time. A local store that is
+/// locked gives up after five seconds, and holds the whole instance until then.
 const PAUSE: Duration = Duration::from_secs(10);
 
 thread_local! {
-    static BREAKER: Breaker = const { Breaker::new() };
+    static BREAKER: Breaker = Breaker::default();
 }
 
 /// Where the vector of a text is kept.
@@ -41,13 +42,14 @@ pub(crate) fn key(settings: &Provider, text: &str) -> String {
     key
 }
 
-/// What is there for each key.
+/// What is there for each key, as far as the store says in time.
 pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Vec<Option<Vector>> {
     let mut found = vec![None; keys.len()];
-    let read = async {
-        let store = Store::open_default().await?;
+    let read = async |answered: &Cell<bool>| {
+        let store = Store::open().await?;
         for (found, key) in found.iter_mut().zip(keys) {
             let entry = store.get(key).await?;
+            answered.set(true);
             *found = entry.and_then(|entry| decode(&entry, dimensions, now(), ttl));
         }
         Ok(())
@@ -58,10 +60,11 @@ pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Ve
 
 /// Keeps vectors for `ttl`.
 pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
-    let write = async {
-        let store = Store::open_default().await?;
+    let write = async |answered: &Cell<bool>| {
+        let store = Store::open().await?;
         for (key, vector) in vectors {
-            store.set(key, encode(vector, now(), ttl)).await?;
+            store.set(key, &encode(vector, now(), ttl)).await?;
+            answered.set(true);
         }
         Ok(())
     };
@@ -70,23 +73,32 @@ pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
 
 /// Whether the cache answers.
 pub async fn works() -> bool {
-    let read = async {
-        let store = Store::open_default().await?;
+    let read = async |_: &Cell<bool>| {
+        let store = Store::open().await?;
         store.get("emb:").await.map(drop)
     };
     attempt(LIMIT, read).await
 }
 
-/// Whether `work` with the store came to its end. It is not even begun while the breaker is open.
-async fn attempt(limit: Duration, work: impl Future<Output = Result<(), StoreError>>) -> bool {
+/// Whether `work` with the store came to its end. It is not even begun while the breaker is open. Work that was
+/// answered and is only much takes nobody else's cache away; `work` says whether it was.
+async fn attempt(
+    limit: Duration,
+    work: impl AsyncFnOnce(&Cell<bool>) -> Result<(), StoreFailed>,
+) -> bool {
     if BREAKER.with(Breaker::open_for).is_some() {
         return false;
     }
-    let worked = matches!(within(limit, work).await, Some(Ok(())));
-    if !worked {
+    let answered = Cell::new(false);
+    let outcome = within(limit, work(&answered)).await;
+    let is_away = match outcome {
+        Some(outcome) => outcome.is_err(),
+        None => !answered.get(),
+    };
+    if is_away {
         BREAKER.with(|breaker| breaker.open(PAUSE));
     }
-    worked
+    outcome == Some(Ok(()))
 }
 
 fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {

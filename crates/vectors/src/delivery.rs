@@ -43,7 +43,7 @@ pub async fn deliver(primary: &Database, vector_db: &VectorDb) -> Result<(), Fai
 }
 
 /// Withdraws intents whose writes did not happen, because whoever announced them is no more.
-async fn settle_intents(vector_db: &VectorDb, primary: &Session) -> Result<(), Failure> {
+async fn settle_intents(vector_db: &VectorDb, primary: &Session<'_>) -> Result<(), Failure> {
     let older = format!("SELECT audit_intents_older('{INTENT_AGE}')");
     let Some(ids) = vector_db.text(&older, &[]).await? else {
         return Ok(());

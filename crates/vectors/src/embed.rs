@@ -2,9 +2,11 @@
 //!
 //! A write goes on without one: [`embed`] gives what it has within its time, and says why it has no more.
 
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
 use audit::Vector;
+use runtime::Instant;
 
 use crate::failure::Failure;
 use crate::settings::Provider;
@@ -27,14 +29,14 @@ impl Embedded {
     pub fn remember(self) {
         let Some(ttl) = self.ttl else { return };
         if !self.fresh.is_empty() {
-            instance::after_response(async move { cache::put(&self.fresh, ttl).await });
+            runtime::spawn(async move { cache::put(&self.fresh, ttl).await });
         }
     }
 }
 
 /// Embeds texts; without `settings` nobody makes embeddings. The provider has the configured time; what the cache took
 /// does not count, because a cache that fails must not cost the vector.
-pub async fn embed(settings: Option<&Provider>, texts: &[String]) -> Embedded {
+pub async fn embed(settings: Option<&Rc<Provider>>, texts: &[String]) -> Embedded {
     let Some(settings) = settings else {
         return Embedded {
             vectors: vec![Err(Failure::Disabled); texts.len()],

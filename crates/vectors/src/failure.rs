@@ -46,10 +46,14 @@ impl Failure {
     }
 }
 
+/// When a client may try again, whatever the provider asks for: it may be back much sooner.
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_mins(1);
+
 impl From<Failure> for Outage {
     fn from(failure: Failure) -> Self {
         Self::Unavailable {
-            reason: failure.reason(),
+            reason: failure.reason().into(),
             detail: match failure {
                 Failure::Disabled => {
                     "no embedding provider is configured, so questions cannot be compared with records; \
@@ -63,7 +67,7 @@ impl From<Failure> for Outage {
             retry_after: failure
                 .retry_after()
                 .unwrap_or_default()
-                .max(Duration::from_secs(1)),
+                .clamp(SOONEST, LATEST),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Intents {
 
 /// Strikes delivered entries out of the outbox, once the client has its answer.
 fn strike_out(primary: Rc<Database>, entries: String) {
-    instance::after_response(async move {
+    runtime::spawn(async move {
         let statement = "SELECT audit_outbox_done($1::text::jsonb)::text";
         // What stays in the outbox is delivered once more, which changes nothing.
         let _ = postgres::text(&primary, statement, &[Parameter::Str(entries)]).await;

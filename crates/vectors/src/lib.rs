@@ -1,7 +1,7 @@
 //! Vectors: embedding texts, the cache of embeddings, and the vector database.
 //!
 //! Modules from the bottom up: `failure`, `settings`, `breaker`, `cache`, `provider`, `queue`, `embed`, `vector_db`,
-//! `delivery`, `intent`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `delivery`, `intent`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod breaker;
 mod cache;
@@ -13,6 +13,9 @@ mod provider;
 mod queue;
 mod settings;
 mod vector_db;
+
+#[cfg(test)]
+mod simulation;
 
 pub use cache::works as cache_works;
 pub use delivery::deliver;

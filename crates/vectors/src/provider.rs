@@ -1,13 +1,14 @@
 //! The embedding provider: any server with `OpenAI`'s `POST …/v1/embeddings`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use audit::Vector;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use instance::within;
+use runtime::Instant;
 
 use crate::failure::Failure;
 use crate::settings::Provider;
@@ -21,7 +22,8 @@ const ANSWER_MAX: usize = 8 * 1024 * 1024;
 
 pub(crate) const INCOMPLETE: Failure =
     Failure::unavailable("the embedding provider gave fewer vectors than asked");
-const TOO_SLOW: Failure = Failure::unavailable("the embedding provider did not answer in time");
+pub(crate) const TOO_SLOW: Failure =
+    Failure::unavailable("the embedding provider did not answer in time");
 
 /// Why one try gave nothing, and whether another may give something.
 struct Miss {
@@ -74,13 +76,13 @@ pub(crate) async fn fetch(
         if !miss.passing || pause >= left {
             return Err(miss.failure);
         }
-        spin_sdk::time::sleep(pause).await;
+        runtime::sleep(pause).await;
         wait = wait.saturating_mul(2);
     }
 }
 
 async fn ask(settings: &Provider, texts: &[&str]) -> Result<Vec<Vector>, Miss> {
-    let response = spin_sdk::http::send(request(settings, texts)?)
+    let response = runtime::send(request(settings, texts)?)
         .await
         .map_err(|_| Miss::passing("the embedding provider is out of reach", None))?;
     let (parts, mut body) = response.into_parts();
@@ -88,10 +90,10 @@ async fn ask(settings: &Provider, texts: &[&str]) -> Result<Vec<Vector>, Miss> {
         return Err(refusal(parts.status, &parts.headers));
     }
     let mut answer = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Miss::passing("the embedding provider's answer broke off", None))?;
-        answer.extend_from_slice(&frame.into_data().unwrap_or_default());
+    while let Some(piece) = body.next().await {
+        let piece =
+            piece.map_err(|_| Miss::passing("the embedding provider's answer broke off", None))?;
+        answer.extend_from_slice(&piece);
         if answer.len() > ANSWER_MAX {
             return Err(Miss::lasting(
                 "the embedding provider's answer is too large",
@@ -118,8 +120,7 @@ fn request(settings: &Provider, texts: &[&str]) -> Result<Request<Full<bytes::By
 fn refusal(status: StatusCode, headers: &HeaderMap) -> Miss {
     let retry_after = headers
         .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+        .and_then(|value| audit::retry_after(value.to_str().ok()?, instance::now()));
     match status.as_u16() {
         429 => Miss::passing("the embedding provider limits the rate", retry_after),
         408 | 500.. => Miss::passing("the embedding provider failed", retry_after),

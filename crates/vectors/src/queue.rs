@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use audit::Vector;
+use runtime::Instant;
 
 use crate::breaker::Breaker;
 use crate::failure::Failure;
@@ -13,7 +14,11 @@ use crate::provider;
 use crate::settings::Provider;
 
 /// The most texts of one request to the provider.
-const CAPACITY: usize = 128;
+const CAPACITY: usize = 64;
+
+/// The most requests to the provider at the same time. A text that arrives while one is under way does not wait for
+/// that, because a slow provider would then take twice as long; only when this many are, texts go together.
+const REQUESTS: usize = 4;
 
 /// How long the breaker stays open after the provider failed: at first, and at most unless the provider asks for more.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,24 +28,27 @@ const ASKED_MAX: Duration = Duration::from_mins(1);
 
 /// A text, and its vector.
 type Entry = instance::Entry<String, Result<Vector, Failure>>;
-type Batch<'b> = instance::Batch<'b, String, Result<Vector, Failure>>;
+type Batch = instance::Batch<String, Result<Vector, Failure>>;
 type Batcher = instance::Batcher<String, Result<Vector, Failure>>;
 
-#[derive(Default)]
 struct Queue {
-    batcher: Batcher,
+    batcher: Rc<Batcher>,
     breaker: Breaker,
     /// The last failure of the provider and the pause after it; nothing since it answered.
     last: RefCell<Option<(Failure, Duration)>>,
 }
 
 thread_local! {
-    static QUEUE: Rc<Queue> = Rc::default();
+    static QUEUE: Rc<Queue> = Rc::new(Queue {
+        batcher: Batcher::new(REQUESTS),
+        breaker: Breaker::default(),
+        last: RefCell::default(),
+    });
 }
 
 /// The vectors of `texts`, as far as there are any at `deadline`.
 pub(crate) async fn embed(
-    settings: &Provider,
+    settings: &Rc<Provider>,
     texts: Vec<String>,
     deadline: Instant,
 ) -> Vec<Result<Vector, Failure>> {
@@ -49,14 +57,8 @@ pub(crate) async fn embed(
         return vec![Err(failure); texts.len()];
     }
     let entries: Vec<Rc<Entry>> = texts.into_iter().map(|text| Entry::new(text, 1)).collect();
-
-    // A little longer than the call itself, so that whoever leads hears what became of it.
-    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(50);
-    let lead = async |batch: &Batch<'_>| {
-        let entries = batch.take(CAPACITY);
-        queue.send(settings, &entries, deadline).await;
-    };
-    instance::within(left, queue.batcher.run(&entries, lead)).await;
+    let lead = |batch| queue.clone().send(settings.clone(), batch);
+    queue.batcher.run(&entries, deadline, lead).await;
     let too_slow = Failure::unavailable("the embedding provider is too slow");
     entries
         .iter()
@@ -65,28 +67,44 @@ pub(crate) async fn embed(
 }
 
 impl Queue {
-    async fn send(&self, settings: &Provider, entries: &[Rc<Entry>], deadline: Instant) {
-        let texts: Vec<&str> = entries.iter().map(|entry| entry.item().as_str()).collect();
-        match provider::fetch(settings, &texts, deadline).await {
-            // Whose text it is only the provider knows: each is asked for alone.
-            Err(Failure::Refused) if texts.len() > 1 => {
-                for entry in entries {
-                    let outcome = provider::fetch(settings, &[entry.item()], deadline).await;
-                    answer(entry, outcome.map(|mut vectors| vectors.pop()));
-                }
+    /// Sends one batch. The provider has the full time of a request for it, however little those in it have left, so that
+    /// one that says nothing at all until then is away.
+    async fn send(self: Rc<Self>, settings: Rc<Provider>, batch: Batch) {
+        let deadline = Instant::now() + settings.timeout;
+        let mut has_answered = false;
+        let mut parts = vec![batch.take(CAPACITY)];
+        while let Some(entries) = parts.pop() {
+            let texts: Vec<&str> = entries.iter().map(|entry| entry.item().as_str()).collect();
+            if texts.is_empty() {
+                continue;
             }
-            Ok(vectors) => {
-                self.breaker.close();
-                self.last.take();
-                for (entry, vector) in entries.iter().zip(vectors) {
-                    answer(entry, Ok(Some(vector)));
+            match provider::fetch(&settings, &texts, deadline).await {
+                // Whose text it is only the provider knows: each half is asked for alone.
+                Err(Failure::Refused) if texts.len() > 1 => {
+                    has_answered = true;
+                    let (first, second) = entries.split_at(entries.len() / 2);
+                    parts.extend([second.to_vec(), first.to_vec()]);
                 }
-            }
-            Err(failure) => {
-                instance::event("embedding", failure.reason());
-                self.open(&failure);
-                for entry in entries {
-                    answer(entry, Err(failure.clone()));
+                Err(failure) => {
+                    if !(has_answered && failure == provider::TOO_SLOW) {
+                        self.failed(&failure);
+                    }
+                    // If it is away, it is for the other parts too.
+                    let others = match failure {
+                        Failure::Unavailable { .. } => std::mem::take(&mut parts),
+                        Failure::Refused | Failure::Disabled => Vec::new(),
+                    };
+                    for entry in entries.iter().chain(others.iter().flatten()) {
+                        entry.answer(Err(failure.clone()));
+                    }
+                }
+                Ok(vectors) => {
+                    has_answered = true;
+                    self.breaker.close();
+                    self.last.take();
+                    for (entry, vector) in entries.iter().zip(vectors) {
+                        entry.answer(Ok(vector));
+                    }
                 }
             }
         }
@@ -106,19 +124,16 @@ impl Queue {
         })
     }
 
-    /// Opens the breaker: the longer, the more often in a row the provider failed.
-    fn open(&self, failure: &Failure) {
+    /// Opens the breaker, if the provider is away: the longer, the more often in a row.
+    fn failed(&self, failure: &Failure) {
         let Failure::Unavailable { retry_after, .. } = failure else {
             return;
         };
+        instance::event("embedding", failure.reason());
         let before = self.last.borrow().as_ref().map(|(_, pause)| *pause);
         let pause = before.map_or(PAUSE, |pause| pause.saturating_mul(2).min(PAUSE_MAX));
         self.breaker
             .open(retry_after.map_or(pause, |asked| asked.clamp(pause, ASKED_MAX)));
         *self.last.borrow_mut() = Some((failure.clone(), pause));
     }
-}
-
-fn answer(entry: &Entry, outcome: Result<Option<Vector>, Failure>) {
-    entry.answer(outcome.and_then(|vector| vector.ok_or(provider::INCOMPLETE)));
 }

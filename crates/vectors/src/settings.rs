@@ -1,5 +1,6 @@
 //! Which provider makes embeddings, and how long they are remembered.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use instance::{DURATION, SWITCH, Variables, duration, switch};
@@ -32,7 +33,7 @@ impl std::fmt::Debug for Provider {
 impl Provider {
     /// Nothing where embeddings are switched off; the other variables are checked all the same. A
     /// component that does not ask the provider is not given its key.
-    pub async fn read(asks_provider: bool, variables: &mut Variables) -> Option<Self> {
+    pub async fn read(asks_provider: bool, variables: &mut Variables) -> Option<Rc<Self>> {
         let enabled = variables.parsed("embedding_enabled", SWITCH, switch).await;
         let cached = variables.parsed("cache_enabled", SWITCH, switch).await;
         let cache_ttl = variables.parsed("cache_ttl", DURATION, duration).await;
@@ -70,13 +71,15 @@ impl Provider {
         } else {
             String::new()
         };
-        enabled.then(|| Self {
-            url: format!("{base}{path}"),
-            model,
-            api_key: (!api_key.is_empty()).then_some(api_key),
-            dimensions,
-            timeout,
-            cache_ttl: cached.then_some(cache_ttl),
+        enabled.then(|| {
+            Rc::new(Self {
+                url: format!("{base}{path}"),
+                model,
+                api_key: (!api_key.is_empty()).then_some(api_key),
+                dimensions,
+                timeout,
+                cache_ttl: cached.then_some(cache_ttl),
+            })
         })
     }
 }

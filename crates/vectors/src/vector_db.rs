@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use audit::Vector;
 use instance::{SWITCH, Variables, switch};
-use postgres::{Database, Failure, Names, Needed, Parameter};
+use postgres::{Database, Failure, Names, Needed, Parameter, Schema};
 
 use crate::breaker::Breaker;
+use crate::settings::Provider;
 
 const NAMES: Names = Names {
     host: "vector_db_host",
@@ -22,7 +23,7 @@ const NAMES: Names = Names {
 const PAUSE: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static BREAKER: Breaker = const { Breaker::new() };
+    static BREAKER: Breaker = Breaker::default();
 }
 
 /// How to reach the vector database, and what a write does while it is away.
@@ -53,7 +54,8 @@ impl VectorDb {
         enabled.then_some(Self { database, mode })
     }
 
-    /// Runs one statement. While the breaker is open, fails at once.
+    /// Runs one statement. While the breaker is open, fails at once. Only a server that is away opens it: what is
+    /// wrong with one statement says nothing about the next.
     pub(crate) async fn text(
         &self,
         statement: &str,
@@ -64,8 +66,8 @@ impl VectorDb {
         }
         let outcome = postgres::text(&self.database, statement, parameters).await;
         BREAKER.with(|breaker| match &outcome {
-            Ok(_) => breaker.close(),
-            Err(_) => breaker.open(PAUSE),
+            Err(failure) if failure.says_away() => breaker.open(PAUSE),
+            _ => breaker.close(),
         });
         outcome
     }
@@ -115,14 +117,36 @@ pub async fn nearest(
 }
 
 /// Whether the vector database can be used: `ok`, or what is wrong.
-pub async fn verdict(vector_db: &VectorDb) -> String {
+///
+/// `provider` says how long the vectors are that it is to take.
+pub async fn verdict(vector_db: &VectorDb, provider: Option<&Provider>) -> String {
     let needed = Needed {
         tables: migrations::vector_db::TABLES_VERSION,
         functions: migrations::vector_db::FUNCTIONS_DIGEST,
     };
     match postgres::schema(&vector_db.database, needed).await {
-        Ok(schema) => schema.to_string(),
+        Ok(Schema::Current) => match provider {
+            Some(provider) => dimensions(vector_db, provider.dimensions).await,
+            None => "ok".into(),
+        },
+        Ok(behind) => behind.to_string(),
         Err(Failure::Timeout | Failure::Hangs) => "does not answer in time".into(),
+        Err(_) => "unreachable".into(),
+    }
+}
+
+/// Whether it was made for vectors of this length.
+async fn dimensions(vector_db: &VectorDb, wanted: usize) -> String {
+    // pgvector keeps the length of a column's vectors in its type modifier.
+    let statement = "
+        SELECT atttypmod::text FROM pg_attribute
+        WHERE attrelid = 'audit_embeddings'::regclass AND attname = 'embedding'";
+    match postgres::text(&vector_db.database, statement, &[]).await {
+        Ok(Some(made_for)) if made_for == wanted.to_string() => "ok".into(),
+        Ok(made_for) => format!(
+            "was made for embeddings of {} dimensions, and embedding_dimensions is {wanted}",
+            made_for.unwrap_or_default()
+        ),
         Err(_) => "unreachable".into(),
     }
 }

@@ -8,13 +8,17 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("audit", &[]),
     ("migrations", &[]),
-    ("instance", &[]),
-    ("edge", &["audit", "instance"]),
-    ("postgres", &["audit", "instance"]),
-    ("vectors", &["audit", "instance", "migrations", "postgres"]),
+    ("runtime", &[]),
+    ("instance", &["runtime"]),
+    ("edge", &["audit", "instance", "runtime"]),
+    ("postgres", &["audit", "instance", "runtime"]),
+    (
+        "vectors",
+        &["audit", "instance", "migrations", "postgres", "runtime"],
+    ),
     (
         "write",
         &["audit", "edge", "instance", "postgres", "vectors"],

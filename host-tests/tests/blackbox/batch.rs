@@ -258,3 +258,23 @@ async fn the_idempotency_key_of_a_batch_counts_for_each_place() {
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[0].0, ids[0].1);
 }
+
+/// Every bad element is named, however many there are.
+#[tokio::test]
+async fn each_bad_element_is_named() {
+    let batch = Value::Array(vec![json!({}); 200]);
+    let answer = client()
+        .post("/api/v1/store/remediation/batch", &batch)
+        .await;
+    answer.problem(400, "validation-error");
+    let violations = answer.violations();
+    for index in 0..200 {
+        let prefix = format!("[{index}].");
+        assert!(
+            violations
+                .iter()
+                .any(|(field, _)| field.starts_with(&prefix)),
+            "element {index}"
+        );
+    }
+}

@@ -368,3 +368,59 @@ async fn a_patch_may_say_what_it_is() {
     answer.problem(415, "unsupported-media-type");
     assert_eq!(client.record("execution", id).await["duration"], 5);
 }
+
+/// The states of a record that changed often and much come page by page, each once.
+#[tokio::test]
+async fn versions_come_page_by_page() {
+    const CHANGES: usize = 140;
+    let client = client();
+    let id = running(&client).await;
+    let url = format!("{STORE}/{id}");
+    for change in 0..CHANGES {
+        let long = format!("{change} {}", "x".repeat(60 * 1024));
+        client
+            .patch(&url, &json!({"error_message": long}))
+            .await
+            .expect(200);
+    }
+    let path = format!("/api/v1/query/remediation/{id}/versions");
+    for limit in ["", "&limit=7", "&limit=1000"] {
+        let mut versions = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = client
+                .get(&format!(
+                    "{path}?{}",
+                    format!("{limit}{cursor}").trim_start_matches('&')
+                ))
+                .await;
+            let page = page.expect(200);
+            versions.extend(
+                page["versions"]
+                    .as_array()
+                    .expect("versions")
+                    .iter()
+                    .map(|state| state["version"].as_u64()),
+            );
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let expected: Vec<_> = (1..=CHANGES as u64 + 1).map(Some).collect();
+        assert_eq!(versions, expected, "{limit}");
+    }
+    let too_long = json!({"error_message": "x".repeat(64 * 1024 + 1)});
+    client
+        .patch(&url, &too_long)
+        .await
+        .problem(400, "validation-error");
+    client
+        .get(&format!("{path}?limit=0"))
+        .await
+        .problem(400, "invalid-limit");
+    client
+        .get(&format!("{path}?offset=1"))
+        .await
+        .problem(400, "invalid-parameter");
+}

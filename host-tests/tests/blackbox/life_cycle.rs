@@ -322,3 +322,37 @@ async fn the_steps_of_a_workflow_are_records_of_their_own() {
         "completed"
     );
 }
+
+/// The rules that compare fields hold for the merged record.
+#[tokio::test]
+async fn a_post_cannot_make_the_stored_record_contradict_itself() {
+    let client = client();
+    let form = form("store workflow");
+    let begun = with(
+        &form.body(&fresh("merged"), &fresh("rr")),
+        &json!({"status": "running", "phase": "executing", "steps_total": 3, "steps_completed": null, "end_time": null}),
+    );
+    let id = client.create(form.path, &begun).await;
+    let mut step = with(&begun, &json!({"steps_completed": 7}));
+    step.as_object_mut()
+        .expect("an object")
+        .remove("steps_total");
+    let answer = client.post(form.path, &step).await;
+    answer.problem(400, "validation-error");
+    assert_eq!(
+        answer.violations(),
+        [("steps_completed".to_owned(), "inconsistent".to_owned())]
+    );
+    let batch = json!([step]);
+    let answer = client.post(&format!("{}/batch", form.path), &batch).await;
+    answer.problem(400, "validation-error");
+    assert_eq!(
+        answer.violations(),
+        [("[0].steps_completed".to_owned(), "inconsistent".to_owned())]
+    );
+    assert_eq!(
+        client.versions(form.kind, id).await.len(),
+        1,
+        "nothing was written"
+    );
+}

@@ -72,12 +72,7 @@ async fn offsets_are_not_negative() {
 
 #[tokio::test]
 async fn severities_are_known_words() {
-    let bad = [
-        "severity=sev1",
-        "severity=",
-        "severity=CRITICAL",
-        "severity=critical%00",
-    ];
+    let bad = ["severity=sev1", "severity=", "severity=critical%00"];
     for path in LISTS {
         refused(path, &bad, "invalid-severity", "severity").await;
     }
@@ -113,7 +108,6 @@ async fn times_are_rfc_3339_or_spans() {
             "1w",
             "h",
             "99999999999999999999d",
-            "2025-11-05T10:00:00+02:00", // the plus stands for a blank
         ] {
             let query = format!("{parameter}={bad}");
             refused(LISTS[0], &[query.as_str()], "invalid-parameter", parameter).await;

@@ -6,7 +6,7 @@ use crate::support::payloads::{fresh, remediation};
 use crate::support::service::Service;
 
 const RECORDS: usize = 40;
-/// A record may have a long error message; so many of them are more than one page holds.
+/// A record may have a long reason; so many of them are more than one page holds.
 const BYTES: usize = 1_000_000;
 const PAGE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -17,7 +17,7 @@ async fn a_walk_over_records_too_large_for_one_page_meets_each_once() {
     let mut expected = Vec::new();
     for _ in 0..RECORDS {
         let mut record = remediation(&namespace, &fresh("rr"));
-        record["error_message"] = json!("x".repeat(BYTES));
+        record["reason"] = json!("x".repeat(BYTES));
         record["correlation_id"] = json!(namespace);
         let stored = service
             .client

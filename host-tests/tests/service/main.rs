@@ -6,6 +6,7 @@ mod support;
 
 mod coalescing;
 mod configuration;
+mod encrypted;
 mod large_pages;
 mod many_clients;
 mod migrations;

@@ -156,7 +156,7 @@ impl Client {
 
     /// The states of a record that must be there, oldest first.
     pub async fn versions(&self, kind: &str, id: i64) -> Vec<Value> {
-        let path = format!("/api/v1/query/{kind}/{id}/versions");
+        let path = format!("/api/v1/query/{kind}/{id}/versions?limit=1000");
         let answer = self.get(&path).await.expect(200);
         answer["versions"].as_array().expect("versions").clone()
     }

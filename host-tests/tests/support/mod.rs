@@ -7,10 +7,12 @@
 )]
 
 pub mod client;
+pub mod cutting;
 pub mod openapi;
 pub mod payloads;
 pub mod process;
 pub mod provider;
 pub mod service;
+pub mod tls;
 
 pub use client::{Answer, Client};

@@ -120,3 +120,65 @@ async fn hidden_records_are_not_found_whether_it_knows_or_not() {
     pair.assert_equal().await;
     assert!(!ids(&pair.ask("disk full", 5).await).contains(&gone));
 }
+
+/// A record is found from the moment that its write is acknowledged, also while it is being delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_found_while_it_is_delivered() {
+    let pair = Pair::start("fallback").await;
+    fill(&pair, 3).await;
+    pair.assert_equal().await;
+    for round in 0..300 {
+        let words = format!("alert{round} is unlike{round} any{round} other{round}");
+        let record = incident(&words);
+        let id = pair.client.create(PATH, &record).await;
+        let question = record["alertName"].as_str().unwrap();
+        let found = ids(&pair.ask(question, 1).await);
+        assert_eq!(found, BTreeSet::from([id]), "round {round}");
+    }
+}
+
+/// What is wrong with one statement says nothing about the server: it is asked all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failure_is_no_outage() {
+    let pair = Pair::start("fallback").await;
+    fill(&pair, 12).await;
+    pair.assert_equal().await;
+    let vector = connect(&pair.vector_url).await.unwrap();
+    vector
+        .batch_execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON audit_embeddings
+                 FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await
+        .unwrap();
+    fill(&pair, 1).await;
+    // Deliveries go on failing, once a second; each of these searches is answered by the vector database all the same.
+    for _ in 0..40 {
+        let before = scans(&pair).await;
+        pair.ask("disk full", 5).await;
+        pair.until("it was asked", async || scans(&pair).await > before)
+            .await;
+    }
+    vector
+        .batch_execute("DROP TRIGGER refuse ON audit_embeddings")
+        .await
+        .unwrap();
+    pair.assert_equal().await;
+}
+
+/// A vector database that was made for other embeddings is named in readiness.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_dimensions_are_named_in_readiness() {
+    let pair = Pair::start("fallback").await;
+    assert_eq!(pair.verdict().await, "ok");
+    let vector = connect(&pair.vector_url).await.unwrap();
+    vector
+        .batch_execute("ALTER TABLE audit_embeddings ALTER COLUMN embedding TYPE vector(768)")
+        .await
+        .unwrap();
+    assert_eq!(
+        pair.verdict().await,
+        "was made for embeddings of 768 dimensions, and embedding_dimensions is 384"
+    );
+}

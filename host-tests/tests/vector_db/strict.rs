@@ -174,3 +174,30 @@ async fn whatever_is_frozen_when_neither_has_what_the_other_lacks() {
     assert_consistent(&pair).await;
     assert_settled(&pair).await;
 }
+
+/// What the vector database refuses for one record costs the next one nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refused_intent_closes_no_door() {
+    let pair = Pair::start("strict").await;
+    let vector = connect(&pair.vector_url).await.unwrap();
+    vector
+        .batch_execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON audit_embedding_intent
+                 FOR EACH ROW WHEN (new.kind = 'execution') EXECUTE FUNCTION refuse()",
+        )
+        .await
+        .unwrap();
+    let execution = json!({
+        "name": "n", "namespace": "ns", "status": "success", "start_time": "2025-11-05T10:00:00Z",
+        "action": "restart", "resource": "pod/x",
+    });
+    for _ in 0..5 {
+        let answer = pair
+            .client
+            .post("/api/v1/store/execution", &execution)
+            .await;
+        answer.problem(503, "service-unavailable");
+        pair.client.create(PATH, &incident("DiskFull")).await;
+    }
+}

@@ -13,7 +13,8 @@ use tokio_postgres::Client;
 const NOT_POSTED: [&str; 4] = ["created_at", "updated_at", "deleted_at", "version"];
 
 /// What readers are not shown.
-const NOT_SHOWN: [&str; 6] = [
+const NOT_SHOWN: [&str; 7] = [
+    "request",
     "embedding",
     "deleted_at",
     "state_rank",
@@ -23,7 +24,8 @@ const NOT_SHOWN: [&str; 6] = [
 ];
 
 /// What a component states about a post, rather than a client in it.
-const NOT_OF_CLIENTS: [&str; 9] = [
+const NOT_OF_CLIENTS: [&str; 10] = [
+    "request",
     "kind",
     "id",
     "document",

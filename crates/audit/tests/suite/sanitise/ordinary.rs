@@ -171,8 +171,8 @@ fn hostile_text_ends_soon() {
         "kind: Secret\ndata:\n a: b\n",
     ] {
         let text = piece.repeat(SIZE / piece.len());
-        let body = payload.with(&json!({"error_message": text}));
+        let body = payload.with(&json!({"reason": text}));
         let record = payload.read(body).expect("a record");
-        assert!(record.columns["error_message"].is_string());
+        assert!(record.document["reason"].is_string());
     }
 }

@@ -1,0 +1,215 @@
+//! Request coalescing under every order of arriving, answering, running out of time and giving up, on a simulated
+//! clock: `PROPTEST_CASES=1000000 cargo test --release -p instance --test coalescing` runs a million of them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use instance::{Batch, Batcher, Entry, within};
+use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
+use proptest::test_runner::TestCaseResult;
+use proptest::{prop_assert, prop_assert_eq};
+use runtime::simulated::{Servers, run};
+use runtime::{Instant, sleep};
+
+/// How long a request and a batch may take, in milliseconds.
+const LIMIT: u64 = 50;
+
+#[derive(Debug, Clone)]
+struct Request {
+    arrives: u64,
+    /// When its client leaves, if it does.
+    leaves_after: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Script {
+    requests: Vec<Request>,
+    /// How long each batch takes, over and over.
+    batches: Vec<u64>,
+    most: usize,
+    capacity: usize,
+}
+
+/// What a request saw.
+#[derive(Debug)]
+struct Seen {
+    number: usize,
+    took: Duration,
+    answer: Option<usize>,
+}
+
+#[derive(Default)]
+struct Server {
+    begun: Cell<usize>,
+    under_way: Cell<usize>,
+    most_under_way: Cell<usize>,
+    /// When each item was sent first.
+    sent: RefCell<Vec<Option<Instant>>>,
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let leaves = prop_oneof![3 => Just(None), 1 => (0..80_u64).prop_map(Some)];
+    let request = (0..120_u64, leaves).prop_map(|(arrives, leaves_after)| Request {
+        arrives,
+        leaves_after,
+    });
+    (
+        proptest::collection::vec(request, 1..14),
+        proptest::collection::vec(prop_oneof![4 => 0..40_u64, 1 => 40..90_u64], 1..8),
+        1..4_usize,
+        1..6_usize,
+    )
+        .prop_map(|(requests, batches, most, capacity)| Script {
+            requests,
+            batches,
+            most,
+            capacity,
+        })
+}
+
+type Items = Batcher<usize, usize>;
+
+async fn lead(server: Rc<Server>, script: Rc<Script>, batch: Batch<usize, usize>) {
+    let entries = batch.take(script.capacity);
+    let turn = server.begun.replace(server.begun.get() + 1);
+    server.under_way.set(server.under_way.get() + 1);
+    let most = server.most_under_way.get().max(server.under_way.get());
+    server.most_under_way.set(most);
+    let leaving = Leaving(server.clone());
+    for entry in &entries {
+        let mut sent = server.sent.borrow_mut();
+        sent[*entry.item()].get_or_insert_with(Instant::now);
+    }
+    let takes = Duration::from_millis(script.batches[turn % script.batches.len()]);
+    let answered = within(Duration::from_millis(LIMIT), sleep(takes)).await;
+    drop(leaving);
+    if answered.is_some() {
+        for entry in &entries {
+            entry.answer(*entry.item());
+        }
+    } else {
+        for entry in &entries {
+            entry.answer(usize::MAX);
+        }
+    }
+}
+
+struct Leaving(Rc<Server>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+    }
+}
+
+async fn request(
+    number: usize,
+    batcher: Rc<Items>,
+    server: Rc<Server>,
+    script: Rc<Script>,
+) -> Option<Seen> {
+    let Request {
+        arrives,
+        leaves_after,
+    } = script.requests[number];
+    sleep(Duration::from_millis(arrives)).await;
+    let began = Instant::now();
+    let asking = async {
+        let entry = Entry::new(number, 1);
+        let entries = [entry];
+        let deadline = began + Duration::from_millis(LIMIT);
+        let lead = |batch| lead(server.clone(), script.clone(), batch);
+        batcher.run(&entries, deadline, lead).await;
+        entries[0].take()
+    };
+    let leaving = async {
+        match leaves_after {
+            Some(after) => sleep(Duration::from_millis(after)).await,
+            None => std::future::pending().await,
+        }
+    };
+    match select(Box::pin(asking), Box::pin(leaving)).await {
+        Either::Left((answer, _)) => Some(Seen {
+            number,
+            took: began.elapsed(),
+            answer,
+        }),
+        Either::Right(_) => None,
+    }
+}
+
+fn check(script: Script) -> TestCaseResult {
+    let script = Rc::new(script);
+    let server = Rc::new(Server::default());
+    server.sent.borrow_mut().resize(script.requests.len(), None);
+    let batcher = Items::new(script.most);
+    let (of_run, again) = (server.clone(), script.clone());
+    let began = Rc::new(Cell::new(Instant::now()));
+    let start = began.clone();
+    let (seen, at_once) = run(Servers::default(), async move {
+        start.set(Instant::now());
+        let requests = (0..again.requests.len())
+            .map(|number| request(number, batcher.clone(), of_run.clone(), again.clone()));
+        let seen = join_all(requests).await;
+        // Whatever happened, nothing is under way for ever: the next request leads at once.
+        sleep(Duration::from_millis(10 * LIMIT)).await;
+        let entry = Entry::new(0, 1);
+        let asked = Instant::now();
+        let led = Rc::new(Cell::new(false));
+        let lead = |batch: Batch<usize, usize>| {
+            let led = led.clone();
+            async move {
+                led.set(true);
+                for entry in batch.take(1) {
+                    entry.answer(0);
+                }
+            }
+        };
+        let deadline = asked + Duration::from_millis(LIMIT);
+        batcher.run(&[entry], deadline, lead).await;
+        (seen, led.get() && asked.elapsed().is_zero())
+    });
+
+    prop_assert!(at_once, "a batch is under way for ever");
+    prop_assert!(server.most_under_way.get() <= script.most);
+    prop_assert_eq!(server.under_way.get(), 0);
+    for seen in seen.into_iter().flatten() {
+        prop_assert!(
+            seen.took <= Duration::from_millis(LIMIT),
+            "{seen:?} has waited beyond its deadline"
+        );
+        if let Some(answer) = seen.answer.filter(|answer| *answer != usize::MAX) {
+            prop_assert_eq!(answer, seen.number, "somebody else's answer");
+        }
+        // Who has no answer was in time for none, or was never sent because there was no room for it.
+        prop_assert!(
+            seen.answer.is_some() || seen.took == Duration::from_millis(LIMIT),
+            "{seen:?} has given up early"
+        );
+    }
+    let first = script.requests.iter().map(|request| request.arrives).min();
+    for (request, sent) in script.requests.iter().zip(&*server.sent.borrow()) {
+        if Some(request.arrives) == first && request.leaves_after != Some(0) {
+            let alone = script
+                .requests
+                .iter()
+                .filter(|other| Some(other.arrives) == first)
+                .count();
+            let at = began.get() + Duration::from_millis(request.arrives);
+            prop_assert!(
+                alone > script.most || *sent == Some(at),
+                "nothing was under way, and {request:?} waited"
+            );
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn everybody_has_its_own_answer_in_its_own_time(script in script()) {
+        check(script)?;
+    }
+}
