@@ -235,3 +235,23 @@ async fn what_changes_meanwhile_ends_with_the_vector_of_its_last_text() {
     assert_embedded(&fixture, &left).await;
     fixture.stop().await;
 }
+
+/// A provider that works off one text after the other answers searches between the records that wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_come_before_the_backlog() {
+    let mut fixture = Fixture::with(&[("embedding_timeout", "2s"), UNCACHED]).await;
+    leave(&mut fixture, 150).await;
+    fixture
+        .provider
+        .behave(Behaviour::OneByOne(Duration::from_millis(40)));
+    // All that wait in one request would take six seconds.
+    while fixture.count(PENDING).await > 0 {
+        let question = json!({"query": fresh("anything")});
+        let answer = fixture
+            .client
+            .post("/api/v1/query/semantic", &question)
+            .await;
+        answer.expect(200);
+    }
+    fixture.stop().await;
+}

@@ -36,6 +36,8 @@ pub enum Behaviour {
     Delay(Duration),
     /// Gives the vectors after this time for each text.
     DelayEach(Duration),
+    /// Gives the vectors after this time for each text, one request after the other.
+    OneByOne(Duration),
     /// Never answers.
     Hang,
     /// Reads the request and closes the connection.
@@ -248,6 +250,9 @@ fn question(
     }
 }
 
+/// Whose turn it is where one request comes after the other.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn behave(
     behaviour: Behaviour,
     model: &str,
@@ -258,6 +263,11 @@ async fn behave(
         Behaviour::Answer => {}
         Behaviour::Delay(time) => tokio::time::sleep(time).await,
         Behaviour::DelayEach(time) => {
+            let count = u32::try_from(texts.len()).expect("a few texts");
+            tokio::time::sleep(time.saturating_mul(count)).await;
+        }
+        Behaviour::OneByOne(time) => {
+            let _turn = TURN.lock().await;
             let count = u32::try_from(texts.len()).expect("a few texts");
             tokio::time::sleep(time.saturating_mul(count)).await;
         }
