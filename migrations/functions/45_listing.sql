@@ -43,7 +43,7 @@ RETURN filter ? 'namespace'
 -- One statement for rows, total and cursor. One row more than asked is read, to know whether there is a next
 -- page; a page also ends before it becomes larger than the host takes. The kind is in the text: of the other
 -- kinds' months the plan is to know nothing.
-CREATE OR REPLACE FUNCTION audit_list_statement(
+CREATE OR REPLACE FUNCTION audit_page_statement(
     form text, record_kind text, filter jsonb, counting text, carried boolean
 ) RETURNS text
 LANGUAGE sql STABLE
@@ -150,12 +150,12 @@ $statement$,
 );
 
 -- Prepares a list, and gives up those that this connection has if there are `most`: each takes memory.
-CREATE OR REPLACE FUNCTION audit_prepare_list(name text, statement text, most integer) RETURNS void
+CREATE OR REPLACE FUNCTION audit_prepare_page(name text, statement text, most integer) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     prepared text[] := ARRAY(
-        SELECT p.name FROM pg_prepared_statements AS p WHERE starts_with(p.name, 'audit_list_')
+        SELECT p.name FROM pg_prepared_statements AS p WHERE starts_with(p.name, 'audit_page_')
     );
     other    text;
 BEGIN
@@ -171,7 +171,7 @@ $$;
 -- A page of the records of a kind that match `filter` (see `audit_conditions`; without `kinds`), newest first, as
 -- the answer's body. `form` is `audits` or `incidents`; `before` is the id where the page before ended, or null.
 --
--- `total` says what is wanted of the total: `usual` and `exact` as `audit_list_statement` counts; `none`; `counted` or
+-- `total` says what is wanted of the total: `usual` and `exact` as `audit_page_statement` counts; `none`; `counted` or
 -- `estimated`, if the page before said `known`; or `previous`, which is `usual` with cursors as the release before this
 -- one reads them. All records of a kind are not counted where the planner knows of half as many again as are counted at most.
 --
@@ -211,7 +211,7 @@ BEGIN
     END IF;
     SELECT string_agg(f.key, ' '), string_agg(format(', %L', f.value), '') INTO members, arguments
     FROM jsonb_each_text(filter) AS f;
-    name := 'audit_list_' || md5(concat_ws(' ', form, record_kind, counting, total = 'previous', members));
+    name := 'audit_page_' || md5(concat_ws(' ', form, record_kind, counting, total = 'previous', members));
     list := format(
         'EXECUTE %I (%s, %L, %L, %L, %s, %s%s)',
         name, coalesce(before, 9223372036854775807), filter, known, is_estimate, page_limit, page_offset, arguments
@@ -219,8 +219,8 @@ BEGIN
     BEGIN
         EXECUTE list INTO body;
     EXCEPTION WHEN invalid_sql_statement_name THEN
-        PERFORM audit_prepare_list(
-            name, audit_list_statement(form, record_kind, filter, counting, total <> 'previous'), 32
+        PERFORM audit_prepare_page(
+            name, audit_page_statement(form, record_kind, filter, counting, total <> 'previous'), 32
         );
         EXECUTE list INTO body;
     END;

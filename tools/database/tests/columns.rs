@@ -261,6 +261,7 @@ async fn full_post(client: &Client, id: i64, number: i32) -> Map<String, Value> 
             (_, "double precision") => json!(f64::from(number) / 4.0),
             (_, "timestamp with time zone") => json!(format!("2026-01-0{number}T00:00:00Z")),
             (_, "boolean") => json!(number == 1),
+            (_, "uuid") => json!(format!("{number:032x}")),
             (_, "bytea") => json!(format!("\\x0{number}")),
             (_, "vector") => json!(format!("[{}]", vec![number.to_string(); 384].join(","))),
             other => panic!("what is a value of {other:?}?"),

@@ -42,7 +42,7 @@ async fn list_with_total(
 }
 
 async fn prepared(client: &Client) -> i64 {
-    let sql = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'audit_list_%'";
+    let sql = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'audit_page_%'";
     client.query_one(sql, &[]).await.expect("a count").get(0)
 }
 

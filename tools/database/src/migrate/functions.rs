@@ -29,17 +29,22 @@ WHERE relnamespace = current_schema()::regnamespace
     AND (SELECT max(applied_at) FROM schema_functions) < now() - interval '1 hour'
 HAVING count(*) > 0";
 
-/// Sets aside the functions of these names. The number makes the new name unique.
+/// Sets aside the functions of these names that were there before ($2): a file may define what another file of this run has
+/// defined with other parameters. The number makes the new name unique.
 const SET_FUNCTIONS_ASIDE: &str = "
 SELECT format('ALTER ROUTINE %s RENAME TO %I', oid::regprocedure, 'replaced_' || oid || '_' || proname)
 FROM pg_proc
-WHERE pronamespace = current_schema()::regnamespace AND proname = ANY ($1)";
+WHERE pronamespace = current_schema()::regnamespace AND proname = ANY ($1) AND oid = ANY ($2)";
 
 /// The same with views.
 const SET_VIEWS_ASIDE: &str = "
 SELECT format('ALTER VIEW %s RENAME TO %I', oid::regclass, 'replaced_' || oid || '_' || relname)
 FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v' AND relname = ANY ($1)";
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v' AND relname = ANY ($1) AND $2::oid[] IS NOT NULL";
+
+/// The functions that are there.
+const FUNCTIONS: &str =
+    "SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace";
 
 pub(super) async fn apply(
     transaction: &mut Transaction<'_>,
@@ -48,6 +53,8 @@ pub(super) async fn apply(
     progress: &impl Fn(&str),
 ) -> Result<(), MigrateError> {
     drop_set_aside(transaction, progress).await?;
+    let there = transaction.query(FUNCTIONS, &[]).await?;
+    let there: Vec<u32> = there.iter().map(|row| row.get(0)).collect();
     for file in files {
         // Functions and views may both be in the way.
         let mut attempts = 0..2;
@@ -55,7 +62,10 @@ pub(super) async fn apply(
             if attempts.next().is_none() {
                 return apply_file(transaction, file, values).await;
             }
-            for row in transaction.query(set_aside, &[&names(file)]).await? {
+            for row in transaction
+                .query(set_aside, &[&names(file), &there])
+                .await?
+            {
                 transaction.batch_execute(row.get(0)).await?;
             }
         }
@@ -90,6 +100,7 @@ fn names(file: &Migration) -> Vec<&'static str> {
     let name = |line: &'static str| {
         let rest = line
             .strip_prefix("CREATE OR REPLACE FUNCTION ")
+            .or_else(|| line.strip_prefix("CREATE OR REPLACE PROCEDURE "))
             .or_else(|| line.strip_prefix("CREATE OR REPLACE VIEW "))?;
         rest.split(['(', ' ']).next()
     };
@@ -125,12 +136,13 @@ mod tests {
 
     /// Otherwise `names` would miss them, and tables belong elsewhere.
     #[test]
-    fn every_statement_of_a_function_file_replaces_a_function_or_view() {
+    fn every_statement_of_a_function_file_replaces_a_function_procedure_or_view() {
         for file in PRIMARY.functions.iter().chain(VECTOR_DB.functions) {
             assert!(!names(file).is_empty(), "{}", file.name);
             for line in file.sql.lines() {
                 let creates = line.starts_with("CREATE") || line.starts_with("ALTER");
                 let replaces = line.starts_with("CREATE OR REPLACE FUNCTION ")
+                    || line.starts_with("CREATE OR REPLACE PROCEDURE ")
                     || line.starts_with("CREATE OR REPLACE VIEW ");
                 assert!(!creates || replaces, "{}: {line}", file.name);
             }

@@ -77,7 +77,7 @@ impl Privileges {
         }
         if let Some(grants) = &self.on_functions {
             let new = format!(
-                "SELECT 'FUNCTION ' || f.oid::regprocedure::text FROM ({FUNCTIONS}) AS f WHERE f.oid <> ALL ($1)"
+                "SELECT 'ROUTINE ' || f.oid::regprocedure::text FROM ({FUNCTIONS}) AS f WHERE f.oid <> ALL ($1)"
             );
             for row in transaction.query(&new, &[&self.functions]).await? {
                 let function: &str = row.get(0);
