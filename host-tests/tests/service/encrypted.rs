@@ -40,8 +40,9 @@ async fn only_the_right_authority_is_trusted() {
         vec![("db_ssl_mode", "disable"), ("db_ca_cert", tls.authority())],
     ] {
         let host = start_host(variables(&service, &tls, &wrong)).await;
-        let answer = host.client().post("/api/v1/store/remediation", &record());
-        answer.await.problem(503, "service-unavailable");
+        let client = host.client();
+        let answer = client.post("/api/v1/store/remediation", &record()).await;
+        answer.problem(503, "service-unavailable");
         let ready = host.client().get("/ready").await.expect(503);
         assert_eq!(ready["checks"]["database"], "unreachable", "{wrong:?}");
         assert!(!host.log().contains("BEGIN CERTIFICATE"));
