@@ -18,12 +18,12 @@ impl Instant {
     }
 
     /// How long ago it was.
-    pub fn elapsed(self) -> Duration {
-        Self::now().saturating_duration_since(self)
+    pub fn elapsed(&self) -> Duration {
+        Self::now().saturating_duration_since(*self)
     }
 
     /// How long before it `earlier` was; nothing if it was later.
-    pub fn saturating_duration_since(self, earlier: Self) -> Duration {
+    pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
