@@ -157,11 +157,11 @@ fn check(script: Script) -> TestCaseResult {
         sleep(Duration::from_millis(10 * LIMIT)).await;
         let entry = Entry::new(0, 1);
         let asked = Instant::now();
-        let led = Rc::new(Cell::new(false));
+        let at_once = Rc::new(Cell::new(false));
         let lead = |batch: Batch<usize, usize>| {
-            let led = led.clone();
+            let at_once = at_once.clone();
             async move {
-                led.set(true);
+                at_once.set(true);
                 for entry in batch.take(1) {
                     entry.answer(0);
                 }
@@ -169,7 +169,7 @@ fn check(script: Script) -> TestCaseResult {
         };
         let deadline = asked + Duration::from_millis(LIMIT);
         batcher.run(&[entry], deadline, lead).await;
-        (seen, led.get() && asked.elapsed().is_zero())
+        (seen, at_once.get() && asked.elapsed().is_zero())
     });
 
     prop_assert!(at_once, "a batch is under way for ever");

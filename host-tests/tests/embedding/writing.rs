@@ -99,29 +99,36 @@ async fn the_largest_batch_is_embedded_in_bounded_questions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_concurrent_requests_go_together() {
+    /// So many requests to the provider an instance has under way at most.
+    const LEADERS: usize = 4;
     const FOLLOWERS: usize = 12;
     let fixture = Fixture::start().await;
-    // While the provider thinks about the first text, the others gather.
-    fixture
-        .provider
-        .once(Behaviour::Delay(Duration::from_secs(1)));
-    let first = fixture.embed("the first alert");
+    // While the provider thinks about the first texts, the others gather.
+    for _ in 0..LEADERS {
+        let slow = Behaviour::Delay(Duration::from_secs(1));
+        fixture.provider.once(slow);
+    }
+    let leaders = join_all((0..LEADERS).map(|n| {
+        let words = format!("leader {n}");
+        let fixture = &fixture;
+        async move { fixture.embed(&words).await }
+    }));
     let others = async {
-        while fixture.provider.count() == 0 {
+        while fixture.provider.count() < LEADERS {
             tokio::time::sleep(PAUSE).await;
         }
         let words = |n| format!("follower {n}");
         let posts = (0..FOLLOWERS).map(async |n| (fixture.embed(&words(n)).await, words(n)));
         join_all(posts).await
     };
-    let (_, others) = tokio::join!(first, others);
+    let (_, others) = tokio::join!(leaders, others);
     for (id, words) in others {
         let expected = Provider::vector(&words);
         assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
     }
     let requests = fixture.provider.requests();
-    assert_eq!(fixture.provider.texts().len(), 1 + FOLLOWERS);
-    assert!(requests.len() < 1 + FOLLOWERS, "{requests:?}");
+    assert_eq!(fixture.provider.texts().len(), LEADERS + FOLLOWERS);
+    assert!(requests.len() < LEADERS + FOLLOWERS, "{requests:?}");
     fixture.stop().await;
 }
 
