@@ -91,7 +91,7 @@ async fn provoke(services: &Services, exchange: &Exchange) {
             draft.send(client).await.problem(415, slug);
         }
         (500, _) => {
-            let client = &services.unprivileged.client;
+            let client = &services.contrary.client;
             plain().send(client).await.problem(500, slug);
         }
         (503, _) => {

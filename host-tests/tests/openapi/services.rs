@@ -6,7 +6,6 @@ use tokio_postgres::Client as Session;
 
 use crate::request::Draft;
 use crate::support::openapi::Exchange;
-use crate::support::payloads::fresh;
 use crate::support::provider::Provider;
 use crate::support::service::{Service, embedded_by};
 
@@ -23,11 +22,10 @@ pub(crate) struct Services {
     pub(crate) cut_off: Service,
     /// The timeouts are no times.
     pub(crate) misconfigured: Service,
-    /// Its role may log in to the database and do nothing there.
-    pub(crate) unprivileged: Service,
+    /// Every function of its database refuses what it is asked, in a way that the service does not know.
+    pub(crate) contrary: Service,
     /// Somebody else has locked the table of records.
     pub(crate) blocked: Service,
-    role: String,
     _lock: Session,
     _provider: Provider,
 }
@@ -43,12 +41,9 @@ impl Services {
         let embedded = embedded_by(&url);
         let start = async |more: &[_]| Service::with(&[&embedded, more].concat()).await;
 
-        let role = fresh("nobody").replace('-', "_");
-        let credentials = [("db_user", role.as_str()), ("db_password", "nothing")];
-        let unprivileged = start(&credentials).await;
-        let session = unprivileged.database.client().await;
-        let create = format!("CREATE ROLE {role} LOGIN PASSWORD 'nothing'");
-        session.batch_execute(&create).await.expect("a role");
+        let contrary = start(&[]).await;
+        let session = contrary.database.client().await;
+        session.batch_execute(REFUSE).await.expect("functions");
 
         let limit = "200ms";
         let limits = [("query_timeout", limit), ("write_timeout", limit)];
@@ -64,9 +59,8 @@ impl Services {
             unassisted: Service::start().await,
             cut_off: start(&[("db_port", &port)]).await,
             misconfigured: start(&wrong).await,
-            unprivileged,
+            contrary,
             blocked,
-            role,
             _lock: lock,
             _provider: provider,
         }
@@ -89,23 +83,43 @@ impl Services {
     }
 
     pub(crate) async fn stop(self) {
-        // Roles belong to the server, not to the test's database.
-        let session = self.healthy.database.client().await;
-        let drop_role = format!("DROP ROLE {}", self.role);
-        session.batch_execute(&drop_role).await.expect("the role");
-        drop(session);
         for service in [
             self.healthy,
             self.unassisted,
             self.cut_off,
             self.misconfigured,
-            self.unprivileged,
+            self.contrary,
             self.blocked,
         ] {
             service.stop().await;
         }
     }
 }
+
+/// Has each function that the endpoints call raise an error of its own.
+const REFUSE: &str = "
+    DO $$
+    DECLARE
+        f record;
+    BEGIN
+        FOR f IN
+            SELECT
+                proname,
+                pg_get_function_arguments(oid) AS arguments,
+                pg_get_function_result(oid) AS result
+            FROM pg_proc
+            WHERE pronamespace = current_schema()::regnamespace AND proname IN (
+                'audit_write', 'audit_patch', 'audit_delete', 'audit_get', 'audit_list', 'audit_versions',
+                'audit_incident', 'audit_timeline', 'audit_search', 'audit_similar'
+            )
+        LOOP
+            EXECUTE format(
+                'CREATE OR REPLACE FUNCTION %I (%s) RETURNS %s LANGUAGE plpgsql AS %L',
+                f.proname, f.arguments, f.result, 'BEGIN RAISE EXCEPTION USING MESSAGE = chr(33); END'
+            );
+        END LOOP;
+    END
+    $$";
 
 /// Stores a record of a kind and returns its id.
 pub(crate) async fn record(service: &Service, kind: &str) -> String {
