@@ -26,31 +26,39 @@ pub enum IfAbandoned<'a> {
 
 /// Arguments: signal, whether it is for the whole process group, folder to remove or nothing, then the server's command
 /// line. `$$` is the shell that becomes the server. The watcher keeps none of the server's open files, and is not
-/// its child. A line on the pipe says that the end is in order and there is nothing to do.
+/// its child; of its signals it hears none. A line on the pipe says that the end is in order and there is nothing to do.
 const SCRIPT: &str = r#"
 exec 3<&0 </dev/null
 ( (
     exec >/dev/null 2>&1
+    trap '' INT QUIT TERM
     read -r _ <&3 && exit
-    kill -s CONT $$
-    [ "$2" = group ] && exec kill -s "$1" -- "-$$"
-    kill -s "$1" $$
+    whom=$$
+    [ "$2" = group ] && whom=-$$
+    kill -s CONT -- "$whom"
+    kill -s "$1" -- "$whom"
     waited=0
     while kill -0 $$ && [ $waited -lt 100 ]; do
         sleep 0.1
         waited=$((waited + 1))
     done
     [ -z "$3" ] || rm -rf -- "$3"
+    kill -0 $$ && kill -s KILL -- "$whom"
 ) & )
 exec 3<&-
 shift 3
 exec "$@"
 "#;
 
-/// A running server. It ends when this value is dropped, at the latest.
+/// How long a server that is dropped may take to end before it is killed, as in [`SCRIPT`].
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running server. When this value is dropped, the server is gone.
 #[derive(Debug)]
 pub struct ChildProcess {
     child: Child,
+    /// What asks it to end.
+    signal: Signal,
     /// The watcher reads its other end.
     pipe: Option<ChildStdin>,
     /// Whether signals are for the process group.
@@ -65,13 +73,13 @@ impl ChildProcess {
         server: &[&std::ffi::OsStr],
         if_abandoned: IfAbandoned,
     ) -> Result<Self> {
-        let (signal, whom, folder) = match if_abandoned {
-            IfAbandoned::ShutDown => ("INT", "server", Path::new("")),
-            IfAbandoned::Remove(folder) => ("QUIT", "server", folder),
-            IfAbandoned::EndGroup => ("TERM", "group", Path::new("")),
+        let (signal, name, whom, folder) = match if_abandoned {
+            IfAbandoned::ShutDown => (Signal::INT, "INT", "server", Path::new("")),
+            IfAbandoned::Remove(folder) => (Signal::QUIT, "QUIT", "server", folder),
+            IfAbandoned::EndGroup => (Signal::TERM, "TERM", "group", Path::new("")),
         };
         let mut child = shell
-            .args(["-c", SCRIPT, "sh", signal, whom])
+            .args(["-c", SCRIPT, "sh", name, whom])
             .arg(folder)
             .args(server)
             .stdin(Stdio::piped())
@@ -81,6 +89,7 @@ impl ChildProcess {
         let pipe = child.stdin.take();
         Ok(Self {
             child,
+            signal,
             pipe,
             group: matches!(if_abandoned, IfAbandoned::EndGroup),
         })
@@ -116,11 +125,7 @@ impl ChildProcess {
         if self.has_ended()? {
             return Ok(());
         }
-        if self.group {
-            kill_process_group(self.pid(), signal)?;
-        } else {
-            kill_process(self.pid(), signal)?;
-        }
+        self.send(signal)?;
         let deadline = Instant::now() + patience;
         while !self.has_ended()? {
             if Instant::now() > deadline {
@@ -131,11 +136,35 @@ impl ChildProcess {
         Ok(())
     }
 
+    fn send(&self, signal: Signal) -> Result<()> {
+        if self.group {
+            kill_process_group(self.pid(), signal)?;
+        } else {
+            kill_process(self.pid(), signal)?;
+        }
+        Ok(())
+    }
+
     /// Tells the watcher that the server's end was in order.
     fn let_go(&mut self) {
         if let Some(mut pipe) = self.pipe.take() {
             // The watcher may be gone, then there is nobody to tell.
             let _ = pipe.write_all(b"\n");
+        }
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        if self.has_ended().unwrap_or(true) {
+            return;
+        }
+        // A stopped process would not hear the other signal.
+        let _ = self.send(Signal::CONT);
+        if self.stop(self.signal, PATIENCE).is_err() {
+            let _ = self.send(Signal::KILL);
+            let _ = self.child.wait();
+            self.let_go();
         }
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! The killed process is this test program again, told by an environment variable what to do.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use database::{Server, ServerOptions, TestDatabase, TestServer, connect};
+use database::{
+    ChildProcess, IfAbandoned, Server, ServerOptions, TestDatabase, TestServer, connect,
+};
+use rustix::process::Pid;
 
 const ROLE: &str = "DATABASE_TEST_ROLE";
 
@@ -18,6 +22,11 @@ fn child() {
     let Ok(role) = std::env::var(ROLE) else {
         return;
     };
+    if let Some(script) = role.strip_prefix("sh ") {
+        let process = run(script, IfAbandoned::EndGroup);
+        println!("\nserver {} /", number(process.pid()));
+        std::thread::sleep(Duration::from_mins(1));
+    }
     let mut options = ServerOptions::from_env().expect("options");
     let server = match role.as_str() {
         "ephemeral" => Server::ephemeral(&options, &|_| {}),
@@ -31,8 +40,8 @@ fn child() {
     std::thread::sleep(Duration::from_mins(1));
 }
 
-/// Starts the child and returns it with the port and the folder of its server.
-fn start(role: &str) -> (Child, u16, PathBuf) {
+/// Starts the child and returns it with the port (or the process) and the folder of its server.
+fn start(role: &str) -> (Child, u32, PathBuf) {
     let program = std::env::current_exe().expect("this program");
     let mut child = Command::new(program)
         .args(["child", "--exact", "--nocapture"])
@@ -51,6 +60,54 @@ fn start(role: &str) -> (Child, u16, PathBuf) {
     (child, port, words.next().expect("a folder").into())
 }
 
+/// A shell that says when it has begun, as a server.
+fn run(script: &str, if_abandoned: IfAbandoned<'_>) -> ChildProcess {
+    let script = format!("echo begun; {script}");
+    let line = ["sh", "-c", &script].map(OsStr::new);
+    let mut shell = Command::new("sh");
+    shell.stdout(Stdio::piped());
+    let mut process = ChildProcess::start(&mut shell, &line, if_abandoned).expect("a shell");
+    let mut output = BufReader::new(process.take_output().expect("its output"));
+    output
+        .read_line(&mut String::new())
+        .expect("its first line");
+    process
+}
+
+/// Whether a process runs. Nobody may have asked for the end of one whose parent is gone.
+fn lives(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    !state.is_empty() && !state.contains(") Z")
+}
+
+fn number(process: Pid) -> u32 {
+    process.as_raw_nonzero().get().unsigned_abs()
+}
+
+/// Ends when it is asked to, and when it is forced to.
+const WILLING: &str = "while :; do sleep 0.1; done";
+const UNWILLING: &str = "trap '' INT QUIT TERM; while :; do sleep 0.1; done";
+
+#[test]
+fn what_is_dropped_is_gone_even_when_it_will_not_go() {
+    for script in [WILLING, UNWILLING] {
+        for if_abandoned in [IfAbandoned::ShutDown, IfAbandoned::EndGroup] {
+            let process = run(script, if_abandoned);
+            let pid = number(process.pid());
+            assert!(lives(pid));
+            drop(process);
+            assert!(!lives(pid), "{script} outlived its owner");
+        }
+    }
+}
+
+#[test]
+fn what_will_not_go_is_killed_after_its_owner() {
+    let (owner, pid, _) = start(&format!("sh {UNWILLING}"));
+    kill(owner);
+    eventually("it is gone", || !lives(pid));
+}
+
 fn kill(mut child: Child) {
     child.kill().expect("killed");
     child.wait().expect("reaped");
@@ -64,7 +121,8 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-fn listens(port: u16) -> bool {
+fn listens(port: u32) -> bool {
+    let port = u16::try_from(port).expect("a port");
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
@@ -90,7 +148,7 @@ async fn a_development_server_ends_with_its_process_and_can_be_started_at_once()
     };
     let server = Server::development(&options, &|_| {}).expect("started");
     connect(&server.url("postgres")).await.expect("usable");
-    assert!(server.port() == port || !listens(port));
+    assert!(u32::from(server.port()) == port || !listens(port));
     drop(server);
     std::fs::remove_dir_all(folder).expect("removed");
 }

@@ -32,7 +32,7 @@ impl Bench {
             command.envs(programs.get(name).map(|program| (variable, program)));
         }
         command.current_dir(cargo::workspace()).args(self.arguments);
-        cargo::exit_code(&mut command)
+        cargo::become_program(&mut command)
     }
 }
 

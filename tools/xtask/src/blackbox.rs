@@ -20,6 +20,6 @@ impl Blackbox {
         command
             .args(["test", "-p", "host-tests", "--test", "blackbox"])
             .env("BLACKBOX_URL", self.url.as_str().trim_end_matches('/'));
-        cargo::exit_code(&mut command)
+        cargo::become_program(&mut command)
     }
 }

@@ -1,10 +1,13 @@
 //! Building with cargo: what runs natively, and what runs as WebAssembly.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use database::{ChildProcess, IfAbandoned};
 use serde_json::Value;
 
 use crate::building::{Build, Priority, Programs};
@@ -140,7 +143,7 @@ pub(crate) fn clippy_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result
         .args(["clippy", "--target", WASM])
         .args(select(packages))
         .args(["--", "-D", "warnings"]);
-    succeed(&mut command, "clippy objects to the components")
+    succeed(&command, "clippy objects to the components")
 }
 
 /// Builds the programs that `arguments` of `cargo build` select.
@@ -156,26 +159,44 @@ pub(crate) fn start_programs(what: &str, arguments: &[&str], priority: Priority)
 }
 
 /// Runs a command whose output the caller sees, and fails with `otherwise` if it fails.
-pub(crate) fn succeed(command: &mut Command, otherwise: &str) -> Result<()> {
+pub(crate) fn succeed(command: &Command, otherwise: &str) -> Result<()> {
     if !status(command)?.success() {
         bail!("{otherwise}; see above");
     }
     Ok(())
 }
 
+/// Becomes another program, so that whatever ends this one ends that one.
+pub(crate) fn become_program(command: &mut Command) -> Result<ExitCode> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    Err(command.exec()).with_context(|| format!("cannot run {name}"))
+}
+
 /// The exit code of a command whose output the caller sees.
-pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
+pub(crate) fn exit_code(command: &Command) -> Result<ExitCode> {
     let code = status(command)?
         .code()
         .and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn status(command: &mut Command) -> Result<ExitStatus> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    command
-        .status()
-        .with_context(|| format!("cannot run {name}"))
+/// Runs a command, which ends with this program.
+fn status(command: &Command) -> Result<ExitStatus> {
+    let mut shell = Command::new("sh");
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    let variables = command.get_envs();
+    shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    let program = [command.get_program()].into_iter();
+    let line: Vec<&OsStr> = program.chain(command.get_args()).collect();
+    let mut process = ChildProcess::start(&mut shell, &line, IfAbandoned::EndGroup)?;
+    loop {
+        if let Some(status) = process.status()? {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Installs the WebAssembly target where it is missing.
@@ -195,7 +216,7 @@ fn ensure_wasm_target() -> Result<()> {
         .args(["target", "add", WASM])
         .current_dir(workspace());
     succeed(
-        &mut rustup,
+        &rustup,
         "the Rust target wasm32-wasip2 is missing and rustup could not install it",
     )
 }

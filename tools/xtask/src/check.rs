@@ -12,7 +12,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     say("checking the format");
     let mut format = cargo();
     format.args(["fmt", "--all", "--check"]);
-    succeed(&mut format, "the format is not right; run cargo fmt --all")?;
+    succeed(&format, "the format is not right; run cargo fmt --all")?;
 
     say("checking the native packages");
     let mut clippy = cargo();
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         .args(["clippy", "--workspace", "--all-targets"])
         .args(exclude(packages.all()))
         .args(["--", "-D", "warnings"]);
-    succeed(&mut clippy, "clippy objects to a native package")?;
+    succeed(&clippy, "clippy objects to a native package")?;
 
     say("checking the components");
     clippy_wasm(packages.all())?;
@@ -43,5 +43,5 @@ fn check_dependencies() -> Result<()> {
     say("checking licences and advisories");
     let mut deny = cargo();
     deny.args(["deny", "check"]);
-    succeed(&mut deny, "cargo-deny objects to a dependency")
+    succeed(&deny, "cargo-deny objects to a dependency")
 }

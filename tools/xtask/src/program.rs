@@ -18,7 +18,7 @@ pub(crate) struct Program {
 impl Program {
     /// Builds the program of this name and runs it.
     pub(crate) fn run(self, name: &str) -> Result<ExitCode> {
-        cargo::exit_code(command(name)?.args(self.arguments))
+        cargo::become_program(command(name)?.args(self.arguments))
     }
 }
 

@@ -46,7 +46,7 @@ impl Schemathesis {
             // One worker: two trip over a race in CPython 3.11 now and then.
             .args(["--continue-on-failure", "--workers", "1"])
             .args(["--max-examples", &self.max_examples.to_string()]);
-        cargo::exit_code(&mut command)
+        cargo::become_program(&mut command)
     }
 }
 

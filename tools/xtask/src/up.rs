@@ -247,7 +247,7 @@ async fn migrate(url: &str) -> Result<()> {
     migrate
         .env("DATABASE_URL", url)
         .env_remove("VECTOR_DATABASE_URL");
-    cargo::succeed(&mut migrate, "the database was not migrated")
+    cargo::succeed(&migrate, "the database was not migrated")
 }
 
 /// SIGINT (Ctrl-C) and SIGTERM.
