@@ -3,7 +3,7 @@
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804:
 //! `crates/outbound-networking-config/src/allowed_hosts.rs`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::str::FromStr as _;
 
@@ -89,11 +89,6 @@ impl AllowedHosts {
             return false;
         };
         self.0.iter().any(|entry| entry.allows(&target))
-    }
-
-    /// Whether a socket of the `scheme` `tcp` or `udp` may go to `address`.
-    pub(crate) fn allow_socket(&self, address: SocketAddr, scheme: &str) -> bool {
-        self.allow(&address.to_string(), scheme)
     }
 }
 

@@ -1,12 +1,16 @@
-//! The application of a manifest: its components, loaded and granted what the manifest says.
+//! The application of a manifest: its components, granted what the manifest says and loaded side by side. Spin loads them
+//! one after the other before it listens.
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factors-executor/src/lib.rs`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::handler::ProxyHandler;
@@ -21,20 +25,44 @@ use crate::key_value::Stores;
 use crate::manifest::{self, Manifest};
 use crate::outbound_http::{self, HttpClient, OutboundHttp};
 use crate::postgres::Postgres;
+use crate::reuse::ReuseLimits;
 use crate::routes::Routes;
 use crate::runtime_config::RuntimeConfig;
 use crate::variables::{ApplicationVariables, Variables};
 
-/// A loaded application.
+/// An application whose components may still be loading.
 pub(crate) struct Application {
     pub(crate) name: String,
     pub(crate) version: Option<String>,
     pub(crate) routes: Routes,
-    /// By id, with the description for the start-up message.
-    pub(crate) components: BTreeMap<String, (ProxyHandler<Factory>, Option<String>)>,
+    /// By id.
+    pub(crate) components: BTreeMap<String, Loading>,
     /// How the components reach each other.
     pub(crate) internal: Arc<Internal>,
 }
+
+/// A component, as soon as it is compiled.
+pub(crate) struct Loading {
+    /// For the start-up message.
+    pub(crate) description: Option<String>,
+    handler: watch::Receiver<Option<ProxyHandler<Factory>>>,
+}
+
+impl Loading {
+    /// Waits for the component.
+    ///
+    /// # Errors
+    /// It could not be loaded, so the host ends.
+    pub(crate) async fn handler(&self) -> Result<ProxyHandler<Factory>> {
+        let mut handler = self.handler.clone();
+        let loaded = handler.wait_for(Option::is_some).await;
+        let loaded = loaded.ok().and_then(|loaded| loaded.clone());
+        loaded.context("the component could not be loaded")
+    }
+}
+
+/// The threads that load the components. They say when they have ended.
+pub(crate) type Loaders = Vec<oneshot::Receiver<Result<()>>>;
 
 /// What the components share.
 struct Grants {
@@ -49,12 +77,13 @@ struct Grants {
 }
 
 impl Application {
-    /// Loads everything that `options` name. Instances count in `alive` and end early on `stop`.
-    pub(crate) fn load(
+    /// Reads everything that `options` name and begins to load the components, the smallest first, as many at a time as there
+    /// are processors. Instances count in `alive` and end early on `stop`.
+    pub(crate) fn begin(
         options: &Options,
         stop: &CancellationToken,
         alive: &TaskTracker,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Loaders)> {
         let manifest = Manifest::read(&options.manifest)?;
         let config = RuntimeConfig::read(options.runtime_config.as_deref())?;
         let limit = config.max_postgres_connections();
@@ -69,31 +98,87 @@ impl Application {
             alive: alive.clone(),
         };
         let mut components = BTreeMap::new();
+        let mut jobs = Vec::new();
         for (id, component) in manifest.triggered() {
-            let handler = grants
-                .load(id, component, options)
-                .with_context(|| format!("the component {id:?} cannot be run"))?;
-            components.insert(id.clone(), (handler, component.description.clone()));
+            let because = || format!("the component {id:?} cannot be run");
+            let job = grants.job(id, component, options).with_context(because)?;
+            let (loaded, handler) = watch::channel(None);
+            let description = component.description.clone();
+            let loading = Loading {
+                description,
+                handler,
+            };
+            components.insert(id.clone(), loading);
+            jobs.push((job, loaded));
         }
-        Ok(Self {
+        let application = Self {
             routes: Routes::new(manifest.triggers())?,
             name: manifest.application.name,
             version: manifest.application.version,
             components,
             internal: grants.internal,
-        })
+        };
+        Ok((application, load(jobs)))
     }
 }
 
+/// What there is to do for one component.
+struct Job {
+    source: PathBuf,
+    size: u64,
+    component: Component,
+    limits: ReuseLimits,
+    stop: CancellationToken,
+    alive: TaskTracker,
+}
+
+impl Job {
+    fn run(self) -> Result<ProxyHandler<Factory>> {
+        let id = &self.component.id;
+        let service = engine::load(&self.source)
+            .with_context(|| self.source.display().to_string())
+            .with_context(|| format!("the component {id:?} cannot be run"))?;
+        Ok(ProxyHandler::new(Factory {
+            service,
+            component: Arc::new(self.component),
+            limits: self.limits,
+            stop: self.stop,
+            alive: self.alive,
+        }))
+    }
+}
+
+type Loaded = watch::Sender<Option<ProxyHandler<Factory>>>;
+
+/// Compiling takes seconds where the compiler itself is not optimised. Nobody waits for these threads when the host ends.
+fn load(mut jobs: Vec<(Job, Loaded)>) -> Loaders {
+    jobs.sort_by_key(|(job, _)| Reverse(job.size));
+    let jobs = Arc::new(Mutex::new(jobs));
+    let loaders = thread::available_parallelism().map_or(1, usize::from);
+    let start = |_| {
+        let jobs = Arc::clone(&jobs);
+        let next = move || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (end, ended) = oneshot::channel();
+        thread::spawn(move || {
+            let load_all = || -> Result<()> {
+                while let Some((job, loaded)) = next() {
+                    loaded.send_replace(Some(job.run()?));
+                }
+                Ok(())
+            };
+            // Nobody listens where the host has ended.
+            let _ = end.send(load_all());
+        });
+        ended
+    };
+    (0..loaders).map(start).collect()
+}
+
 impl Grants {
-    fn load(
-        &self,
-        id: &str,
-        component: &manifest::Component,
-        options: &Options,
-    ) -> Result<ProxyHandler<Factory>> {
+    fn job(&self, id: &str, component: &manifest::Component, options: &Options) -> Result<Job> {
         let source = component.source(&options.manifest)?;
-        let service = engine::load(&source).with_context(|| source.display().to_string())?;
+        let size = source.metadata();
+        let size = size.with_context(|| source.display().to_string())?.len();
         let allowed_hosts = Arc::new(AllowedHosts::parse(
             &component.allowed_outbound_hosts,
             &self.variables,
@@ -109,16 +194,16 @@ impl Grants {
                 client: self.http.clone(),
                 internal: Arc::clone(&self.internal),
             },
-            postgres: Postgres::new(Arc::clone(&allowed_hosts), self.postgres_limit.clone()),
+            postgres: Postgres::new(allowed_hosts, self.postgres_limit.clone()),
             variables: Variables::new(id, &component.variables, &self.variables)?,
-            allowed_hosts,
         };
-        Ok(ProxyHandler::new(Factory {
-            service,
-            component: Arc::new(component),
+        Ok(Job {
+            source,
+            size,
+            component,
             limits: options.reuse,
             stop: self.stop.clone(),
             alive: self.alive.clone(),
-        }))
+        })
     }
 }

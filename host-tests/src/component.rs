@@ -3,11 +3,9 @@
 //! It copies nothing of Spin.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use wasmtime_wasi::WasiCtx;
 
-use crate::allowed_hosts::AllowedHosts;
 use crate::key_value::KeyValue;
 use crate::outbound_http::OutboundHttp;
 use crate::output::GuestOutput;
@@ -20,7 +18,6 @@ pub(crate) struct Component {
     pub(crate) id: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) output: GuestOutput,
-    pub(crate) allowed_hosts: Arc<AllowedHosts>,
     pub(crate) key_value: KeyValue,
     pub(crate) outbound_http: OutboundHttp,
     pub(crate) postgres: Postgres,
@@ -30,6 +27,6 @@ pub(crate) struct Component {
 impl Component {
     /// The WASI context of a new instance.
     pub(crate) fn wasi(&self) -> WasiCtx {
-        wasi::context(&self.environment, &self.output, &self.allowed_hosts)
+        wasi::context(&self.environment, &self.output)
     }
 }

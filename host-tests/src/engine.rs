@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel,
@@ -33,9 +33,14 @@ const GIB: usize = 1 << 30;
 struct Shared {
     engine: Engine,
     linker: Linker<State>,
-    /// By file and time of its last change.
-    compiled: Mutex<HashMap<(PathBuf, SystemTime), ServicePre<State>>>,
+    compiled: Mutex<HashMap<File, Arc<OnceLock<Compiled>>>>,
 }
+
+/// A file and the time of its last change.
+type File = (PathBuf, SystemTime);
+
+/// A component, or why it is none.
+type Compiled = Result<ServicePre<State>, Arc<anyhow::Error>>;
 
 /// The component in the file `path`, compiled and linked.
 ///
@@ -46,13 +51,19 @@ pub(crate) fn load(path: &Path) -> Result<ServicePre<State>> {
     let changed = path.metadata().and_then(|file| file.modified());
     let key = (path.to_owned(), changed.context("the file cannot be read")?);
     let shared = shared()?;
-    let mut compiled = shared
-        .compiled
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some(component) = compiled.get(&key) {
-        return Ok(component.clone());
-    }
+    let compiled = {
+        let mut all = shared
+            .compiled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(key).or_default())
+    };
+    // Who asks for a component that is being compiled waits; other components are compiled at the same time.
+    let compiled = compiled.get_or_init(|| compile(shared, path).map_err(Arc::new));
+    compiled.clone().map_err(|error| anyhow!("{error:#}"))
+}
+
+fn compile(shared: &Shared, path: &Path) -> Result<ServicePre<State>> {
     let component = Component::from_file(&shared.engine, path)
         .map_err(anyhow::Error::from)
         .context("the file is not a WebAssembly component")?;
@@ -61,11 +72,9 @@ pub(crate) fn load(path: &Path) -> Result<ServicePre<State>> {
         .instantiate_pre(&component)
         .map_err(anyhow::Error::from)
         .context("an import is not offered by this host")?;
-    let service = ServicePre::new(linked)
+    ServicePre::new(linked)
         .map_err(anyhow::Error::from)
-        .context("the component does not export wasi:http/handler@0.3.0")?;
-    compiled.insert(key, service.clone());
-    Ok(service)
+        .context("the component does not export wasi:http/handler@0.3.0")
 }
 
 fn shared() -> Result<&'static Shared> {

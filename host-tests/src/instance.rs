@@ -31,6 +31,7 @@ use crate::outbound_http::OutboundHttp;
 use crate::postgres::Postgres;
 use crate::reuse::{ReuseLimits, Span};
 use crate::variables::Variables;
+use crate::wasi;
 
 /// What belongs to one instance.
 pub(crate) struct State {
@@ -128,8 +129,7 @@ impl WasiHttpView for State {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    wasmtime_wasi::p2::add_to_linker_async(l)?;
-    wasmtime_wasi::p3::add_to_linker(l)?;
+    wasi::add_to_linker(l)?;
     wasmtime_wasi_http::p3::add_to_linker(l)?;
     bindings::key_value::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
     bindings::postgres::add_to_linker::<_, Has<Postgres>>(l, State::postgres)?;

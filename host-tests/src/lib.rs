@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 pub use output::{Captured, GuestOutput};
 pub use reuse::{ReuseLimits, Span};
-pub use server::{Running, start};
+pub use server::{Running, begin, start};
 
 /// What to run, and how.
 #[derive(Clone, Debug)]

@@ -13,7 +13,11 @@ use anyhow::Result;
 use clap::Parser;
 use host::{Options, ReuseLimits, Span};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Runs a Spin application with HTTP components, without Spin.
 #[derive(Parser)]
@@ -82,20 +86,31 @@ fn name_and_value(argument: &str) -> Result<(String, String), String> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let logged = std::env::var("RUST_LOG").ok();
+    let logged = logged.and_then(|targets| targets.parse::<Targets>().ok());
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(lines.with_filter(logged.unwrap_or_else(|| Targets::new().with_default(Level::WARN))))
         .init();
     let options = Arguments::parse().into_options();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let running = host::start(options).await?;
+    let mut running = host::begin(options).await?;
     println!("Serving http://{}\n{}", running.addr(), running.routes());
+    let mut stop = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        loaded = running.loaded() => {
+            loaded?;
+            stop().await;
+        }
+        () = stop() => {}
     }
     running.stop().await;
     Ok(())

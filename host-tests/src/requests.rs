@@ -59,10 +59,11 @@ impl Application {
     ) -> Result<Response<ResponseBody>> {
         *request.uri_mut() = full_uri(&request)?;
         let id = found.component;
-        let (handler, _) = self
+        let component = self
             .components
             .get(id)
             .with_context(|| format!("there is no component {id:?} with a trigger"))?;
+        let handler = component.handler().await?;
         let (mut head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
         let answer = match found.add_headers(&mut head.headers, &head.uri, client) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use futures::future::try_join_all;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Options;
-use crate::application::Application;
+use crate::application::{Application, Loaders};
 
 /// How long [`Running::stop`] waits for requests and for work after the response.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,6 +28,7 @@ pub struct Running {
     addr: SocketAddr,
     routes: String,
     lifetime: Lifetime,
+    loaders: Loaders,
     /// Kept until the end: work after a response may still call another component.
     _application: Arc<Application>,
 }
@@ -40,22 +42,30 @@ struct Lifetime {
     alive: TaskTracker,
 }
 
-/// Loads the application and serves it until it is stopped.
+/// Serves the application until it is stopped.
 ///
 /// # Errors
-/// Anything in the manifest or the runtime config that cannot be honoured, a component that cannot
-/// be loaded or imports what this host does not offer, an address in use. Also a runtime with one
-/// thread: key-value calls block theirs, as they do in Spin.
+/// Those of [`begin`] and of [`Running::loaded`].
 pub async fn start(options: Options) -> Result<Running> {
+    let mut running = begin(options).await?;
+    running.loaded().await?;
+    Ok(running)
+}
+
+/// Serves the application, whose components may still be loading: a request waits for its component.
+///
+/// # Errors
+/// Anything in the manifest or the runtime config that cannot be honoured, a component that is not there, an address in
+/// use. Also a runtime with one thread: key-value calls block theirs, as they do in Spin.
+pub async fn begin(options: Options) -> Result<Running> {
     ensure!(
         Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
         "the host needs a multi-threaded tokio runtime"
     );
     let lifetime = Lifetime::default();
-    let (stop, alive) = (lifetime.stop.clone(), lifetime.alive.clone());
     let listen = options.listen;
-    let load = move || Application::load(&options, &stop, &alive);
-    let application = Arc::new(tokio::task::spawn_blocking(load).await??);
+    let (application, loaders) = Application::begin(&options, &lifetime.stop, &lifetime.alive)?;
+    let application = Arc::new(application);
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
@@ -65,6 +75,7 @@ pub async fn start(options: Options) -> Result<Running> {
         addr,
         routes: describe(&application, addr),
         lifetime: lifetime.clone(),
+        loaders,
         _application: Arc::clone(&application),
     };
     tokio::spawn(accept(listener, application, lifetime));
@@ -80,6 +91,16 @@ impl Running {
     /// The table of the routes, in the words of Spin.
     pub fn routes(&self) -> &str {
         &self.routes
+    }
+
+    /// Waits until all components are loaded.
+    ///
+    /// # Errors
+    /// A component that cannot be loaded or imports what this host does not offer.
+    pub async fn loaded(&mut self) -> Result<()> {
+        let loaders = std::mem::take(&mut self.loaders).into_iter();
+        let ended = loaders.map(async |loader| loader.await?);
+        try_join_all(ended).await.map(drop)
     }
 
     /// Stops accepting, lets requests and the work after them finish for up to five seconds, and
@@ -109,7 +130,8 @@ fn describe(application: &Application, addr: SocketAddr) -> String {
         let id = &route.component;
         // Writing to a String cannot fail.
         _ = writeln!(text, "  {id}: http://{addr}{}", route.describe());
-        if let Some((_, Some(description))) = application.components.get(id) {
+        let component = application.components.get(id);
+        if let Some(description) = component.and_then(|component| component.description.as_ref()) {
             _ = writeln!(text, "    {description}");
         }
     }

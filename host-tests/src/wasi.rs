@@ -1,41 +1,47 @@
-//! The WASI context of an instance: its environment, its output, and sockets to allowed hosts.
+//! What instances have of WASI: their environment, their output, clocks and random numbers.
 //!
-//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-wasi/src/lib.rs` and
-//! `crates/factor-wasi/src/sockets.rs`.
+//! Spin offers sockets and files too. No component here has a use for them, and they are a quarter of what the
+//! compiler has to do for this package.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-wasi/src/lib.rs`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime::component::Linker;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiView, p2, p3};
 
-use crate::allowed_hosts::AllowedHosts;
+use crate::instance::State;
 use crate::output::GuestOutput;
 
-/// A context without files, arguments or input. As in Spin, a socket may connect where
-/// `allowed_outbound_hosts` says `tcp://` or `udp://`, and never listens.
-pub(crate) fn context(
-    environment: &BTreeMap<String, String>,
-    output: &GuestOutput,
-    allowed: &Arc<AllowedHosts>,
-) -> WasiCtx {
+/// A context without files, arguments or input.
+pub(crate) fn context(environment: &BTreeMap<String, String>, output: &GuestOutput) -> WasiCtx {
     let mut context = WasiCtx::builder();
     for (name, value) in environment {
         context.env(name, value);
     }
-    let allowed = Arc::clone(allowed);
-    context
-        .stdout(output.clone())
-        .stderr(output.clone())
-        .socket_addr_check(move |address, purpose| {
-            let allowed = match purpose {
-                SocketAddrUse::TcpBind => false,
-                SocketAddrUse::TcpConnect => allowed.allow_socket(address, "tcp"),
-                SocketAddrUse::UdpBind
-                | SocketAddrUse::UdpConnect
-                | SocketAddrUse::UdpOutgoingDatagram => allowed.allow_socket(address, "udp"),
-            };
-            Box::pin(async move { allowed })
-        });
+    context.stdout(output.clone()).stderr(output.clone());
     context.build()
+}
+
+/// Offers what Rust's standard library and the SDK import. The SDK names the type of an open file, in a certificate for
+/// PostgreSQL; there is no file to open.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let l = linker;
+    p2::add_to_linker_proxy_interfaces_async(l)?;
+    cli::environment::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    p3::clocks::add_to_linker(l)?;
+    p3::random::add_to_linker(l)
 }

