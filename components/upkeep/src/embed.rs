@@ -81,23 +81,23 @@ async fn embed(
     let embedded = vectors::embed(Some(provider), &said).await;
 
     let mut vectors = embedded.vectors.iter();
-    let mut settled = Vec::new();
+    let mut outcomes = Vec::new();
     let mut complete = true;
     for (record, text) in pending.iter().zip(&texts) {
         match text.as_ref().and_then(|_| vectors.next()) {
-            None => settled.push(record.without_text()),
-            Some(Ok(vector)) => settled.push(record.embedded(&provider.model, vector)),
-            Some(Err(vectors::Failure::Refused)) => settled.push(record.refused()),
+            None => outcomes.push(record.without_text()),
+            Some(Ok(vector)) => outcomes.push(record.embedded(&provider.model, vector)),
+            Some(Err(vectors::Failure::Refused)) => outcomes.push(record.refused()),
             Some(Err(_)) => complete = false,
         }
     }
-    let settled = serde_json::to_string(&settled)
+    let outcomes = serde_json::to_string(&outcomes)
         .map_err(|error| Failure::Other(format!("a vector does not serialise: {error}")))?;
     embedded.remember();
     session
         .text(
             "SELECT audit_embed($1::text::jsonb, $2)::text",
-            &[Parameter::Str(settled), Parameter::Boolean(announced)],
+            &[Parameter::Str(outcomes), Parameter::Boolean(announced)],
         )
         .await?;
     Ok(complete)

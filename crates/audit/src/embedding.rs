@@ -122,7 +122,7 @@ pub struct Pending {
 
 /// What became of it, as `audit_embed` takes it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Settled<'a> {
+pub struct EmbeddingOutcome<'a> {
     kind: &'a str,
     id: i64,
     version: i32,
@@ -134,22 +134,26 @@ pub struct Settled<'a> {
 
 impl Pending {
     /// `model` made this of its text.
-    pub fn embedded<'a>(&'a self, model: &'a str, vector: &Vector) -> Settled<'a> {
-        self.settled(Some(model), Some(vector.to_sql()))
+    pub fn embedded<'a>(&'a self, model: &'a str, vector: &Vector) -> EmbeddingOutcome<'a> {
+        self.outcome(Some(model), Some(vector.to_sql()))
     }
 
     /// It has no text.
-    pub fn without_text(&self) -> Settled<'_> {
-        self.settled(Some(""), None)
+    pub fn without_text(&self) -> EmbeddingOutcome<'_> {
+        self.outcome(Some(""), None)
     }
 
     /// The provider refuses its text.
-    pub fn refused(&self) -> Settled<'_> {
-        self.settled(None, None)
+    pub fn refused(&self) -> EmbeddingOutcome<'_> {
+        self.outcome(None, None)
     }
 
-    fn settled<'a>(&'a self, model: Option<&'a str>, vector: Option<String>) -> Settled<'a> {
-        Settled {
+    fn outcome<'a>(
+        &'a self,
+        model: Option<&'a str>,
+        vector: Option<String>,
+    ) -> EmbeddingOutcome<'a> {
+        EmbeddingOutcome {
             kind: &self.kind,
             id: self.id,
             version: self.version,
@@ -159,7 +163,7 @@ impl Pending {
     }
 }
 
-impl Settled<'_> {
+impl EmbeddingOutcome<'_> {
     /// Whether the provider refused.
     pub fn is_refused(&self) -> bool {
         self.model.is_none()

@@ -32,7 +32,7 @@ mod time;
 mod violation;
 
 pub use content::push_hexadecimal;
-pub use embedding::{Embedding, Parts, Pending, Settled};
+pub use embedding::{Embedding, EmbeddingOutcome, Parts, Pending};
 pub use fields::SEVERITIES;
 pub use form::Dialect;
 pub use id::{ids_at, stored_at};

@@ -134,14 +134,14 @@ async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<S
         Vectors::Refused => one_by_one(provider, &said).await?,
     }
     .into_iter();
-    let settled = records.iter().zip(&texts).map(|(record, text)| {
+    let outcomes = records.iter().zip(&texts).map(|(record, text)| {
         match text.as_ref().map(|_| vectors.next().flatten()) {
             None => record.without_text(),
             Some(Some(vector)) => record.embedded(provider.model(), &vector),
             Some(None) => record.refused(),
         }
     });
-    Ok(settled.collect())
+    Ok(outcomes.collect())
 }
 
 /// Whose text a provider refuses only it knows, so each is asked for alone.
