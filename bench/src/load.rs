@@ -7,6 +7,7 @@ pub(crate) mod figures;
 pub(crate) mod fill;
 pub(crate) mod growth;
 mod instances;
+pub(crate) mod lists;
 mod measure;
 mod operation;
 mod plot;

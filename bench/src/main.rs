@@ -45,6 +45,8 @@ enum What {
     Recall,
     /// The same rates with more and more records, as a plot in docs/
     Growth,
+    /// Lists of one namespace beside writers, with ten thousand and a million records
+    Lists,
     /// What each index of the records costs a write
     Indexes,
     /// How fast vectors are written and found while the tail takes them, and without it
@@ -75,6 +77,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         Some(What::Growth) => {
             let figures = load::growth::run(arguments.load, arguments.quick).await?;
+            return report::save(arguments.json.as_deref(), &figures);
+        }
+        Some(What::Lists) => {
+            let figures = load::lists::run(arguments.load, arguments.quick).await?;
             return report::save(arguments.json.as_deref(), &figures);
         }
         Some(What::Recall) => recall::run(arguments.quick).await?,

@@ -23,6 +23,8 @@ pub(crate) enum Operation {
     ListFiltered1m,
     Timeline,
     Health,
+    /// Of `cargo xtask bench lists` alone.
+    ListNamespace20,
 }
 
 /// What the bare component does instead.
@@ -54,6 +56,7 @@ impl Operation {
             Self::ListFiltered1m => "list_filtered_1m",
             Self::Timeline => "timeline",
             Self::Health => "health",
+            Self::ListNamespace20 => "list_namespace_20",
         }
     }
 
@@ -113,8 +116,8 @@ pub(crate) enum Expected {
     /// So many new records.
     Created(usize),
     Record(i64),
-    /// A page, and what all its records have.
-    Page(Vec<(&'static str, String)>),
+    /// A page of at most so many, and what all its records have.
+    Page(usize, Vec<(&'static str, String)>),
     Timeline(String),
     Alive,
     /// This text.
@@ -165,7 +168,7 @@ impl Operation {
             }
             Self::List100 => {
                 get(request, "/api/v1/query/remediation?limit=100");
-                Expected::Page(Vec::new())
+                Expected::Page(HUNDRED, Vec::new())
             }
             Self::ListFiltered1m => {
                 let (namespace, severity) = draw.filters();
@@ -173,7 +176,14 @@ impl Operation {
                     "/api/v1/query/remediation?namespace={namespace}&severity={severity}&limit=100"
                 );
                 get(request, &path);
-                Expected::Page(vec![("namespace", namespace), ("severity", severity)])
+                let filters = vec![("namespace", namespace), ("severity", severity)];
+                Expected::Page(HUNDRED, filters)
+            }
+            Self::ListNamespace20 => {
+                let (namespace, _) = draw.filters();
+                let path = format!("/api/v1/query/remediation?namespace={namespace}&limit=20");
+                get(request, &path);
+                Expected::Page(20, vec![("namespace", namespace)])
             }
             Self::Timeline => {
                 let correlation = draw.correlation();
@@ -230,7 +240,7 @@ impl Expected {
                     ensure!(record["document"].is_object(), "no document");
                 }
             }
-            Self::Page(of_all) => page(body, of_all, thorough)?,
+            Self::Page(limit, of_all) => page(body, *limit, of_all, thorough)?,
             Self::Timeline(correlation) => timeline(body, correlation, thorough)?,
         }
         Ok(())
@@ -260,14 +270,14 @@ fn created(body: &[u8], records: usize, thorough: bool) -> Result<()> {
 /// A member that every record has, once.
 const ONCE: &str = r#""updated_at""#;
 
-fn page(body: &[u8], of_all: &[(&str, String)], thorough: bool) -> Result<()> {
+fn page(body: &[u8], limit: usize, of_all: &[(&str, String)], thorough: bool) -> Result<()> {
     let rows = count(body, ONCE);
     let full = of_all.is_empty();
     ensure!(
         if full {
-            rows == HUNDRED
+            rows == limit
         } else {
-            (1..=HUNDRED).contains(&rows)
+            (1..=limit).contains(&rows)
         },
         "{rows} records"
     );
@@ -275,7 +285,7 @@ fn page(body: &[u8], of_all: &[(&str, String)], thorough: bool) -> Result<()> {
     if thorough {
         let answer: Value = serde_json::from_slice(body)?;
         let total = answer["total"].as_u64().context("no total")?;
-        let expected = usize::try_from(total)?.min(HUNDRED);
+        let expected = usize::try_from(total)?.min(limit);
         ensure!(rows == expected, "{rows} records of {total}");
         let audits = answer["audits"].as_array().context("no records")?;
         for (name, value) in of_all {
@@ -354,11 +364,11 @@ mod tests {
 
     #[test]
     fn a_page_has_what_matches() {
-        let expected = Expected::Page(vec![("severity", "high".to_owned())]);
+        let expected = Expected::Page(HUNDRED, vec![("severity", "high".to_owned())]);
         let page = r#"{"audits":[{"severity":"high","updated_at":"x"}],"total":1}"#;
         assert!(check(&expected, 200, page).is_ok());
         assert!(check(&expected, 200, &page.replace("high", "low")).is_err());
         assert!(check(&expected, 200, &page.replace(":1}", ":2}")).is_err());
-        assert!(check(&Expected::Page(Vec::new()), 200, page).is_err());
+        assert!(check(&Expected::Page(HUNDRED, Vec::new()), 200, page).is_err());
     }
 }

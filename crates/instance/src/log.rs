@@ -132,7 +132,12 @@ pub fn write(level: Level, line: &Line<'_>) {
     };
     // Not `println!`, which panics if the output is gone: better no log than no service. One write a line, because
     // the host takes each write for a line.
-    let _ = std::io::stdout().write_all(format!("{text}\n").as_bytes());
+    if cfg!(target_family = "wasm") {
+        let _ = std::io::stdout().write_all(format!("{text}\n").as_bytes());
+    } else {
+        // In a test, which shows it if it fails.
+        println!("{text}");
+    }
 }
 
 /// Logs something that belongs to no request. `reason` must hold no secret.

@@ -193,6 +193,29 @@ mod tests {
         );
     }
 
+    /// Missing privileges, broken disks, unknown codes: a client may try again, and operators read it in the log.
+    #[test]
+    fn what_is_not_the_requests_fault_is_an_outage() {
+        for code in ["42501", "58030", "53100", "XX000", "0A000", "F0000"] {
+            let outage = Outage::from(Failure::of_sqlstate(code, None));
+            assert!(
+                matches!(outage, Outage::Unavailable { .. }),
+                "{code}: {outage:?}"
+            );
+        }
+        let outage = Outage::from(Failure::of_sqlstate("22P02", None));
+        assert!(matches!(outage, Outage::Internal(_)), "{outage:?}");
+    }
+
+    #[test]
+    fn a_result_that_is_too_large_is_not_asked_for_again() {
+        let text = "query result exceeds limit of 33554432 bytes".to_owned();
+        let error = SdkError::PgError(PgError::QueryFailed(QueryError::Text(text)));
+        let failure = Failure::running(&error);
+        assert_eq!(failure, Failure::ResultTooLarge);
+        assert!(!failure.may_repeat() && !failure.says_away());
+    }
+
     #[test]
     fn a_full_server_is_worth_another_try() {
         let open = |text: &str| {

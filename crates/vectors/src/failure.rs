@@ -71,3 +71,22 @@ impl From<Failure> for Outage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_to_come_back_within_a_minute() {
+        for (asked, told) in [(0, 1), (7, 7), (60, 60), (3_600, 60)] {
+            let failure = Failure::Unavailable {
+                reason: "it refuses",
+                retry_after: Some(Duration::from_secs(asked)),
+            };
+            let Outage::Unavailable { retry_after, .. } = failure.into() else {
+                panic!("not unavailable");
+            };
+            assert_eq!(retry_after.as_secs(), told, "{asked}");
+        }
+    }
+}
