@@ -42,6 +42,15 @@ fn check_message(body: &[u8], malformed: &Malformed) {
         line.is_some_and(|line| (1..=line.len() + 1).contains(&malformed.column)),
         "no such place: {malformed}"
     );
+    if let Err(error) = std::str::from_utf8(body)
+        && malformed.message.ends_with("not UTF-8")
+    {
+        // A line feed ends each line before.
+        let before = lines[..malformed.line - 1].iter();
+        let start: usize = before.map(|line| line.len() + 1).sum();
+        let place = start + malformed.column - 1;
+        assert_eq!(place, error.valid_up_to(), "{malformed}");
+    }
 }
 
 /// The members of all objects of a value.
