@@ -60,7 +60,11 @@ struct Datum {
 /// 10.2.3). Nothing if it is neither, or past.
 pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse() {
+    // A number also parses with a plus sign, which the header has not.
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    if let Ok(seconds) = value.parse()
+        && is_number
+    {
         return Some(Duration::from_secs(seconds));
     }
     let date = DateTime::parse_from_rfc2822(value).ok()?;
@@ -158,7 +162,14 @@ mod tests {
         let seconds = |value| retry_after(value, now).map(|after| after.as_secs());
         assert_eq!(seconds(" 7 "), Some(7));
         assert_eq!(seconds("Thu, 01 Jan 2026 00:00:30 GMT"), Some(30));
-        for bad in ["", "soon", "-1", "1.5", "Wed, 31 Dec 2025 00:00:00 GMT"] {
+        for bad in [
+            "",
+            "soon",
+            "-1",
+            "+7",
+            "1.5",
+            "Wed, 31 Dec 2025 00:00:00 GMT",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

@@ -47,7 +47,7 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// `application/json` or `application/…+json`, with any parameters (RFC 6839).
-fn is_json(headers: &HeaderMap) -> bool {
+pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
         return false;
     };

@@ -28,3 +28,12 @@ pub use query_parameters::QueryParameters;
 pub use reply::Reply;
 pub use route::Route;
 pub use serve::{HttpResponse, Then, serve, serve_unconfigured};
+
+/// The readers of paths and headers by themselves, for the fuzz targets: a whole request exists in a host only. Everybody
+/// else calls [`serve`].
+#[doc(hidden)]
+pub mod readers {
+    pub use crate::body::is_json;
+    pub use crate::request_id::RequestIds;
+    pub use crate::route::{Match, Segments, find};
+}

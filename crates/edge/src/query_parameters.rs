@@ -12,7 +12,7 @@ pub struct QueryParameters(Vec<(String, String)>);
 impl QueryParameters {
     /// Splits and decodes a query string (`application/x-www-form-urlencoded`, as browsers and
     /// every HTTP client write it). What is not UTF-8 once decoded is refused.
-    pub(crate) fn parse(query: &str) -> Result<Self, Error> {
+    pub fn parse(query: &str) -> Result<Self, Error> {
         query
             .split('&')
             .filter(|pair| !pair.is_empty())

@@ -12,14 +12,16 @@ const MAX_LENGTH: usize = 128;
 
 /// The ids of one request: the client's where it sent usable ones, else made.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestIds {
+pub struct RequestIds {
+    /// The request's own.
     pub request: String,
     /// The client's, else the request's own.
     pub correlation: String,
 }
 
 impl RequestIds {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// The ids of a request with these headers.
+    pub fn of(headers: &HeaderMap) -> Self {
         let request = sent(headers, REQUEST_ID).unwrap_or_else(made);
         let correlation = sent(headers, CORRELATION_ID).unwrap_or_else(|| request.clone());
         Self {

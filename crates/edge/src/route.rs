@@ -32,10 +32,11 @@ impl<E> Route<E> {
 
 /// What the path said in place of a pattern's braces, percent-decoded.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Segments(Vec<(&'static str, String)>);
+pub struct Segments(Vec<(&'static str, String)>);
 
 impl Segments {
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    /// What stands in place of `{name}`.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find_map(|(key, value)| (*key == name).then_some(value.as_str()))
@@ -44,22 +45,29 @@ impl Segments {
 
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Match<E> {
+pub enum Match<E> {
+    /// A row has this path and this method.
     Endpoint {
+        /// What the row says.
         endpoint: E,
+        /// The row's pattern.
         pattern: &'static str,
+        /// What the path says in place of its braces.
         segments: Segments,
     },
     /// The path is known, the method is not: the methods that are, for `Allow`.
     OtherMethod {
+        /// The pattern of its rows.
         pattern: &'static str,
+        /// Their methods, as `Allow` lists them.
         allow: String,
     },
+    /// No row has this path.
     Unknown,
 }
 
 /// Looks `path` up in `routes`.
-pub(crate) fn find<E: Copy>(routes: &'static [Route<E>], method: &Method, path: &str) -> Match<E> {
+pub fn find<E: Copy>(routes: &'static [Route<E>], method: &Method, path: &str) -> Match<E> {
     let Some((pattern, segments)) = routes
         .iter()
         .find_map(|route| Some((route.pattern, segments(route.pattern, path)?)))

@@ -7,6 +7,7 @@ mod cargo;
 mod check;
 mod embeddings;
 mod env;
+mod fuzz;
 mod program;
 mod progress;
 mod readiness;
@@ -46,6 +47,8 @@ enum Command {
     Blackbox(blackbox::Blackbox),
     /// Check a running instance against the API's description with made-up requests
     Schemathesis(schemathesis::Schemathesis),
+    /// Feed made-up bytes to everything that reads what strangers send
+    Fuzz(fuzz::Fuzz),
     /// Measure: `cargo xtask bench --help` says what
     Bench(bench::Bench),
     /// Print how large each component is, and which crates its code comes from
@@ -64,6 +67,7 @@ async fn main() -> ExitCode {
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),

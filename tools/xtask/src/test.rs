@@ -9,8 +9,11 @@ use crate::cargo::{self, WasmPackages, cargo, exclude};
 use crate::progress::{Step, say};
 
 /// What the tests select. Doc tests are left out: there are none, and the last lines should be those of a suite.
-const SELECTION: [&str; 5] = [
+/// So are the fuzz targets, which are programs of libFuzzer's.
+const SELECTION: [&str; 7] = [
     "--workspace",
+    "--exclude",
+    "fuzz",
     "--lib",
     "--bins",
     "--tests",

@@ -169,7 +169,15 @@ pub(super) fn pem(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return Some(at..text.len());
     };
     let label = last.wrapping_add(9);
-    Some(at..text.run(text.run(label, CAPITALS | BLANK), DASH))
+    let end = text.run(text.run(label, CAPITALS | BLANK), DASH);
+    // The last dashes may be those of another block that follows without a line between.
+    let next = end.wrapping_sub(5);
+    let end = if text.has(next, "-----BEGIN ") {
+        next
+    } else {
+        end
+    };
+    Some(at..end)
 }
 
 /// Where such a block begins, from `at` on and before `end`.

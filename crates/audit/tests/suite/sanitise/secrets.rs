@@ -240,6 +240,10 @@ fn pem_blocks() {
                 &format!("‹{block}›"),
                 &format!("before\n‹{block}›\nafter"),
                 &format!("‹{block}›\nand\n‹{block}›\n"),
+                &format!("no line between: ‹{block}›‹{block}›\n"),
+                &format!(
+                    "the end was cut: ‹-----BEGIN {label}-----\nMIIE\n-----END {label} ›‹{block}›"
+                ),
                 &format!("private_key: ‹{block}›\nuser: app"),
                 &format!(
                     r#"{{"key":"‹{}›","user":"app"}}"#,

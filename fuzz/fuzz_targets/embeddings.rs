@@ -1,0 +1,84 @@
+//! Answers of an embedding provider: a vector is what was asked for, in the order that was asked, with the numbers that
+//! the answer says.
+
+#![no_main]
+#![allow(unsafe_code, reason = "libFuzzer calls the target by its C name")]
+
+use audit::{Vector, question, read_answer};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+const TEXTS: usize = 2;
+const DIMENSIONS: usize = 3;
+/// The members of a vector in an answer.
+const DATUM: [&str; 2] = ["index", "embedding"];
+
+fuzz_target!(|answer: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(answer) {
+        let asked: Value = serde_json::from_str(&question(text, &[text])).expect("JSON");
+        assert_eq!(asked, json!({"model": text, "input": [text]}));
+    }
+    let found = read_answer(answer, TEXTS, DIMENSIONS);
+    let value = serde_json::from_slice::<Value>(answer).ok();
+    let Ok(vectors) = found else {
+        // What is refused has no vector for each text, unless it says something twice.
+        let expected = value.as_ref().and_then(expected);
+        assert!(
+            expected.is_none() || repeats(answer),
+            "{found:?}: {value:?}"
+        );
+        return;
+    };
+    let numbers: Vec<&[f32]> = vectors.iter().map(Vector::numbers).collect();
+    let expected = value.as_ref().and_then(expected).expect("vectors");
+    assert_eq!(numbers, expected);
+    for vector in &vectors {
+        let sql = vector.to_sql();
+        let printed = sql.strip_prefix('[').and_then(|sql| sql.strip_suffix(']'));
+        let printed = printed.expect("brackets").split(',');
+        let printed: Result<Vec<f32>, _> = printed.map(str::parse).collect();
+        assert_eq!(printed.as_deref(), Ok(vector.numbers()), "{sql}");
+    }
+});
+
+/// The vectors by index, of a value that has each of them once.
+fn expected(answer: &Value) -> Option<Vec<Vec<f32>>> {
+    let data = member(answer, &["data"], 0)?.as_array()?;
+    let vectors: Option<Vec<_>> = (0..TEXTS)
+        .map(|index| {
+            let is_it = |datum: &&Value| member(datum, &DATUM, 0).is_some_and(|at| *at == index);
+            let mut data = data.iter().filter(is_it);
+            let datum = data.next().filter(|_| data.next().is_none())?;
+            numbers(member(datum, &DATUM, 1)?)
+        })
+        .collect();
+    vectors.filter(|vectors| vectors.len() == data.len())
+}
+
+/// A member of an object, or of the array with its members in order, which serde takes for the same.
+fn member<'v>(value: &'v Value, names: &[&str], position: usize) -> Option<&'v Value> {
+    match value {
+        Value::Array(members) if members.len() == names.len() => members.get(position),
+        _ => value.get(names[position]),
+    }
+}
+
+/// So many finite numbers as asked for, which together have a direction.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "vectors have single precision"
+)]
+fn numbers(embedding: &Value) -> Option<Vec<f32>> {
+    let numbers = embedding.as_array()?.iter();
+    let numbers: Option<Vec<f32>> = numbers
+        .map(|number| number.as_f64().map(|number| number as f32))
+        .collect();
+    let numbers = numbers.filter(|numbers| numbers.len() == DIMENSIONS)?;
+    let length: f32 = numbers.iter().map(|number| number * number).sum();
+    (length.is_normal() && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
+}
+
+/// Whether a member may occur twice, which a value does not show.
+fn repeats(answer: &[u8]) -> bool {
+    audit::json::parse(answer).is_err()
+}
