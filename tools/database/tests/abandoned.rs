@@ -2,13 +2,13 @@
 //!
 //! The killed process is this test program again, told by an environment variable what to do.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use database::{Server, ServerOptions, TestDatabase, TestServer, connect};
+use patience::until_blocking;
 
 const ROLE: &str = "DATABASE_TEST_ROLE";
 
@@ -28,7 +28,8 @@ fn child() {
     }
     .expect("started");
     println!("\nserver {} {}", server.port(), server.folder().display());
-    std::thread::sleep(Duration::from_mins(1));
+    // Nobody writes to it: it ends with the test, unless that kills this process first.
+    _ = std::io::stdin().read(&mut [0]);
 }
 
 /// Starts the child and returns it with the port and the folder of its server.
@@ -37,6 +38,7 @@ fn start(role: &str) -> (Child, u16, PathBuf) {
     let mut child = Command::new(program)
         .args(["child", "--exact", "--nocapture"])
         .env(ROLE, role)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("a child");
@@ -56,14 +58,6 @@ fn kill(mut child: Child) {
     child.wait().expect("reaped");
 }
 
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within 20 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
@@ -73,8 +67,8 @@ fn an_ephemeral_server_ends_with_its_process_and_is_removed() {
     let (process, port, folder) = start("ephemeral");
     assert!(listens(port) && folder.is_dir());
     kill(process);
-    eventually("the server is gone", || !listens(port));
-    eventually("its folder is gone", || !folder.exists());
+    until_blocking("the server is gone", || !listens(port));
+    until_blocking("its folder is gone", || !folder.exists());
 }
 
 #[tokio::test]
