@@ -104,16 +104,15 @@ impl Running {
     }
 
     /// Stops accepting, lets requests and the work after them finish for up to five seconds, and
-    /// cuts off what is left.
-    pub async fn stop(self) {
+    /// cuts off what is left. Whether nothing was.
+    pub async fn stop(self) -> bool {
         self.lifetime.stop.cancel();
         self.lifetime.alive.close();
-        if tokio::time::timeout(GRACE, self.lifetime.alive.wait())
-            .await
-            .is_err()
-        {
+        let finished = tokio::time::timeout(GRACE, self.lifetime.alive.wait()).await;
+        if finished.is_err() {
             tracing::warn!("stopped with work unfinished");
         }
+        finished.is_ok()
     }
 }
 

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use database::TestDatabase;
+use patience::until_blocking;
 use serde_json::{Value, json};
 
 /// The baseline on a database of its own.
@@ -26,12 +26,7 @@ impl Native {
             .env("DATABASE_URL", database.url())
             .spawn()
             .unwrap();
-        for _ in 0..200 {
-            if TcpStream::connect(address).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until_blocking("it listens", || TcpStream::connect(address).is_ok());
         Self {
             process,
             address,

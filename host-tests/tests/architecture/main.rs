@@ -1,9 +1,10 @@
 //! What the architecture promises: arrows that point one way, between crates and within them, components that import
-//! no more than `wit/worlds.wit` says, variables that are documented.
+//! no more than `wit/worlds.wit` says, variables that are documented, tests that wait for conditions.
 
 mod modules;
 mod packages;
 mod variables;
+mod waiting;
 mod worlds;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("audit", &[]),
     ("migrations", &[]),
     ("runtime", &[]),
@@ -37,23 +37,31 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         &["audit", "edge", "instance", "postgres", "vectors"],
     ),
     // The baseline stands where the components do.
-    ("native", &["audit", "database"]),
+    ("native", &["audit", "database", "patience"]),
     ("rules", &["audit"]),
     ("bare", &[]),
     ("probe", &[]),
     // It must embed the very text that the components do.
     ("backfill", &["audit", "database", "embedder"]),
-    ("database", &["audit", "migrations", "wheel"]),
-    ("embedder", &["wheel"]),
+    ("database", &["audit", "migrations", "patience", "wheel"]),
+    ("embedder", &["patience", "wheel"]),
     // It feeds whatever reads what strangers send.
     ("fuzz", &["audit", "edge"]),
     ("migrate", &["database"]),
+    ("patience", &[]),
     ("wheel", &[]),
 ];
 
 /// They know the components as .wasm files only.
 const OUTSIDE: [&str; 3] = ["bench", "host-tests", "xtask"];
-const OUTSIDE_MAY_USE: [&str; 5] = ["database", "embedder", "migrate", "migrations", "wheel"];
+const OUTSIDE_MAY_USE: [&str; 6] = [
+    "database",
+    "embedder",
+    "migrate",
+    "migrations",
+    "patience",
+    "wheel",
+];
 
 #[test]
 fn arrows_between_packages_point_one_way() {

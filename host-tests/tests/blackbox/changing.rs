@@ -387,7 +387,8 @@ async fn versions_come_page_by_page() {
     for limit in ["", "&limit=7", "&limit=1000"] {
         let mut versions = Vec::new();
         let mut cursor = String::new();
-        loop {
+        let mut has_ended = false;
+        for _ in 0..=CHANGES {
             let page = client
                 .get(&format!(
                     "{path}?{}",
@@ -404,9 +405,13 @@ async fn versions_come_page_by_page() {
             );
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
+                None => {
+                    has_ended = true;
+                    break;
+                }
             }
         }
+        assert!(has_ended, "there is no last page");
         let expected: Vec<_> = (1..=CHANGES as u64 + 1).map(Some).collect();
         assert_eq!(versions, expected, "{limit}");
     }

@@ -70,8 +70,9 @@ async fn nothing_found_is_an_empty_list() {
 /// Stores so many executions in batches.
 async fn fill(client: &Client, namespace: &str, count: usize) -> Vec<i64> {
     let mut ids = Vec::new();
-    while ids.len() < count {
-        let batch = (0..500.min(count - ids.len())).map(|_| execution(namespace, &fresh("word")));
+    for first in (0..count).step_by(500) {
+        let batch = (first..count).take(500);
+        let batch = batch.map(|_| execution(namespace, &fresh("word")));
         let batch = Value::Array(batch.collect());
         let answer = client
             .post("/api/v1/store/execution/batch", &batch)
@@ -84,6 +85,7 @@ async fn fill(client: &Client, namespace: &str, count: usize) -> Vec<i64> {
                 .map(|result| result["id"].as_i64().expect("an id")),
         );
     }
+    assert_eq!(ids.len(), count);
     ids
 }
 
@@ -133,7 +135,9 @@ async fn a_walk_by_cursor_meets_each_record_once_while_writers_add_more() {
     let writing = tokio::spawn(async move { fill(&writer, &name, 2000).await });
     let mut seen = Vec::new();
     let mut cursor = String::new();
-    loop {
+    let mut has_ended = false;
+    // At most so many, if all that is written comes before the first page.
+    for _ in 0..=5000 / 97 {
         let path = format!("/api/v1/query/execution?namespace={namespace}&limit=97{cursor}");
         let page = client.get(&path).await.expect(200);
         assert!(
@@ -144,9 +148,13 @@ async fn a_walk_by_cursor_meets_each_record_once_while_writers_add_more() {
         seen.extend(ids(&page));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={}", encoded(next)),
-            None => break,
+            None => {
+                has_ended = true;
+                break;
+            }
         }
     }
+    assert!(has_ended, "there is no last page");
     let added = writing.await.expect("the writer");
 
     assert!(seen.is_sorted_by(|a, b| a > b), "out of order, or twice");

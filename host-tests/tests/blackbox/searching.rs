@@ -4,8 +4,9 @@
 //! words resemble themselves more than others. A provider may be too slow for a write, so tests
 //! wait for a record's embedding.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use patience::until_found;
 use serde_json::{Value, json};
 
 use crate::client;
@@ -38,19 +39,16 @@ pub(crate) async fn create_embedded(client: &Client, body: &Value) -> i64 {
 
 /// The record, once it is embedded. Records that wait for it are embedded behind later requests.
 pub(crate) async fn embedded(client: &Client, kind: &str, id: i64) -> Value {
-    let deadline = Instant::now() + Duration::from_mins(2);
-    loop {
+    let awaited = "it is embedded, if the service has an embedding provider";
+    until_found(awaited, async || {
         let record = client.record(kind, id).await;
         if record["embedding_model"].is_string() {
-            return record;
+            return Some(record);
         }
-        assert!(
-            Instant::now() < deadline,
-            "not embedded: {record}; has the service an embedding provider?"
-        );
         search(client, &json!({"query": "anything", "limit": 1})).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        None
+    })
+    .await
 }
 
 async fn search(client: &Client, question: &Value) -> Vec<Value> {
@@ -206,7 +204,7 @@ async fn since_and_until_are_about_the_time_of_arrival() {
     let client = client();
     let namespace = fresh("time");
     let early = create_embedded(&client, &incident(&namespace, TOPICS[0])).await;
-    // Ids count milliseconds.
+    // Time itself: ids count milliseconds, and these two must differ.
     tokio::time::sleep(Duration::from_millis(5)).await;
     let late = create_embedded(&client, &incident(&namespace, TOPICS[0])).await;
     let time = &client.record("remediation", late).await["created_at"];

@@ -1,16 +1,12 @@
 //! Requests that no HTTP library would send, over plain TCP.
 
-use std::time::Duration;
-
+use patience::{Deadline, within};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
 use crate::support::service;
-
-/// No answer of a working service takes this long.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to the service.
 pub(crate) struct Wire {
@@ -57,12 +53,13 @@ impl Wire {
 
     /// The next answer; none if the service hangs up instead.
     pub(crate) async fn answer(&mut self) -> Option<RawAnswer> {
-        let reading = tokio::time::timeout(PATIENCE, self.read());
-        reading.await.expect("an answer or an end in time")
+        within("an answer, or an end of the connection", self.read()).await
     }
 
     async fn read(&mut self) -> Option<RawAnswer> {
+        let deadline = Deadline::start();
         let end = loop {
+            deadline.check("the head of an answer");
             let found = self.rest.windows(4).position(|four| four == b"\r\n\r\n");
             match found {
                 Some(end) => break end + 4,
@@ -74,6 +71,7 @@ impl Wire {
         let length =
             header(&head, "content-length").map_or(0, |text| text.parse().expect("digits"));
         while self.rest.len() < end + length {
+            deadline.check("the body of an answer");
             self.more().await?;
         }
         let body = self.rest[end..end + length].to_vec();

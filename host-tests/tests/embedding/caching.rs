@@ -1,11 +1,14 @@
 //! A text that was embedded lately is not asked for again; a store that fails changes nothing else.
 
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
+use host::{ReuseLimits, Span};
+use patience::{Progress, until, until_found};
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::fixture::{Fixture, PATIENCE, PAUSE, single_use};
-use crate::support::provider::Provider;
+use crate::fixture::{Fixture, SHORT, incident, single_use};
+use crate::support::provider::{Behaviour, Provider};
 use crate::support::service::{Service, embedded_by};
 
 const WORDS: &str = "a pod that restarts";
@@ -18,15 +21,11 @@ fn store(fixture: &Fixture) -> Connection {
 /// The entry of the only text that was embedded so far, once it is there: it is written behind the
 /// response.
 async fn entry(fixture: &Fixture) -> Vec<u8> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let sql = "SELECT value FROM spin_key_value WHERE store = 'default' AND key LIKE 'emb:%'";
-        if let Ok(value) = store(fixture).query_row(sql, [], |row| row.get(0)) {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "nothing is in the cache");
-        tokio::time::sleep(PAUSE).await;
-    }
+    let sql = "SELECT value FROM spin_key_value WHERE store = 'default' AND key LIKE 'emb:%'";
+    until_found("the cache has an entry", async || {
+        store(fixture).query_row(sql, [], |row| row.get(0)).ok()
+    })
+    .await
 }
 
 async fn assert_asked(fixture: &Fixture, times: usize) {
@@ -61,16 +60,13 @@ async fn only_what_is_missing_is_asked_for() {
     let fixture = Fixture::start().await;
     assert_asked(&fixture, 1).await;
     entry(&fixture).await;
-    let batch: Vec<_> = ["before", WORDS, "after"]
-        .map(crate::fixture::incident)
-        .into();
+    let batch: Vec<_> = ["before", WORDS, "after"].map(incident).into();
     let path = "/api/v1/audit/remediation/batch";
     let created = fixture.client.post(path, &batch.into()).await.expect(201);
     assert_eq!(fixture.provider.requests()[1..], [["before", "after"]]);
-    for (words, result) in ["before", WORDS, "after"]
-        .iter()
-        .zip(created["results"].as_array().unwrap())
-    {
+    let results = created["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    for (words, result) in ["before", WORDS, "after"].iter().zip(results) {
         let id = result["id"].as_i64().unwrap();
         assert_eq!(fixture.vector(id).await, Some(Provider::vector(words)));
     }
@@ -82,13 +78,13 @@ async fn an_expired_entry_is_a_miss_and_written_anew() {
     let fixture = Fixture::with(&[("cache_ttl", "300ms")]).await;
     assert_asked(&fixture, 1).await;
     let first = entry(&fixture).await;
+    // Time itself: the entry expires.
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert_asked(&fixture, 2).await;
-    let deadline = Instant::now() + PATIENCE;
-    while entry(&fixture).await == first {
-        assert!(Instant::now() < deadline, "the entry is still the old one");
-        tokio::time::sleep(PAUSE).await;
-    }
+    until("the entry is another one", async || {
+        entry(&fixture).await != first
+    })
+    .await;
     fixture.stop().await;
 }
 
@@ -125,11 +121,10 @@ async fn a_corrupt_entry_is_a_miss_and_written_anew() {
             .execute("UPDATE spin_key_value SET value = ?1", [&value])
             .unwrap();
         assert_asked(&fixture, 2 + times).await;
-        let deadline = Instant::now() + PATIENCE;
-        while entry(&fixture).await == value {
-            assert!(Instant::now() < deadline, "the entry is still corrupt");
-            tokio::time::sleep(PAUSE).await;
-        }
+        until("the entry is another one", async || {
+            entry(&fixture).await != value
+        })
+        .await;
     }
     fixture.stop().await;
 }
@@ -137,15 +132,14 @@ async fn a_corrupt_entry_is_a_miss_and_written_anew() {
 /// Nothing is kept of a text whose vector could not be had.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_not_kept() {
-    let fixture = Fixture::with_fresh_instances(&[crate::fixture::SHORT]).await;
-    fixture
-        .provider
-        .behave(crate::support::provider::Behaviour::WrongDimension);
+    let fixture = Fixture::with_fresh_instances(&[SHORT]).await;
+    fixture.provider.behave(Behaviour::WrongDimension);
     fixture.leave(WORDS).await;
-    fixture
-        .provider
-        .behave(crate::support::provider::Behaviour::Answer);
-    fixture.embed(WORDS).await;
+    let asked = fixture.provider.count();
+    fixture.provider.behave(Behaviour::Answer);
+    let id = fixture.embed(WORDS).await;
+    assert!(fixture.provider.count() > asked, "it was not asked again");
+    assert_eq!(fixture.vector(id).await, Some(Provider::vector(WORDS)));
     fixture.stop().await;
 }
 
@@ -186,11 +180,39 @@ async fn a_store_that_breaks_is_no_store() {
     fixture.stop().await;
 }
 
-/// The local store gives up after five seconds; until then it holds its whole instance.
+/// Counts what the host says about a store that is locked.
+struct Locked(Progress);
+
+impl io::Write for Locked {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if String::from_utf8_lossy(line).contains("database is locked") {
+            self.0.step();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The local store gives up after five seconds; until then it holds its whole instance. An instance asks it again once its
+/// circuit breaker is half-open, ten seconds later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_is_soon_left_alone() {
     const WRITES: usize = 12;
-    let fixture = Fixture::with(&[("embedding_timeout", "3s")]).await;
+    let held = Progress::default();
+    let counted = held.clone();
+    tracing_subscriber::fmt()
+        .with_writer(move || Locked(counted.clone()))
+        .init();
+    // The same instance to the end: another one would have to find out anew.
+    let limits = ReuseLimits {
+        idle_timeout: Span::One(Duration::from_mins(10)),
+        ..ReuseLimits::default()
+    };
+    let patient = [("embedding_timeout", "1m")];
+    let fixture = Fixture::build(Provider::start().await, &patient, limits).await;
     assert_asked(&fixture, 1).await;
     entry(&fixture).await;
     let mut connection = store(&fixture);
@@ -198,22 +220,14 @@ async fn a_store_that_hangs_is_soon_left_alone() {
         .transaction_with_behavior(TransactionBehavior::Exclusive)
         .unwrap();
 
-    let began = Instant::now();
-    let mut held = 0;
     for n in 0..WRITES {
-        let began = Instant::now();
         fixture.embed(&format!("while the store hangs {n}")).await;
-        held += usize::from(began.elapsed() >= Duration::from_secs(4));
     }
-    assert!(
-        held <= WRITES / 2,
-        "{held} of {WRITES} writes waited, {:?} in all",
-        began.elapsed()
-    );
-    assert_eq!(
-        fixture.found("while the store hangs 1").await.len(),
-        1 + WRITES
-    );
+    let held = held.count();
+    assert!(held > 0, "the store did not hang");
+    assert!(held <= WRITES / 2, "{held} of {WRITES} writes waited");
+    let found = fixture.found("while the store hangs 1").await;
+    assert_eq!(found.len(), 1 + WRITES);
     drop(lock);
     fixture.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PAUSE, UNCACHED, incident};
+use crate::fixture::{Fixture, UNCACHED, incident};
 use crate::support::payloads::with;
 use crate::support::provider::{Behaviour, MODEL, Provider};
 
@@ -52,12 +52,14 @@ async fn a_patch_that_leaves_the_text_alone_asks_nobody() {
     let patch = json!({"metadata": {"note": "new"}, "end_time": "2025-11-05T10:10:00Z"});
     let record = fixture.client.patch(&of(id), &patch).await.expect(200);
     assert_eq!(record["embedding_model"], MODEL);
-    for _ in 0..30 {
-        fixture.wake().await;
-        tokio::time::sleep(PAUSE * 2).await;
-    }
-    assert_eq!(fixture.provider.count(), 1);
-    assert_eq!(fixture.found("steady words").await, [id]);
+    // What maintenance embeds after the patch is another record's new text, and nothing else.
+    let witness = fixture.embed("a witness").await;
+    let patch = json!({"error_message": "new words"});
+    fixture.client.patch(&of(witness), &patch).await.expect(200);
+    fixture.settle().await;
+    let texts = fixture.provider.texts();
+    assert_eq!(texts, ["steady words", "a witness", "a witness. new words"]);
+    assert_eq!(fixture.found("steady words").await.first(), Some(&id));
     fixture.stop().await;
 }
 

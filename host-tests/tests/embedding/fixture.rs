@@ -1,27 +1,24 @@
 //! A service with its provider, and looks into its database.
 
-use std::time::{Duration, Instant};
-
 use http::Method;
+use patience::comes_true;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
-use crate::support::Client;
 use crate::support::payloads::fresh;
-use crate::support::provider::Provider;
+use crate::support::provider::{Behaviour, Provider};
 use crate::support::service::{Service, embedded_by};
+use crate::support::{Answer, Client};
 use host::ReuseLimits;
-
-/// No wait of a test takes this long, not even on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Between two looks.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Without the cache, so that the provider is asked for every text.
 pub(crate) const UNCACHED: (&str, &str) = ("cache_enabled", "false");
 
 /// A provider that fails is given up after this.
 pub(crate) const SHORT: (&str, &str) = ("embedding_timeout", "500ms");
+
+/// So many requests to the provider an instance has under way at most. Texts that come meanwhile wait and go together.
+pub(crate) const LEADERS: usize = 4;
 
 /// A service, its provider and a session of its database.
 pub(crate) struct Fixture {
@@ -118,22 +115,51 @@ impl Fixture {
         wake(&self.client).await;
     }
 
+    /// Keeps maintenance from embedding: from now on only requests ask the provider.
+    pub(crate) async fn pause_maintenance(&self) {
+        let hold = "UPDATE audit_embedding_lease SET busy_until = 'infinity'";
+        self.db.batch_execute(hold).await.unwrap();
+    }
+
+    /// Undoes [`Fixture::pause_maintenance`].
+    pub(crate) async fn resume_maintenance(&self) {
+        let free = "UPDATE audit_embedding_lease SET busy_until = '-infinity'";
+        self.db.batch_execute(free).await.unwrap();
+    }
+
+    /// Posts whose texts the provider holds: as many as an instance has under way at once.
+    pub(crate) async fn hold_leaders(&self) -> Vec<JoinHandle<Answer>> {
+        let mut leaders = Vec::new();
+        for _ in 0..LEADERS {
+            let asked = self.provider.count();
+            self.provider.once(Behaviour::Hold);
+            let (client, body) = (self.client.clone(), incident(&fresh("leader")));
+            leaders.push(tokio::spawn(async move {
+                client.post("/api/v1/audit/remediation", &body).await
+            }));
+            self.provider.until_asked(asked + 1).await;
+        }
+        leaders
+    }
+
     /// Waits for `condition` while requests come in.
     pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition().await {
-            if Instant::now() >= deadline {
-                let log = self.service.host.log();
-                let events = log
-                    .lines()
-                    .filter(|line| !line.contains(r#""msg":"request""#));
-                panic!(
-                    "still not: {what}\n{}",
-                    events.collect::<Vec<_>>().join("\n")
-                );
+        let holds = comes_true(async || {
+            let holds = condition().await;
+            if !holds {
+                self.wake().await;
             }
-            self.wake().await;
-            tokio::time::sleep(PAUSE).await;
+            holds
+        });
+        if !holds.await {
+            let log = self.service.host.log();
+            let events = log
+                .lines()
+                .filter(|line| !line.contains(r#""msg":"request""#));
+            panic!(
+                "still not: {what}\n{}",
+                events.collect::<Vec<_>>().join("\n")
+            );
         }
     }
 

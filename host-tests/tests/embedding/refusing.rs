@@ -26,7 +26,9 @@ async fn in_a_batch_the_others_are_embedded_at_once() {
     let batch: Vec<Value> = words().iter().map(|words| incident(words)).collect();
     let path = "/api/v1/audit/remediation/batch";
     let created = fixture.client.post(path, &json!(batch)).await.expect(201);
-    for (words, result) in words().iter().zip(created["results"].as_array().unwrap()) {
+    let results = created["results"].as_array().unwrap();
+    assert_eq!(results.len(), words().len());
+    for (words, result) in words().iter().zip(results) {
         let id = result["id"].as_i64().unwrap();
         if words.contains(BAD) {
             assert_eq!(result["embedding_id"], Value::Null);
@@ -64,12 +66,20 @@ async fn later_the_others_are_embedded_and_it_is_put_off() {
         })
         .await;
 
-    // From now on it is left alone, and new records are embedded as ever.
+    // Until its time comes it is left alone, while maintenance embeds others.
+    let hour = "UPDATE audit_embedding_refusal SET retry_at = now() + interval '1 hour'";
+    fixture.db.batch_execute(hour).await.unwrap();
     let asked = asked_for_bad(&fixture);
-    for n in 0..30 {
-        fixture.embed(&format!("one more {n}")).await;
-        fixture.wake().await;
-        tokio::time::sleep(crate::fixture::PAUSE * 2).await;
+    for n in 0..3 {
+        let id = fixture.embed(&format!("one more {n}")).await;
+        let path = format!("/api/v1/store/remediation/{id}");
+        let patch = json!({"error_message": "changed"});
+        fixture.client.patch(&path, &patch).await.expect(200);
+        fixture
+            .until("the new text is embedded", async || {
+                !fixture.model(id).await.is_null()
+            })
+            .await;
     }
     assert_eq!(asked_for_bad(&fixture), asked);
 
@@ -90,9 +100,10 @@ async fn later_the_others_are_embedded_and_it_is_put_off() {
 async fn a_refused_text_is_asked_for_ever_more_rarely() {
     let fixture = Fixture::with(&[UNCACHED]).await;
     fixture.provider.behave(Behaviour::Refuse(BAD));
+    let now = "SELECT clock_timestamp()::text";
+    let mut before: String = fixture.db.query_one(now, &[]).await.unwrap().get(0);
     fixture.leave(BAD).await;
     for attempts in 1..=3 {
-        let row = "SELECT attempts, extract(epoch FROM retry_at - now())::float8 FROM audit_embedding_refusal";
         fixture
             .until("it is put off", async || {
                 let sql = format!(
@@ -102,12 +113,16 @@ async fn a_refused_text_is_asked_for_ever_more_rarely() {
                 fixture.count(&sql).await == 1
             })
             .await;
-        let seconds: f64 = fixture.db.query_one(row, &[]).await.unwrap().get(1);
-        let doubled = 60.0 * f64::from(1 << (attempts - 1));
-        assert!(
-            (doubled / 2.0..=doubled).contains(&seconds),
-            "{seconds} s after {attempts}"
+        // It was refused some time between the two looks.
+        let pause = format!("interval '1 minute' * {}", 1 << (attempts - 1));
+        let sql = format!(
+            "SELECT retry_at BETWEEN $1::text::timestamptz + {pause} AND clock_timestamp() + {pause}, retry_at::text
+             FROM audit_embedding_refusal"
         );
+        let row = fixture.db.query_one(&sql, &[&before]).await.unwrap();
+        let retry_at: String = row.get(1);
+        assert!(row.get::<_, bool>(0), "{retry_at} after {attempts}");
+        before = fixture.db.query_one(now, &[]).await.unwrap().get(0);
         fixture
             .db
             .batch_execute("UPDATE audit_embedding_refusal SET retry_at = now()")

@@ -123,6 +123,7 @@ async fn every_filter_finds_the_one_record_that_it_describes() {
         &json!({"alert_name": "Latency", "correlation_id": "corr-1", "name": "one"}),
     );
     fixture.client.create(STORE, &other).await;
+    // Time itself: ids count milliseconds, and these two must differ.
     tokio::time::sleep(Duration::from_millis(5)).await;
     let request = fresh("rr");
     let changes = json!({

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use patience::Deadline;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PAUSE, UNCACHED, incident};
+use crate::fixture::{Fixture, UNCACHED, incident};
 use crate::support::payloads::{FORMS, fresh, with};
 use crate::support::provider::{Behaviour, MODEL, Provider};
 
@@ -86,6 +87,7 @@ async fn the_largest_batch_is_embedded_in_bounded_questions() {
     let path = "/api/v1/audit/remediation/batch";
     let created = fixture.client.post(path, &json!(batch)).await.expect(201);
     let results = created["results"].as_array().unwrap();
+    assert_eq!(results.len(), 500);
     assert!(
         results
             .iter()
@@ -99,36 +101,35 @@ async fn the_largest_batch_is_embedded_in_bounded_questions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_concurrent_requests_go_together() {
-    /// So many requests to the provider an instance has under way at most.
-    const LEADERS: usize = 4;
     const FOLLOWERS: usize = 12;
-    let fixture = Fixture::start().await;
-    // While the provider thinks about the first texts, the others gather.
-    for _ in 0..LEADERS {
-        let slow = Behaviour::Delay(Duration::from_secs(1));
-        fixture.provider.once(slow);
-    }
-    let leaders = join_all((0..LEADERS).map(|n| {
-        let words = format!("leader {n}");
-        let fixture = &fixture;
-        async move { fixture.embed(&words).await }
-    }));
-    let others = async {
-        while fixture.provider.count() < LEADERS {
-            tokio::time::sleep(PAUSE).await;
-        }
-        let words = |n| format!("follower {n}");
+    let fixture = Fixture::with(&[UNCACHED]).await;
+    let deadline = Deadline::start();
+    for round in 1.. {
+        deadline.check("texts go together");
+        let leaders = fixture.hold_leaders().await;
+        let before = fixture.provider.count();
+        let words = |n| format!("follower {n} of round {round}");
         let posts = (0..FOLLOWERS).map(async |n| (fixture.embed(&words(n)).await, words(n)));
-        join_all(posts).await
-    };
-    let (_, others) = tokio::join!(leaders, others);
-    for (id, words) in others {
-        let expected = Provider::vector(&words);
-        assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
+        let release = async {
+            // Time itself: the others gather meanwhile. Where they did not, the next round gives them more.
+            tokio::time::sleep(Duration::from_millis(100) * round).await;
+            fixture.provider.release();
+        };
+        let (followers, ()) = tokio::join!(join_all(posts), release);
+        for (id, words) in followers {
+            let expected = Provider::vector(&words);
+            assert_eq!(fixture.vector(id).await, Some(expected), "{words}");
+        }
+        for leader in leaders {
+            let created = leader.await.unwrap().expect(201);
+            assert_eq!(created["embedding_id"], created["id"]);
+        }
+        let requests = fixture.provider.requests().split_off(before);
+        assert_eq!(requests.concat().len(), FOLLOWERS);
+        if requests.len() < FOLLOWERS {
+            break;
+        }
     }
-    let requests = fixture.provider.requests();
-    assert_eq!(fixture.provider.texts().len(), LEADERS + FOLLOWERS);
-    assert!(requests.len() < LEADERS + FOLLOWERS, "{requests:?}");
     fixture.stop().await;
 }
 

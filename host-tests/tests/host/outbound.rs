@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpListener;
+use patience::within;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::probe::Setup;
 
@@ -28,8 +30,7 @@ impl Upstream {
         let connections = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&connections);
         tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
@@ -39,6 +40,44 @@ impl Upstream {
             }
         });
         Self { port, connections }
+    }
+}
+
+/// A server that is asked once, and answers when the test says so.
+pub(crate) struct Held(TcpListener);
+
+/// What it was asked.
+pub(crate) struct Asked(TcpStream);
+
+impl Held {
+    pub(crate) async fn start() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
+
+    /// A path with which the probe asks it, by this operation.
+    pub(crate) fn path(&self, operation: &str) -> String {
+        format!("/probe/{operation}?url=http://127.0.0.1:{}/", self.port())
+    }
+
+    pub(crate) async fn until_asked(&self) -> Asked {
+        let (stream, _) = within("a request", self.0.accept()).await.unwrap();
+        Asked(stream)
+    }
+}
+
+impl Asked {
+    pub(crate) async fn answer(mut self) {
+        let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nheld";
+        self.0.write_all(answer).await.unwrap();
+        self.0.shutdown().await.unwrap();
+        // Bytes that nobody has read would break the connection off.
+        let mut rest = Vec::new();
+        let read = self.0.read_to_end(&mut rest);
+        within("an end of the connection", read).await.unwrap();
     }
 }
 

@@ -4,6 +4,7 @@ use std::env;
 use std::time::Duration;
 
 use futures::future::join_all;
+use patience::until;
 use tokio::time::sleep;
 use tokio_postgres::NoTls;
 use url::Url;
@@ -212,42 +213,55 @@ async fn a_result_may_be_dropped_halfway() {
     assert!(query(&probe, "select 1").await.contains("Int32(1)"));
 }
 
-/// How many connections named `name` there are at most while `requests` hold one each.
-async fn most_connections(probe: &Probe, name: &str, requests: usize) -> i64 {
-    let url = database("watcher");
-    let (watcher, connection) = tokio_postgres::connect(url.as_str(), NoTls).await.unwrap();
+/// How many connections named `name` there are while `requests` want one each and keep it: `expected` or more.
+async fn most_connections(probe: &Probe, name: &str, requests: usize, expected: i64) -> i64 {
+    let watcher = connect("watcher").await;
+    // A statement that waits keeps its connection.
+    let lock = format!("hashtext('{name}')");
+    let holder = connect("holder").await;
+    let hold = format!("select pg_advisory_lock({lock})");
+    holder.batch_execute(&hold).await.unwrap();
+    let wait = format!("select pg_advisory_xact_lock_shared({lock})::text");
+    let waiting = join_all((0..requests).map(|_| query(probe, &wait)));
+    let count = async || -> i64 {
+        let sql = "select count(*) from pg_stat_activity where application_name = $1";
+        watcher.query_one(sql, &[&name]).await.unwrap().get(0)
+    };
+    let watching = async {
+        until("the connections are there", async || {
+            count().await >= expected
+        })
+        .await;
+        // Time itself: one too many would come meanwhile.
+        sleep(Duration::from_millis(300)).await;
+        let most = count().await;
+        let release = format!("select pg_advisory_unlock({lock})");
+        holder.batch_execute(&release).await.unwrap();
+        most
+    };
+    let (answers, most) = tokio::join!(waiting, watching);
+    assert_eq!(answers.len(), requests);
+    most
+}
+
+async fn connect(name: &str) -> tokio_postgres::Client {
+    let url = database(name);
+    let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls).await.unwrap();
     tokio::spawn(connection);
-    let held = join_all((0..requests).map(|_| probe.get("/probe/pg/hold?ms=700")));
-    let mut held = std::pin::pin!(held);
-    let mut most = 0;
-    loop {
-        tokio::select! {
-            answers = &mut held => {
-                for answer in answers {
-                    assert_eq!(answer.ok(), "held");
-                }
-                return most;
-            }
-            () = sleep(Duration::from_millis(50)) => {
-                let sql = "select count(*) from pg_stat_activity where application_name = $1";
-                let row = watcher.query_one(sql, &[&name]).await.unwrap();
-                most = most.max(row.get(0));
-            }
-        }
-    }
+    client
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_runtime_config_caps_the_connections_of_the_application() {
     let config = "[outbound_pg]\nmax_connections = 3";
     let probe = setup("capped").runtime_config(config).start().await;
-    assert_eq!(most_connections(&probe, "capped", 8).await, 3);
+    assert_eq!(most_connections(&probe, "capped", 8, 3).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_holds_64_connections() {
     let probe = setup("pool").start().await;
-    assert_eq!(most_connections(&probe, "pool", 70).await, 64);
+    assert_eq!(most_connections(&probe, "pool", 70, 64).await, 64);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,16 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
-use host::{Captured, GuestOutput, Options};
+use host::{Captured, GuestOutput, Options, Span};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
+use patience::within;
 use tempfile::TempDir;
 
 use crate::server::Server;
@@ -62,6 +64,13 @@ impl Setup {
             folder,
             output,
         }
+    }
+
+    /// The same, whose instances wait for the next request as long as it takes.
+    pub(crate) fn with_lasting_instances() -> Self {
+        let mut setup = Self::new();
+        setup.options.reuse.idle_timeout = Span::One(Duration::from_mins(10));
+        setup
     }
 
     pub(crate) fn variable(mut self, name: &str, value: &impl ToString) -> Self {
@@ -187,8 +196,11 @@ impl Probe {
     async fn try_send(&self, request: http::request::Builder, body: &str) -> Result<Answer, Error> {
         let body = Full::from(body.to_owned());
         let request = request.body(body).unwrap();
-        let (head, body) = self.client.request(request).await?.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let exchange = async {
+            let (head, body) = self.client.request(request).await?.into_parts();
+            Ok((head, body.collect().await.unwrap().to_bytes()))
+        };
+        let (head, body) = within("an answer", exchange).await?;
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -204,7 +216,8 @@ impl Probe {
         self.server.routes()
     }
 
-    pub(crate) async fn stop(self) {
-        self.server.stop().await;
+    /// Whether nothing was cut off.
+    pub(crate) async fn stop(self) -> bool {
+        self.server.stop().await
     }
 }

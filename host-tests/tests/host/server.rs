@@ -43,10 +43,14 @@ impl Server {
         }
     }
 
-    pub(crate) async fn stop(self) {
+    /// Whether the native host had nothing to cut off.
+    pub(crate) async fn stop(self) -> bool {
         match self {
             Self::Native(running) => running.stop().await,
-            Self::Spin(spin) => drop(spin),
+            Self::Spin(spin) => {
+                drop(spin);
+                true
+            }
         }
     }
 }

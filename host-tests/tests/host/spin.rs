@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use host::{Captured, GuestOutput, Options, ReuseLimits, Span};
+use patience::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::task::block_in_place;
 
-/// No start takes this long, not even one that compiles the probe on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// What Spin has printed reaches this process within this time.
 const PIPE: Duration = Duration::from_millis(100);
 /// How long Spin has to end by itself.
@@ -152,6 +151,7 @@ impl Drop for Spin {
         _ = signal(Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            // Time itself: Spin has this long to end by itself.
             thread::sleep(Duration::from_millis(10));
         }
         _ = signal(Signal::KILL);

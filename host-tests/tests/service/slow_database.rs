@@ -1,16 +1,27 @@
 //! Statements that are slow, run out of time, or end with their connection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use host::ReuseLimits;
-use serde_json::json;
+use patience::{until, until_found};
+use serde_json::{Value, json};
 
+use crate::support::Answer;
 use crate::support::cutting::Cutting;
 use crate::support::payloads::{fresh, remediation};
 use crate::support::service::{Host, Service, of_database, start_host};
 
 const STORE: &str = "/api/v1/store/remediation";
+
+/// The answer to a write that is in time. Where statements have a short limit a slow machine may need several.
+async fn write_in_time(service: &Service, record: &Value) -> Answer {
+    until_found("a write is in time", async || {
+        let answer = service.client.post(STORE, record).await;
+        (answer.status != 504).then_some(answer)
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_out_of_time_is_504_and_the_next_one_works() {
@@ -23,10 +34,7 @@ async fn a_statement_out_of_time_is_504_and_the_next_one_works() {
     lock.batch_execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let write = service
-        .client
-        .post("/api/v1/store/remediation", &record)
-        .await;
+    let write = service.client.post(STORE, &record).await;
     let read = service.client.get("/api/v1/query/remediation").await;
     lock.rollback().await.unwrap();
 
@@ -34,15 +42,10 @@ async fn a_statement_out_of_time_is_504_and_the_next_one_works() {
         let problem = answer.problem(504, "timeout");
         assert_eq!(problem["error"], "timeout");
     }
-    let stored = service
-        .client
-        .post("/api/v1/store/remediation", &record)
-        .await
-        .expect(201);
-    assert_eq!(
-        stored["status"], "persisted",
-        "the write that timed out left nothing"
-    );
+    let left = "SELECT count(*) FROM audit_key";
+    let left: i64 = db.query_one(left, &[]).await.unwrap().get(0);
+    assert_eq!(left, 0, "the write that timed out left something");
+    write_in_time(&service, &record).await.expect(201);
     service.stop().await;
 }
 
@@ -66,16 +69,15 @@ async fn posts_that_wait_together_are_over_together() {
             .await
             .problem(504, "timeout");
     });
-    // Each of the twelve alone, one after the other, would take as many seconds.
-    let all = tokio::time::timeout(Duration::from_secs(6), join_all(posts));
+    // Time itself: the limit and its second are the contract, and most of this is left to a slow machine. One after the
+    // other, the twelve would take as many seconds at least.
+    let all = tokio::time::timeout(Duration::from_secs(11), join_all(posts));
     assert!(all.await.is_ok(), "the last one waited for all others");
     db.batch_execute("DROP TRIGGER slow ON audit_key")
         .await
         .unwrap();
-    service
-        .client
-        .create(STORE, &remediation(&fresh("slow"), &fresh("rr")))
-        .await;
+    let record = remediation(&fresh("slow"), &fresh("rr"));
+    write_in_time(&service, &record).await.expect(201);
     service.stop().await;
 }
 
@@ -101,17 +103,11 @@ async fn a_slow_read_holds_up_nobody_else() {
     let waiting =
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit_version'::regclass";
     let observer = service.database.client().await;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while observer
-        .query_one(waiting, &[])
-        .await
-        .unwrap()
-        .get::<_, i64>(0)
-        == 0
-    {
-        assert!(Instant::now() < deadline, "it does not wait");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it waits for the lock", async || {
+        let row = observer.query_one(waiting, &[]).await.unwrap();
+        row.get::<_, i64>(0) > 0
+    })
+    .await;
     for _ in 0..20 {
         service
             .client

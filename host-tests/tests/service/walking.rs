@@ -1,9 +1,8 @@
 //! A large list, page by page, while others write.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use patience::{Progress, Stop};
 use serde_json::{Value, json};
 
 use crate::support::Client;
@@ -12,6 +11,7 @@ use crate::support::service::Service;
 
 const RECORDS: usize = 100_000;
 const BATCH: usize = 500;
+const PAGE: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_meets_each_of_a_hundred_thousand_records_once() {
@@ -23,20 +23,24 @@ async fn a_walk_meets_each_of_a_hundred_thousand_records_once() {
     }
     assert_eq!(expected.len(), RECORDS);
 
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, written) = (Stop::default(), Progress::default());
     let writers: Vec<_> = (0..2)
         .map(|_| {
             tokio::spawn(write_until(
                 service.client.clone(),
                 namespace.clone(),
                 stop.clone(),
+                written.clone(),
             ))
         })
         .collect();
+    written.more(1, "somebody writes").await;
+    let before = written.count();
     let met = walk(&service.client, &namespace).await;
-    stop.store(true, Ordering::Relaxed);
+    assert!(written.count() > before, "nobody wrote during the walk");
+    stop.request();
     for writer in writers {
-        assert!(writer.await.unwrap() > 0, "nobody wrote during the walk");
+        writer.await.unwrap();
     }
 
     let unique: HashSet<_> = met.iter().copied().collect();
@@ -63,25 +67,24 @@ async fn post_batch(client: &Client, namespace: &str) -> Vec<i64> {
     ids.map(|result| result["id"].as_i64().unwrap()).collect()
 }
 
-async fn write_until(client: Client, namespace: String, stop: Arc<AtomicBool>) -> usize {
-    let mut written = 0;
-    while !stop.load(Ordering::Relaxed) {
+async fn write_until(client: Client, namespace: String, stop: Stop, written: Progress) {
+    while !stop.requested() {
         let record = remediation(&namespace, &fresh("rr"));
         client
             .post("/api/v1/store/remediation", &record)
             .await
             .expect(201);
-        written += 1;
+        written.step();
     }
-    written
 }
 
 /// The ids of all pages, in the order in which they came.
 async fn walk(client: &Client, namespace: &str) -> Vec<i64> {
     let mut met = Vec::new();
     let mut cursor = String::new();
-    loop {
-        let path = format!("/api/v1/query/remediation?namespace={namespace}&limit=1000{cursor}");
+    // Writers add to what comes before the first page only.
+    for _ in 0..=RECORDS / PAGE {
+        let path = format!("/api/v1/query/remediation?namespace={namespace}&limit={PAGE}{cursor}");
         let page = client.get(&path).await.expect(200);
         let audits = page["audits"].as_array().unwrap();
         met.extend(audits.iter().map(|audit| audit["id"].as_i64().unwrap()));
@@ -91,6 +94,7 @@ async fn walk(client: &Client, namespace: &str) -> Vec<i64> {
             other => panic!("next_cursor is {other}"),
         }
     }
+    panic!("there is no last page");
 }
 
 /// Beyond that, the total is the planner's estimate and says so.

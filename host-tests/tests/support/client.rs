@@ -1,7 +1,5 @@
 //! An HTTP client for tests. Every answer is checked against the API's description.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -10,12 +8,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use patience::in_time;
 use serde_json::Value;
 
 use super::openapi;
-
-/// No answer of a working service takes this long, not even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Talks to one service. Clones share the connections.
 #[derive(Clone)]
@@ -104,10 +100,9 @@ impl Client {
             let (parts, body) = response.into_parts();
             Ok((parts, body.collect().await?.to_bytes()))
         };
-        let outcome: Result<_, Box<dyn std::error::Error + Send + Sync>> =
-            tokio::time::timeout(PATIENCE, exchange)
-                .await
-                .map_err(|_| format!("no answer within {PATIENCE:?}"))?;
+        let outcome: Result<_, Box<dyn std::error::Error + Send + Sync>> = in_time(exchange)
+            .await
+            .ok_or("no answer, and no end of the connection either")?;
         let (parts, body) = outcome.map_err(|error| format!("{error:?}"))?;
         let answer = Answer {
             request: format!("{method} {path}"),

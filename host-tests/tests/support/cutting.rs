@@ -1,12 +1,15 @@
-//! A proxy before PostgreSQL that cuts a connection at the worst moment: after a statement's commit, before its answer.
+//! A proxy before PostgreSQL that cuts a connection at the worst moment, after a statement's commit and before its answer,
+//! and that holds up what the service sends.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use patience::until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use url::Url;
 
 /// The proxy. It ends with the test's runtime.
@@ -21,6 +24,10 @@ struct Plan {
     /// The statement after which the connection is cut, once.
     statement: Mutex<Option<String>>,
     cuts: AtomicUsize,
+    /// Whether what the service sends is held up.
+    holding: watch::Sender<bool>,
+    /// The connections on which something is held up.
+    held: AtomicUsize,
 }
 
 impl Cutting {
@@ -59,9 +66,36 @@ impl Cutting {
         *self.plan.statement.lock().expect("no panic") = Some(statement.to_owned());
     }
 
+    /// Holds up what the service sends, on every connection.
+    pub fn hold(&self) {
+        self.plan.holding.send_replace(true);
+    }
+
+    /// Waits until something is held up on a connection.
+    pub async fn until_held(&self) {
+        let held = async || self.plan.held.load(Ordering::SeqCst) > 0;
+        until("the service sends something", held).await;
+    }
+
+    /// Lets everything through again.
+    pub fn release(&self) {
+        self.plan.holding.send_replace(false);
+    }
+
     /// How often it has cut one.
     pub fn cuts(&self) -> usize {
         self.plan.cuts.load(Ordering::SeqCst)
+    }
+}
+
+impl Plan {
+    /// Waits while everything is held up.
+    async fn pass(&self) {
+        let mut holding = self.holding.subscribe();
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let passed = holding.wait_for(|holding| !holding).await;
+        self.held.fetch_sub(1, Ordering::SeqCst);
+        passed.expect("the sender is in the plan");
     }
 }
 
@@ -85,6 +119,7 @@ async fn forward(
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let sent = &bytes[..count];
+        plan.pass().await;
         {
             let mut statement = plan.statement.lock().expect("no panic");
             let has = |wanted: &String| {

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use patience::until;
 use tempfile::TempDir;
 
 use super::Client;
 use super::service::workspace;
-
-/// No start takes this long, not even on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A host, until it is killed or dropped.
 pub struct HostProcess {
@@ -50,15 +47,11 @@ impl HostProcess {
     }
 
     async fn wait_until_alive(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let alive = async || {
+        until("the host serves", async || {
             let answer = self.client.try_send(http::Method::GET, "/health", &[], "");
             answer.await.is_ok_and(|answer| answer.status == 200)
-        };
-        while !alive().await {
-            assert!(Instant::now() < deadline, "the host does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        })
+        .await;
     }
 }
 

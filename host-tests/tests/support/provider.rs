@@ -15,8 +15,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use patience::until;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// The dimension of its vectors, which is that of the test databases.
@@ -38,6 +40,8 @@ pub enum Behaviour {
     DelayEach(Duration),
     /// Gives the vectors after this time for each text, one request after the other.
     OneByOne(Duration),
+    /// Gives the vectors once the test releases what it holds.
+    Hold,
     /// Never answers.
     Hang,
     /// Reads the request and closes the connection.
@@ -70,6 +74,8 @@ struct Shared {
     next: VecDeque<Behaviour>,
     /// The texts of each request so far.
     requests: Vec<Vec<String>>,
+    /// What is held waits for it.
+    release: Arc<Notify>,
     /// What was wrong with requests.
     faults: Vec<String>,
 }
@@ -90,6 +96,7 @@ impl Provider {
                 behaviour: Behaviour::Answer,
                 next: VecDeque::new(),
                 requests: Vec::new(),
+                release: Arc::default(),
                 faults: Vec::new(),
             })),
             serving: None,
@@ -124,6 +131,17 @@ impl Provider {
     pub async fn restart(&mut self) {
         let listener = TcpListener::bind(self.addr).await.expect("the same port");
         self.serve(listener);
+    }
+
+    /// Answers all that it holds now.
+    pub fn release(&self) {
+        self.lock().release.notify_waiters();
+    }
+
+    /// Waits until it was asked so often in all.
+    pub async fn until_asked(&self, times: usize) {
+        let awaited = format!("the provider is asked {times} times");
+        until(&awaited, async || self.count() >= times).await;
     }
 
     /// How often it was asked.
@@ -198,7 +216,7 @@ async fn answer(
         .await
         .map_err(|_| "the client went away")?
         .to_bytes();
-    let (behaviour, model, texts) = {
+    let (behaviour, released, model, texts) = {
         let mut shared = shared.lock().expect("no thread panics here");
         let (model, texts) = match question(&head, &body, shared.api_key) {
             Ok(question) => question,
@@ -211,11 +229,13 @@ async fn answer(
         let next = shared.next.pop_front();
         (
             next.unwrap_or_else(|| shared.behaviour.clone()),
+            // Who sees the request counted may release it from now on.
+            shared.release.clone().notified_owned(),
             model,
             texts,
         )
     };
-    behave(behaviour, &model, &texts).await
+    behave(behaviour, released, &model, &texts).await
 }
 
 /// The model and the texts of a request; what is wrong with it, if anything.
@@ -255,22 +275,20 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn behave(
     behaviour: Behaviour,
+    released: impl Future<Output = ()>,
     model: &str,
     texts: &[String],
 ) -> Result<Response<Full<Bytes>>, &'static str> {
     let mut vectors: Vec<Vec<f32>> = texts.iter().map(|text| vector(model, text)).collect();
     match behaviour {
         Behaviour::Answer => {}
-        Behaviour::Delay(time) => tokio::time::sleep(time).await,
-        Behaviour::DelayEach(time) => {
-            let count = u32::try_from(texts.len()).expect("a few texts");
-            tokio::time::sleep(time.saturating_mul(count)).await;
-        }
+        Behaviour::Delay(time) => take(time, 1).await,
+        Behaviour::DelayEach(time) => take(time, texts.len()).await,
         Behaviour::OneByOne(time) => {
             let _turn = TURN.lock().await;
-            let count = u32::try_from(texts.len()).expect("a few texts");
-            tokio::time::sleep(time.saturating_mul(count)).await;
+            take(time, texts.len()).await;
         }
+        Behaviour::Hold => released.await,
         Behaviour::Hang => std::future::pending().await,
         Behaviour::Close => return Err("closed on demand"),
         Behaviour::Status(status, retry_after) => {
@@ -297,6 +315,12 @@ async fn behave(
         Behaviour::Number(number) => return Ok(response(200, embeddings(model, &vectors, number))),
     }
     Ok(response(200, embeddings(model, &vectors, "")))
+}
+
+async fn take(time: Duration, texts: usize) {
+    let count = u32::try_from(texts).expect("a few texts");
+    // Time itself: a provider that is slow.
+    tokio::time::sleep(time.saturating_mul(count)).await;
 }
 
 /// The answer, in which `number`, unless it is empty, stands for the first number of each vector: it

@@ -1,18 +1,14 @@
 //! `vector_db_mode = fallback`: a record is stored whatever becomes of the vector database, which gets it
 //! once it is back.
 
-use std::time::Duration;
-
 use database::connect;
+use patience::until;
 use serde_json::json;
 
 use crate::pair::{Pair, count, incident};
 use crate::support::Client;
 use crate::support::payloads::{aianalysis, fresh};
 use crate::writers::Writers;
-
-/// How long the load lasts in each state of the surroundings.
-const WHILE: Duration = Duration::from_millis(700);
 
 async fn post(client: &Client) -> i64 {
     let answer = client
@@ -53,13 +49,13 @@ async fn a_vector_database_that_is_killed_under_load_loses_nothing_and_costs_no_
     let mut pair = Pair::start("fallback").await;
     let writers = Writers::start(&pair, false, false);
     for _ in 0..3 {
-        tokio::time::sleep(WHILE).await;
+        writers.go_on().await;
         pair.vector.kill().unwrap();
-        tokio::time::sleep(WHILE).await;
+        writers.go_on().await;
         assert_eq!(pair.verdict().await, "unreachable");
         pair.vector.restart().unwrap();
     }
-    tokio::time::sleep(WHILE).await;
+    writers.go_on().await;
     let acknowledged = writers.stop().await;
     pair.assert_equal().await;
     acknowledged.assert_kept(&pair).await;
@@ -68,15 +64,16 @@ async fn a_vector_database_that_is_killed_under_load_loses_nothing_and_costs_no_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vector_database_that_is_frozen_under_load_loses_nothing_and_costs_no_answer() {
-    let pair = Pair::start("fallback").await;
+    let pair = Pair::start_with("fallback", &[("vector_db_timeout", "500ms")]).await;
     let writers = Writers::start(&pair, false, false);
     for _ in 0..2 {
-        tokio::time::sleep(WHILE).await;
+        writers.go_on().await;
         pair.vector.freeze().unwrap();
-        tokio::time::sleep(2 * WHILE).await;
+        writers.go_on().await;
+        assert_eq!(pair.verdict().await, "unreachable");
         pair.vector.thaw().unwrap();
     }
-    tokio::time::sleep(WHILE).await;
+    writers.go_on().await;
     let acknowledged = writers.stop().await;
     pair.assert_equal().await;
     acknowledged.assert_kept(&pair).await;
@@ -86,8 +83,13 @@ async fn a_vector_database_that_is_frozen_under_load_loses_nothing_and_costs_no_
 async fn a_host_that_is_killed_between_the_databases_leaves_the_rest_to_the_next() {
     let mut pair = Pair::start("fallback").await;
     let writers = Writers::start(&pair, false, true);
+    let primary = connect(&pair.primary_url).await.unwrap();
     for _ in 0..3 {
-        tokio::time::sleep(WHILE).await;
+        writers.go_on().await;
+        until("something is to be delivered", async || {
+            count(&primary, "SELECT count(*) FROM audit_outbox").await > 0
+        })
+        .await;
         pair.kill_host().await;
     }
     let acknowledged = writers.stop().await;
@@ -141,7 +143,7 @@ async fn probes_alone_deliver_what_it_missed() {
     pair.vector.restart().unwrap();
 
     let primary = connect(&pair.primary_url).await.unwrap();
-    pair.until("the record is delivered", async || {
+    until("the record is delivered", async || {
         pair.client.get("/healthz").await.expect(200);
         count(&primary, "SELECT count(*) FROM audit_outbox").await == 0
     })

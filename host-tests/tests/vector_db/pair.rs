@@ -3,23 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate, migrate_vector_db};
 use embedder::Model;
+use patience::until;
 use serde_json::{Value, json};
 use tokio_postgres::Client as Session;
 
 use crate::support::Client;
 use crate::support::payloads::fresh;
 use crate::support::process::HostProcess;
-use crate::support::service::of_database;
-
-/// No wait of a test takes this long, not even on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Between two looks.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+use crate::support::service::{of_database, patient};
 
 /// The records of one database with their vectors: id, model and vector.
 pub(crate) type Rows = Vec<(i64, Option<String>, Option<String>)>;
@@ -36,9 +30,16 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// A service whose `vector_db_mode` is `mode`.
+    /// A service whose `vector_db_mode` is `mode`, and which waits for its servers as long as it takes, because a slow
+    /// machine must not fail a test.
     pub(crate) async fn start(mode: &str) -> Self {
-        Self::with(&[("vector_db_enabled", "true"), ("vector_db_mode", mode)]).await
+        Self::start_with(mode, &[]).await
+    }
+
+    /// The same with these variables, for tests that freeze a server.
+    pub(crate) async fn start_with(mode: &str, more: &[(&str, &str)]) -> Self {
+        let mode = [("vector_db_enabled", "true"), ("vector_db_mode", mode)];
+        Self::with(&[&mode, more].concat()).await
     }
 
     /// A service with these variables beside those of the databases.
@@ -52,7 +53,7 @@ impl Pair {
             .await
             .unwrap();
 
-        let mut variables = of_database(&primary_url);
+        let mut variables = patient(of_database(&primary_url));
         for (name, value) in of_database(&vector_url) {
             variables.insert(format!("vector_{name}"), value);
         }
@@ -60,7 +61,8 @@ impl Pair {
             ("embedding_enabled", "true"),
             ("embedding_url", provider()),
             ("embedding_model", "hash"),
-            ("vector_db_timeout", "500ms"),
+            ("embedding_timeout", "1m"),
+            ("vector_db_timeout", "1m"),
         ];
         for (name, value) in fixed.iter().chain(more) {
             variables.insert((*name).to_owned(), (*value).to_owned());
@@ -92,7 +94,7 @@ impl Pair {
     }
 
     pub(crate) async fn wait_until_ready(&self) {
-        self.until("the service is ready", async || {
+        until("the service is ready", async || {
             let ready = self
                 .client
                 .try_send(http::Method::GET, "/ready", &[], "")
@@ -107,19 +109,10 @@ impl Pair {
         self.client.get("/ready").await.expect(200)["checks"]["vector_db"].clone()
     }
 
-    /// Waits until `condition` holds.
-    pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition().await {
-            assert!(Instant::now() < deadline, "still not: {what}");
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
     /// Sends requests until the outbox is empty and every record is embedded.
     pub(crate) async fn settle(&self) {
         let primary = connect(&self.primary_url).await.unwrap();
-        self.until("everything is delivered", async || {
+        until("everything is delivered", async || {
             let question = json!({"query": "anything at all"});
             self.client.post("/api/v1/query/semantic", &question).await;
             let left = "SELECT (SELECT count(*) FROM audit_outbox)

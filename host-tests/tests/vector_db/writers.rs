@@ -1,11 +1,9 @@
 //! Load: clients that write, change and hide records, and remember what was acknowledged to them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use http::Method;
+use patience::{Progress, Stop, pause};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -16,8 +14,16 @@ const WRITERS: usize = 8;
 
 /// Clients at work.
 pub(crate) struct Writers {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
+    progress: Answers,
     tasks: Vec<JoinHandle<Acknowledged>>,
+}
+
+/// How many answers all of them had.
+#[derive(Clone, Default)]
+struct Answers {
+    acknowledged: Progress,
+    refused: Progress,
 }
 
 /// What the service acknowledged.
@@ -25,8 +31,6 @@ pub(crate) struct Writers {
 pub(crate) struct Acknowledged {
     /// Records that must be there.
     pub(crate) stored: Vec<i64>,
-    /// Requests that were refused because something is away.
-    pub(crate) refused: usize,
 }
 
 impl Acknowledged {
@@ -46,29 +50,47 @@ impl Acknowledged {
 impl Writers {
     /// Starts them. With `strict` an answer may be 503 or 504; the host may be killed with `host_may_die`.
     pub(crate) fn start(pair: &Pair, strict: bool, host_may_die: bool) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, progress) = (Stop::default(), Answers::default());
         let tasks = (0..WRITERS)
             .map(|_| {
                 let writer = Writer {
                     client: pair.client.clone(),
                     strict,
                     host_may_die,
+                    progress: progress.clone(),
                     acknowledged: Acknowledged::default(),
                 };
                 tokio::spawn(writer.write_until(stop.clone()))
             })
             .collect();
-        Self { stop, tasks }
+        Self {
+            stop,
+            progress,
+            tasks,
+        }
+    }
+
+    /// Waits until each writer has had a request acknowledged that it began after now.
+    pub(crate) async fn go_on(&self) {
+        let acknowledged = &self.progress.acknowledged;
+        acknowledged
+            .more(2 * WRITERS, "writes are acknowledged")
+            .await;
+    }
+
+    /// Waits until a request is refused that began after now: each writer may have had one under way.
+    pub(crate) async fn are_refused(&self) {
+        let refused = &self.progress.refused;
+        refused.more(WRITERS + 1, "writes are refused").await;
     }
 
     /// Stops them; returns what was acknowledged to all.
     pub(crate) async fn stop(self) -> Acknowledged {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.request();
         let mut all = Acknowledged::default();
         for task in self.tasks {
             let acknowledged = task.await.unwrap();
             all.stored.extend(acknowledged.stored);
-            all.refused += acknowledged.refused;
         }
         assert!(all.stored.len() > WRITERS, "the writers wrote nothing");
         all
@@ -79,13 +101,14 @@ struct Writer {
     client: Client,
     strict: bool,
     host_may_die: bool,
+    progress: Answers,
     acknowledged: Acknowledged,
 }
 
 impl Writer {
-    async fn write_until(mut self, stop: Arc<AtomicBool>) -> Acknowledged {
+    async fn write_until(mut self, stop: Stop) -> Acknowledged {
         let mut round = 0_usize;
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.requested() {
             let mut record = incident("PodCrashLooping");
             if let Some(id) = self.post(&record).await {
                 self.acknowledged.stored.push(id);
@@ -100,7 +123,8 @@ impl Writer {
                     self.send(Method::DELETE, &path, &Value::Null).await;
                 }
             } else {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                // What is away refuses at once.
+                pause().await;
             }
         }
         self.acknowledged
@@ -121,9 +145,12 @@ impl Writer {
             .try_send(method, path, &headers, body.to_string())
             .await;
         match sent {
-            Ok(answer) if answer.status.is_success() => Some(answer),
+            Ok(answer) if answer.status.is_success() => {
+                self.progress.acknowledged.step();
+                Some(answer)
+            }
             Ok(answer) if self.strict && [503, 504].contains(&answer.status.as_u16()) => {
-                self.acknowledged.refused += 1;
+                self.progress.refused.step();
                 None
             }
             Ok(answer) => panic!("{}: {} {}", answer.request, answer.status, answer.text()),

@@ -3,15 +3,15 @@
 //! The killed process is this test program again, told by an environment variable what to do.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use database::{
     ChildProcess, IfAbandoned, Server, ServerOptions, TestDatabase, TestServer, connect,
 };
+use patience::until_blocking;
 use rustix::process::Pid;
 
 const ROLE: &str = "DATABASE_TEST_ROLE";
@@ -25,7 +25,7 @@ fn child() {
     if let Some(script) = role.strip_prefix("sh ") {
         let process = run(script, IfAbandoned::EndGroup);
         println!("\nserver {} /", number(process.pid()));
-        std::thread::sleep(Duration::from_mins(1));
+        _ = std::io::stdin().read(&mut [0]);
     }
     let mut options = ServerOptions::from_env().expect("options");
     let server = match role.as_str() {
@@ -37,7 +37,8 @@ fn child() {
     }
     .expect("started");
     println!("\nserver {} {}", server.port(), server.folder().display());
-    std::thread::sleep(Duration::from_mins(1));
+    // Nobody writes to it: it ends with the test, unless that kills this process first.
+    _ = std::io::stdin().read(&mut [0]);
 }
 
 /// Starts the child and returns it with the port (or the process) and the folder of its server.
@@ -46,6 +47,7 @@ fn start(role: &str) -> (Child, u32, PathBuf) {
     let mut child = Command::new(program)
         .args(["child", "--exact", "--nocapture"])
         .env(ROLE, role)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("a child");
@@ -105,20 +107,12 @@ fn what_is_dropped_is_gone_even_when_it_will_not_go() {
 fn what_will_not_go_is_killed_after_its_owner() {
     let (owner, pid, _) = start(&format!("sh {UNWILLING}"));
     kill(owner);
-    eventually("it is gone", || !lives(pid));
+    until_blocking("it is gone", || !lives(pid));
 }
 
 fn kill(mut child: Child) {
     child.kill().expect("killed");
     child.wait().expect("reaped");
-}
-
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within 20 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn listens(port: u32) -> bool {
@@ -131,8 +125,8 @@ fn an_ephemeral_server_ends_with_its_process_and_is_removed() {
     let (process, port, folder) = start("ephemeral");
     assert!(listens(port) && folder.is_dir());
     kill(process);
-    eventually("the server is gone", || !listens(port));
-    eventually("its folder is gone", || !folder.exists());
+    until_blocking("the server is gone", || !listens(port));
+    until_blocking("its folder is gone", || !folder.exists());
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! Functions and views are replaced whenever their files differ from what the database has.
 
-use std::time::Duration;
-
 use database::{
     MigrateError, MigrateOptions, Migration, Outcome, PRIMARY, Schema, TestDatabase, VECTOR_DB,
     migrate_to,
 };
+use patience::until;
 use tokio_postgres::Client;
 
 const TABLE: Migration = Migration {
@@ -192,8 +191,13 @@ async fn a_statement_in_flight_still_finds_what_it_looked_up() {
     applied(&database, &[NOTES, SUM]).await;
     let client = database.client().await;
     // Whoever takes a lock, as for a table, hears of what changed meanwhile.
-    let wait = "CREATE FUNCTION wait() RETURNS int LANGUAGE plpgsql AS $$
-                BEGIN PERFORM pg_sleep(2); PERFORM count(*) FROM note; RETURN 2; END $$";
+    let wait = "CREATE TABLE replaced ();
+                CREATE FUNCTION wait() RETURNS int LANGUAGE plpgsql AS $$
+                BEGIN
+                    WHILE NOT EXISTS (SELECT FROM replaced) LOOP PERFORM pg_sleep(0.01); END LOOP;
+                    PERFORM count(*) FROM note;
+                    RETURN 2;
+                END $$";
     client.batch_execute(wait).await.expect("a function");
     let slow = "note_sum(n) FROM (SELECT wait() AS n OFFSET 0) AS later";
     let renamed = file(
@@ -204,18 +208,16 @@ async fn a_statement_in_flight_still_finds_what_it_looked_up() {
     let replace = async {
         let running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
         let other = database.client().await;
-        while other
-            .query_one(running, &[])
-            .await
-            .expect("a count")
-            .get::<_, i64>(0)
-            == 0
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        applied(&database, &[NOTES, renamed]).await
+        until("the statement is in flight", async || {
+            let row = other.query_one(running, &[]).await.expect("a count");
+            row.get::<_, i64>(0) > 0
+        })
+        .await;
+        applied(&database, &[NOTES, renamed]).await;
+        let replaced = "INSERT INTO replaced DEFAULT VALUES";
+        other.batch_execute(replaced).await.expect("an end");
     };
-    let (found, _) = tokio::join!(value(&client, slow), replace);
+    let (found, ()) = tokio::join!(value(&client, slow), replace);
     assert_eq!(found, 14);
     assert_eq!(value(&client, "note_sum(2)").await, 1400);
 }

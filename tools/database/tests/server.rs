@@ -1,7 +1,7 @@
 //! The development and the ephemeral server: data, crashes, and ends.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use database::{Server, ServerOptions, connect};
 use tokio_postgres::Client;
@@ -108,14 +108,13 @@ async fn a_frozen_server_answers_nobody_until_it_is_thawed() {
     let answer = client.simple_query("SELECT 1");
     let patience = Duration::from_millis(300);
     let mut answer = std::pin::pin!(answer);
+    // Time itself: a frozen server says nothing however long one waits.
     assert!(tokio::time::timeout(patience, &mut answer).await.is_err());
     server.thaw().expect("thawed");
     answer.await.expect("the answer comes after all");
 
     server.freeze().expect("frozen");
-    let start = Instant::now();
     server.stop().expect("a frozen server can be stopped");
-    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

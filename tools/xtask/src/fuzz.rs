@@ -16,7 +16,7 @@ use libfuzzer::{End, Failure, Limits};
 
 #[derive(clap::Args)]
 pub(crate) struct Fuzz {
-    /// Files of fuzz/fuzz_targets, without their ends; all of them without one
+    /// Files of `fuzz/fuzz_targets`, without their ends; all of them without one
     targets: Vec<String>,
     /// Give each target so many inputs
     #[arg(long, value_name = "N")]

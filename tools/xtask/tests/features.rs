@@ -28,6 +28,7 @@ const WHOLE: &[&str] = &[
     "migrate",
     "migrations",
     "native",
+    "patience",
     "postgres",
     "vectors",
     "wheel",

@@ -1,13 +1,11 @@
 //! Statements, on the connection string in the variable `database_url` or in the argument `address`.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use spin_sdk::pg::wit::postgres::{
     Connection as RawConnection, ConnectionBuilder, Interval, RangeBoundKind,
 };
 use spin_sdk::pg::{Column, Connection, DbValue, ParameterValue as P};
-use spin_sdk::time::sleep;
 use spin_sdk::variables;
 
 use crate::{Answer, Call, failing};
@@ -32,11 +30,6 @@ pub(crate) async fn run(operation: &str, call: &Call) -> Answer {
         "script" => script(&address, &call.body).await,
         "values" => values(&open(&address).await?).await,
         "first-row" => first_row(&open(&address).await?, &call.body).await,
-        "hold" => {
-            let _held = open(&address).await?;
-            sleep(Duration::from_millis(call.milliseconds())).await;
-            Ok("held".to_owned())
-        }
         _ => Err(format!("no operation {operation:?}")),
     }
 }

@@ -3,11 +3,9 @@
 
 mod tail;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use database::TestDatabase;
 use futures::future::join_all;
+use patience::{Progress, Stop, until};
 use tokio_postgres::Client;
 
 /// Records whose parts follow from their number. Their ids are an hour old, so that the mover finds them old
@@ -258,14 +256,14 @@ async fn a_record_is_like_others_and_not_like_itself() {
     assert_eq!(body(row), None);
 }
 
-/// Repeats `work` until `done`, at least once, and returns how often.
-async fn repeat(done: &AtomicBool, mut work: impl AsyncFnMut(i64)) -> i64 {
-    let mut count = 0;
-    while count == 0 || !done.load(Ordering::Relaxed) {
-        work(count).await;
-        count += 1;
+/// Repeats `work` until told to stop, and counts it.
+async fn repeat(stop: &Stop, progress: &Progress, mut work: impl AsyncFnMut(i64)) {
+    let mut number = 0;
+    while !stop.requested() {
+        work(number).await;
+        number += 1;
+        progress.step();
     }
-    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,60 +279,59 @@ async fn each_vector_is_found_once_while_others_move_write_embed_and_hide() {
     client.batch_execute(near).await.expect("anchors");
     let mut anchors = ids(&client, "array_agg(id ORDER BY id) FROM anchor").await;
     anchors.sort_unstable();
-    let done = AtomicBool::new(false);
+    // Searches by the index, those by looking at all, and what the others do.
+    let progress: [Progress; 6] = Default::default();
+    let [first, second, steps, records, vectors, deletions] = &progress;
+    let stop = Stop::default();
     let clients = join_all((0..6).map(|_| database.client())).await;
 
     // By index, and by looking at all: a filter that matches all is cheap here.
-    let searching = |client: Client, filter: &'static str| {
-        let (anchors, done) = (&anchors, &done);
+    let searching = |client: Client, filter: &'static str, progress| {
+        let (anchors, stop) = (&anchors, &stop);
         async move {
             let sql = format!("found(audit_search(axis()::text, 'm', '{filter}', 20, 0.9, 1000))");
-            repeat(done, async |_| {
+            repeat(stop, progress, async |_| {
                 let mut found = ids(&client, &sql).await;
                 found.sort_unstable();
                 assert_eq!(&found, anchors, "{filter}");
             })
-            .await
+            .await;
         }
     };
     let every_kind = r#"{"kinds": ["remediation", "aianalysis", "workflow", "execution"]}"#;
     let [one, two, mover, writer, embedder, hider] = <[Client; 6]>::try_from(clients).expect("six");
     let ending = async {
-        let end = Instant::now() + Duration::from_secs(3);
-        while Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        done.store(true, Ordering::Relaxed);
+        until("all have done something often", async || {
+            progress.iter().all(|progress| progress.count() >= 20)
+        })
+        .await;
+        stop.request();
     };
-    let moving = repeat(&done, async |_| {
+    let moving = repeat(&stop, steps, async |_| {
         number(&mover, "move_now(7)").await;
     });
-    let writing = repeat(&done, async |n| {
+    let writing = repeat(&stop, records, async |n| {
         let sql = format!("SELECT made_records({0}, {0})", 1000 + n);
         writer.execute(&sql, &[]).await.expect("a record");
     });
-    let embedding = repeat(&done, async |n| {
+    let embedding = repeat(&stop, vectors, async |n| {
         let sql = "SELECT audit_place_vector(kind, id, 'm', axis() + made_vector(-$1::bigint - 1))
                    FROM (SELECT * FROM anchor ORDER BY id OFFSET $1::bigint % 20 LIMIT 1) AS one";
         embedder.execute(sql, &[&n]).await.expect("a vector");
     });
-    let hiding = repeat(&done, async |_| {
+    let hiding = repeat(&stop, deletions, async |_| {
         let sql = "SELECT audit_delete(kind, id, NULL, true) FROM audit
                    WHERE deleted_at IS NULL AND id NOT IN (SELECT id FROM anchor) LIMIT 1";
         hider.execute(sql, &[]).await.expect("a deletion");
     });
-    let (.., first, second) = tokio::join!(
+    tokio::join!(
         ending,
         moving,
         writing,
         embedding,
         hiding,
-        searching(one, "{}"),
-        searching(two, every_kind)
-    );
-    assert!(
-        first > 5 && second > 5,
-        "{first} and {second} searches say nothing"
+        searching(one, "{}", first),
+        searching(two, every_kind, second)
     );
 
     // Each visible record is in one of the two, hidden ones are in none.

@@ -36,11 +36,8 @@ async fn a_mover_that_dies_in_the_middle_loses_nothing() {
     // Another one does not wait for it.
     assert_eq!(number(&client, "audit_move_tail(40)").await, 0);
 
-    number(
-        &client,
-        &format!("pg_terminate_backend({pid}::int, 5000)::int"),
-    )
-    .await;
+    let end = format!("pg_terminate_backend({pid}::int, 120000)::int");
+    assert_eq!(number(&client, &end).await, 1, "it has ended");
     assert_eq!(ids(&client, &search).await, expected);
     assert_eq!(
         number(&client, "SELECT count(*) FROM audit_vector_tail").await,

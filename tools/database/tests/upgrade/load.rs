@@ -2,9 +2,8 @@
 //! a role that owns nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use patience::{Deadline, Progress, Stop};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -15,9 +14,9 @@ const REPEATED: [&str; 4] = ["40001", "40P01", "23505", "55P03"];
 
 /// The service at work.
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     /// Statements that were answered.
-    answered: Arc<AtomicU64>,
+    answered: Progress,
     writers: Vec<JoinHandle<Writer>>,
     others: Vec<JoinHandle<Vec<String>>>,
 }
@@ -33,8 +32,7 @@ pub(crate) struct Writer {
 impl Load {
     /// `writers` connections that write, and one for each other task.
     pub(crate) async fn start(url: &str, writers: u64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let answered = Arc::new(AtomicU64::new(0));
+        let (stop, answered) = (Stop::default(), Progress::default());
         let mut load = Self {
             stop: stop.clone(),
             answered: answered.clone(),
@@ -53,16 +51,14 @@ impl Load {
     }
 
     /// Waits until so many more statements were answered.
-    pub(crate) async fn goes_on(&self, statements: u64) {
-        let goal = self.answered.load(Ordering::Relaxed) + statements;
-        while self.answered.load(Ordering::Relaxed) < goal {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+    pub(crate) async fn goes_on(&self, statements: usize) {
+        let awaited = "statements are answered";
+        self.answered.more(statements, awaited).await;
     }
 
     /// Ends it, and returns what the writers were told. Fails if any statement did.
     pub(crate) async fn stop(self) -> Vec<Writer> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.request();
         let mut failures = Vec::new();
         let mut writers = Vec::new();
         for writer in self.writers {
@@ -81,12 +77,12 @@ impl Load {
 /// A connection that repeats what the service would repeat.
 struct Session {
     client: Client,
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
+    stop: Stop,
+    answered: Progress,
 }
 
 impl Session {
-    async fn open(url: &str, stop: &Arc<AtomicBool>, answered: &Arc<AtomicU64>) -> Self {
+    async fn open(url: &str, stop: &Stop, answered: &Progress) -> Self {
         let client = database::connect(url).await.expect("a connection");
         // The service gives a statement 5 s; the machine may be a slow one with much else to do.
         let limit = "SET statement_timeout = '30s'";
@@ -98,19 +94,17 @@ impl Session {
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
     async fn text(
         &self,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<String>, String> {
+        let deadline = Deadline::start();
         loop {
+            deadline.check(sql);
             match self.client.query_one(sql, parameters).await {
                 Ok(row) => {
-                    self.answered.fetch_add(1, Ordering::Relaxed);
+                    self.answered.step();
                     return Ok(row.get(0));
                 }
                 Err(error) => {
@@ -156,7 +150,7 @@ pub(crate) fn vector(number: u64) -> String {
 async fn write(session: Session, writer: u64) -> Writer {
     let mut told = Writer::default();
     let mut number = writer * 1_000_000;
-    while !session.is_over() {
+    while !session.stop.requested() {
         let count = 1 + number % 3;
         let posts: Vec<(String, u64)> = (number..number + count)
             .map(|number| (format!("\\x{number:016x}"), number))
@@ -223,7 +217,7 @@ const MAINTENANCE: &[&str] = &[
 async fn repeat(session: Session, statements: &'static [&'static str]) -> Vec<String> {
     let mut failures = Vec::new();
     let probe = vector(1);
-    while !session.is_over() {
+    while !session.stop.requested() {
         for statement in statements {
             let statement = statement.replace("{vector}", &probe);
             if let Err(failure) = session.text(&statement, &[]).await {

@@ -5,12 +5,13 @@ mod load;
 mod previous;
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use database::{
     MigrateError, MigrateOptions, Migration, PRIMARY, Refusal, TestDatabase, migrate, migrate_to,
     migrate_vector_db,
 };
+use patience::until;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -37,6 +38,7 @@ async fn upgrade(url: &str) {
     let start = Instant::now();
     let outcome = migrate(url, &MigrateOptions::default(), |_| {}).await;
     let outcome = outcome.expect("an upgrade");
+    // Time itself: for who reads it.
     println!("the upgrade took {} ms", start.elapsed().as_millis());
     assert_eq!(outcome.version, PRIMARY.version());
     assert!(!outcome.applied.iter().any(|name| name.contains("0001")));
@@ -244,16 +246,12 @@ async fn whoever_holds_a_lock_is_waited_for_without_holding_up_the_service() {
     let work = async {
         let load = Load::start(database.url(), 2).await;
         // The lock is tried for again and again, and writers come through in between.
-        while said
-            .lock()
-            .expect("a list")
-            .iter()
-            .filter(|said| said.contains("trying again"))
-            .count()
-            < 2
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("it has tried again twice", async || {
+            let said = said.lock().expect("a list");
+            let again = said.iter().filter(|said| said.contains("trying again"));
+            again.count() >= 2
+        })
+        .await;
         load.goes_on(50).await;
         owner.batch_execute("COMMIT").await.expect("released");
         load

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use patience::until_blocking;
 use rustix::process::{Pid, Signal, kill_process};
 
 fn start(arguments: &[&str]) -> (Child, String) {
@@ -20,19 +20,6 @@ fn start(arguments: &[&str]) -> (Child, String) {
     (child, line)
 }
 
-fn ends_within(child: &mut Child, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().expect("its state") {
-            assert!(status.success(), "{status}");
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.kill().expect("an end");
-    false
-}
-
 #[test]
 fn it_listens_when_it_says_so_and_stops_when_told() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -45,10 +32,9 @@ fn it_listens_when_it_says_so_and_stops_when_told() {
         // A client that keeps its connection open must not keep the server.
         let _idle = std::net::TcpStream::connect(address).expect("a connection");
         kill_process(Pid::from_child(&child), signal).expect("a signal");
-        assert!(
-            ends_within(&mut child, Duration::from_secs(15)),
-            "{signal:?}"
-        );
+        until_blocking("it ends", || child.try_wait().expect("its state").is_some());
+        let status = child.wait().expect("an end");
+        assert!(status.success(), "{signal:?}: {status}");
     }
 }
 
