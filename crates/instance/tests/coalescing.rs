@@ -47,6 +47,8 @@ struct Server {
     most_under_way: Cell<usize>,
     /// When each item was sent first.
     sent: RefCell<Vec<Option<Instant>>>,
+    /// How often each item was sent.
+    sendings: RefCell<Vec<usize>>,
 }
 
 fn script() -> impl Strategy<Value = Script> {
@@ -81,6 +83,7 @@ async fn lead(server: Rc<Server>, script: Rc<Script>, batch: Batch<usize, usize>
     for entry in &entries {
         let mut sent = server.sent.borrow_mut();
         sent[*entry.item()].get_or_insert_with(Instant::now);
+        server.sendings.borrow_mut()[*entry.item()] += 1;
     }
     let takes = Duration::from_millis(script.batches[turn % script.batches.len()]);
     let answered = within(Duration::from_millis(LIMIT), sleep(takes)).await;
@@ -140,20 +143,29 @@ async fn request(
     }
 }
 
-fn check(script: Script) -> TestCaseResult {
-    let script = Rc::new(script);
+/// What came of a script.
+struct Observed {
+    server: Rc<Server>,
+    began: Instant,
+    seen: Vec<Seen>,
+    /// Whether a request long after all others led at once.
+    at_once: bool,
+}
+
+fn observe(script: &Rc<Script>) -> Observed {
     let server = Rc::new(Server::default());
     server.sent.borrow_mut().resize(script.requests.len(), None);
+    server
+        .sendings
+        .borrow_mut()
+        .resize(script.requests.len(), 0);
     let batcher = Items::new(script.most);
     let (of_run, again) = (server.clone(), script.clone());
-    let began = Rc::new(Cell::new(Instant::now()));
-    let start = began.clone();
-    let (seen, at_once) = run(Servers::default(), async move {
-        start.set(Instant::now());
+    let (began, seen, at_once) = run(Servers::default(), async move {
+        let began = Instant::now();
         let requests = (0..again.requests.len())
             .map(|number| request(number, batcher.clone(), of_run.clone(), again.clone()));
-        let seen = join_all(requests).await;
-        // Whatever happened, nothing is under way for ever: the next request leads at once.
+        let seen = join_all(requests).await.into_iter().flatten().collect();
         sleep(Duration::from_millis(10 * LIMIT)).await;
         let entry = Entry::new(0, 1);
         let asked = Instant::now();
@@ -169,13 +181,29 @@ fn check(script: Script) -> TestCaseResult {
         };
         let deadline = asked + Duration::from_millis(LIMIT);
         batcher.run(&[entry], deadline, lead).await;
-        (seen, at_once.get() && asked.elapsed().is_zero())
+        (began, seen, at_once.get() && asked.elapsed().is_zero())
     });
+    Observed {
+        server,
+        began,
+        seen,
+        at_once,
+    }
+}
 
+fn check(script: Script) -> TestCaseResult {
+    let script = Rc::new(script);
+    let Observed {
+        server,
+        began,
+        seen,
+        at_once,
+    } = observe(&script);
+    // Whatever happened, nothing is under way for ever.
     prop_assert!(at_once, "a batch is under way for ever");
     prop_assert!(server.most_under_way.get() <= script.most);
     prop_assert_eq!(server.under_way.get(), 0);
-    for seen in seen.into_iter().flatten() {
+    for seen in seen {
         prop_assert!(
             seen.took <= Duration::from_millis(LIMIT),
             "{seen:?} has waited beyond its deadline"
@@ -189,6 +217,16 @@ fn check(script: Script) -> TestCaseResult {
             "{seen:?} has given up early"
         );
     }
+    // A leader whose own time is over leaves its batch to go on; only one that is cancelled takes it along.
+    let nobody_leaves = script
+        .requests
+        .iter()
+        .all(|request| request.leaves_after.is_none());
+    let sendings = server.sendings.borrow();
+    prop_assert!(
+        !nobody_leaves || sendings.iter().all(|times| *times <= 1),
+        "something was sent again: {sendings:?}"
+    );
     let first = script.requests.iter().map(|request| request.arrives).min();
     for (request, sent) in script.requests.iter().zip(&*server.sent.borrow()) {
         if Some(request.arrives) == first && request.leaves_after != Some(0) {
@@ -197,7 +235,7 @@ fn check(script: Script) -> TestCaseResult {
                 .iter()
                 .filter(|other| Some(other.arrives) == first)
                 .count();
-            let at = began.get() + Duration::from_millis(request.arrives);
+            let at = began + Duration::from_millis(request.arrives);
             prop_assert!(
                 alone > script.most || *sent == Some(at),
                 "nothing was under way, and {request:?} waited"
@@ -212,4 +250,23 @@ proptest! {
     fn everybody_has_its_own_answer_in_its_own_time(script in script()) {
         check(script)?;
     }
+}
+
+/// Two wait while a batch is under way; the one that leads the next gives up, and the other has its answer all the same.
+#[test]
+fn what_a_cancelled_leader_sent_goes_again() {
+    let request = |arrives, leaves_after| Request {
+        arrives,
+        leaves_after,
+    };
+    let script = Rc::new(Script {
+        requests: vec![request(0, None), request(5, Some(20)), request(5, None)],
+        batches: vec![20],
+        most: 1,
+        capacity: 5,
+    });
+    let Observed { server, seen, .. } = observe(&script);
+    let answers: Vec<_> = seen.iter().map(|seen| (seen.number, seen.answer)).collect();
+    assert_eq!(answers, [(0, Some(0)), (2, Some(2))], "{seen:?}");
+    assert_eq!(*server.sendings.borrow(), [1, 1, 2]);
 }

@@ -378,6 +378,55 @@ fn a_slow_neighbour_does_not_break_the_connection() {
     assert!(seen.iter().all(|seen| seen.outcome.is_ok()), "{seen:?}");
 }
 
+/// A connection that breaks under many statements is left by all of them at once.
+#[test]
+fn a_broken_connection_is_not_tried_again() {
+    let read = |arrives| Request {
+        arrives,
+        leaves_after: None,
+        does: Does::Read,
+    };
+    let lost = Fate::Lost {
+        after: 5,
+        committed: false,
+    };
+    let script = Script {
+        requests: (0..12).map(read).collect(),
+        openings: vec![(20, true)],
+        fates: vec![lost]
+            .into_iter()
+            .chain([Fate::Answered(1); 30])
+            .collect(),
+    };
+    let Outcomes { seen, .. } = outcomes(&script);
+    assert!(seen.iter().all(|seen| seen.outcome.is_ok()), "{seen:?}");
+}
+
+/// Who is out of time because others were slow blames them, and not the connection.
+#[test]
+fn a_timeout_behind_slow_neighbours_does_not_break_the_connection() {
+    let read = |arrives| Request {
+        arrives,
+        leaves_after: None,
+        does: Does::Read,
+    };
+    let script = Script {
+        requests: vec![read(0), read(10), read(20), read(1_900), read(2_100)],
+        openings: vec![(1, true), (0, false)],
+        fates: vec![
+            Fate::Answered(990),
+            Fate::Answered(990),
+            Fate::Answered(990),
+            Fate::Answered(1),
+        ],
+    };
+    let Outcomes { seen, .. } = outcomes(&script);
+    assert_eq!(seen[2].outcome, Err(Failure::Timeout), "{seen:?}");
+    // A second connection could not be opened.
+    assert!(seen[3].outcome.is_ok(), "{seen:?}");
+    assert!(seen[4].outcome.is_ok(), "{seen:?}");
+}
+
 /// A list with a deep offset takes nearly its whole limit, and a record is read in the meantime.
 #[test]
 fn a_slow_read_holds_up_nobody() {
