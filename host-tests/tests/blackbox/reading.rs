@@ -146,13 +146,11 @@ async fn a_walk_by_cursor_meets_each_record_once_while_writers_add_more() {
             page["total"]
         );
         seen.extend(ids(&page));
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={}", encoded(next)),
-            None => {
-                has_ended = true;
-                break;
-            }
-        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            has_ended = true;
+            break;
+        };
+        cursor = format!("&cursor={}", encoded(next));
     }
     assert!(has_ended, "there is no last page");
     let added = writing.await.expect("the writer");
