@@ -82,12 +82,13 @@ fn ratio(measured: &Measured) -> f64 {
 
 fn print(measured: &Measured) {
     println!(
-        "| records | lists of 20 of one namespace /s, {READERS} connections beside {WRITERS} that write | p95 ms |"
+        "| records | lists of 20 of one namespace /s, {READERS} connections beside {WRITERS} that write | p95 ms | PostgreSQL's CPU time per list, with the writes, ms |"
     );
-    println!("| --- | --- | --- |");
+    println!("| --- | --- | --- | --- |");
     for (records, outcomes) in measured {
         let (rate, p95) = (rate(outcomes), p95(outcomes));
-        println!("| {records} | {rate:.0} | {p95:.2} |");
+        let cpu = median(outcomes, |outcome| outcome.database_cpu).unwrap_or(f64::NAN);
+        println!("| {records} | {rate:.0} | {p95:.2} | {cpu:.2} |");
     }
     let ratio = ratio(measured);
     let holds = if ratio <= RATIO { "yes" } else { "**no**" };
