@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use audit::{Pending, Settled};
+use audit::{EmbeddingOutcome, Pending};
 use clap::Parser;
 use database::{Databases, connect};
 use futures::future::try_join_all;
@@ -95,7 +95,7 @@ impl Backfill {
                 break;
             }
             let chunks = pending.chunks(TOGETHER).map(|chunk| ask(&provider, chunk));
-            let done: Vec<Settled<'_>> =
+            let done: Vec<EmbeddingOutcome<'_>> =
                 try_join_all(chunks).await?.into_iter().flatten().collect();
             refused += done.iter().filter(|done| done.is_refused()).count();
             let stored = store(primary, &done).await?;
@@ -126,7 +126,10 @@ async fn claim(primary: &Client, model: &str) -> Result<Vec<Pending>> {
 }
 
 /// The vectors of some records.
-async fn ask<'a>(provider: &'a Provider, records: &'a [Pending]) -> Result<Vec<Settled<'a>>> {
+async fn ask<'a>(
+    provider: &'a Provider,
+    records: &'a [Pending],
+) -> Result<Vec<EmbeddingOutcome<'a>>> {
     let texts: Vec<Option<String>> = records.iter().map(|record| record.parts.text()).collect();
     let said: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
     let mut vectors = match provider.embed(&said).await? {
@@ -157,7 +160,7 @@ async fn one_by_one(provider: &Provider, texts: &[&str]) -> Result<Vec<Option<au
 }
 
 /// How many records were stored. Those that have changed since wait for the next round.
-async fn store(primary: &Client, done: &[Settled<'_>]) -> Result<u64> {
+async fn store(primary: &Client, done: &[EmbeddingOutcome<'_>]) -> Result<u64> {
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql =
         "SELECT audit_embed($1::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db))";
