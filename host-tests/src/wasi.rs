@@ -1,7 +1,7 @@
 //! What instances have of WASI: their environment, their output, clocks and random numbers.
 //!
-//! Spin offers sockets and files too. No component here has a use for them, and they are a quarter of what the
-//! compiler has to do for this package.
+//! Spin offers sockets and files too. No component here has a use for them, and linking them takes a third of the time that
+//! this package takes to build.
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-wasi/src/lib.rs`.
 
