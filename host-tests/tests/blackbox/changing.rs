@@ -403,13 +403,11 @@ async fn versions_come_page_by_page() {
                     .iter()
                     .map(|state| state["version"].as_u64()),
             );
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => {
-                    has_ended = true;
-                    break;
-                }
-            }
+            let Some(next) = page["next_cursor"].as_str() else {
+                has_ended = true;
+                break;
+            };
+            cursor = format!("&cursor={next}");
         }
         assert!(has_ended, "there is no last page");
         let expected: Vec<_> = (1..=CHANGES as u64 + 1).map(Some).collect();

@@ -232,8 +232,8 @@ async fn what_changes_meanwhile_ends_with_the_vector_of_its_last_text() {
         match number % 3 {
             0 => {
                 let error = fresh("error");
-                let patch = json!({"error_message": error});
-                fixture.client.patch(&path, &patch).await.expect(200);
+                let change = json!({"error_message": error});
+                fixture.client.patch(&path, &change).await.expect(200);
                 last.push((id, format!("{words}. {error}")));
             }
             1 => {

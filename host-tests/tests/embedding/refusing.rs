@@ -73,8 +73,8 @@ async fn later_the_others_are_embedded_and_it_is_put_off() {
     for n in 0..3 {
         let id = fixture.embed(&format!("one more {n}")).await;
         let path = format!("/api/v1/store/remediation/{id}");
-        let patch = json!({"error_message": "changed"});
-        fixture.client.patch(&path, &patch).await.expect(200);
+        let change = json!({"error_message": "changed"});
+        fixture.client.patch(&path, &change).await.expect(200);
         fixture
             .until("the new text is embedded", async || {
                 !fixture.model(id).await.is_null()

@@ -37,9 +37,9 @@ impl Pair {
     }
 
     /// The same with these variables, for tests that freeze a server.
-    pub(crate) async fn start_with(mode: &str, more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(mode: &str, variables: &[(&str, &str)]) -> Self {
         let mode = [("vector_db_enabled", "true"), ("vector_db_mode", mode)];
-        Self::with(&[&mode, more].concat()).await
+        Self::with(&[&mode, variables].concat()).await
     }
 
     /// A service with these variables beside those of the databases.

@@ -6,6 +6,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// How long an answer may take: the native host compiles the component first, and who goes away meanwhile is an error in its
+/// log.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Where to reach a server that listens on `listen`.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -18,11 +22,11 @@ pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// `Ok` if `GET /ready` is 200, else what came instead.
 pub(crate) async fn ask(address: SocketAddr) -> Result<(), String> {
-    let answer = tokio::time::timeout(Duration::from_secs(10), exchange(address)).await;
+    let answer = tokio::time::timeout(PATIENCE, exchange(address)).await;
     let text = match answer {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err("no answer within 10 s".to_owned()),
+        Err(_) => return Err(format!("no answer within {} s", PATIENCE.as_secs())),
     };
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.lines().next().unwrap_or_default();
