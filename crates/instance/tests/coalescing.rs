@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
+use futures::future::join_all;
 use instance::{Batch, Batcher, Entry, within};
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::test_runner::TestCaseResult;
 use proptest::{prop_assert, prop_assert_eq};
-use runtime::simulated::{Servers, run};
+use runtime::simulated::{Servers, Turns, run, unless_left};
 use runtime::{Instant, sleep};
 
 /// How long a request and a batch may take, in milliseconds.
@@ -42,7 +42,8 @@ struct Seen {
 
 #[derive(Default)]
 struct Server {
-    begun: Cell<usize>,
+    /// How long each batch takes.
+    batches: Turns<u64>,
     under_way: Cell<usize>,
     most_under_way: Cell<usize>,
     /// When each item was sent first.
@@ -75,7 +76,6 @@ type Items = Batcher<usize, usize>;
 
 async fn lead(server: Rc<Server>, script: Rc<Script>, batch: Batch<usize, usize>) {
     let entries = batch.take(script.capacity);
-    let turn = server.begun.replace(server.begun.get() + 1);
     server.under_way.set(server.under_way.get() + 1);
     let most = server.most_under_way.get().max(server.under_way.get());
     server.most_under_way.set(most);
@@ -85,7 +85,7 @@ async fn lead(server: Rc<Server>, script: Rc<Script>, batch: Batch<usize, usize>
         sent[*entry.item()].get_or_insert_with(Instant::now);
         server.sendings.borrow_mut()[*entry.item()] += 1;
     }
-    let takes = Duration::from_millis(script.batches[turn % script.batches.len()]);
+    let takes = Duration::from_millis(server.batches.next());
     let answered = within(Duration::from_millis(LIMIT), sleep(takes)).await;
     drop(leaving);
     if answered.is_some() {
@@ -127,20 +127,12 @@ async fn request(
         batcher.run(&entries, deadline, lead).await;
         entries[0].take()
     };
-    let leaving = async {
-        match leaves_after {
-            Some(after) => sleep(Duration::from_millis(after)).await,
-            None => std::future::pending().await,
-        }
-    };
-    match select(Box::pin(asking), Box::pin(leaving)).await {
-        Either::Left((answer, _)) => Some(Seen {
-            number,
-            took: began.elapsed(),
-            answer,
-        }),
-        Either::Right(_) => None,
-    }
+    let answer = unless_left(leaves_after, asking).await?;
+    Some(Seen {
+        number,
+        took: began.elapsed(),
+        answer,
+    })
 }
 
 /// What came of a script.
@@ -153,7 +145,10 @@ struct Observed {
 }
 
 fn observe(script: &Rc<Script>) -> Observed {
-    let server = Rc::new(Server::default());
+    let server = Rc::new(Server {
+        batches: Turns::new(script.batches.clone()),
+        ..Server::default()
+    });
     server.sent.borrow_mut().resize(script.requests.len(), None);
     server
         .sendings

@@ -1,17 +1,19 @@
 //! Writes and reads under every order of arriving, answering, failing, running out of time and giving up, on a simulated
 //! clock and a scripted server: `PROPTEST_CASES=1000000 cargo test --release -p postgres simulation` runs a million of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use audit::{Dialect, Kind, Record};
-use futures::future::{Either, join_all, select};
+use futures::future::join_all;
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::test_runner::TestCaseResult;
 use proptest::{prop_assert, prop_assert_eq};
-use runtime::simulated::{Execution, Opening, PostgresServer, Reply, Servers, connections, run};
+use runtime::simulated::{
+    Execution, Opening, PostgresServer, Reply, Servers, Turns, connections, run, unless_left,
+};
 use runtime::{Instant, sleep};
 use serde_json::{Value, json};
 use spin_sdk::pg::ParameterValue as Parameter;
@@ -97,36 +99,25 @@ fn script(fate: impl Strategy<Value = Fate>) -> impl Strategy<Value = Script> {
 
 /// A PostgreSQL with a table of keys, which recognises requests as `audit_write` does.
 struct Server {
-    script: Script,
-    opened: Cell<usize>,
-    executed: Cell<usize>,
+    openings: Turns<(u64, bool)>,
+    fates: Turns<Fate>,
     /// The id and the request of each key.
     records: Rc<RefCell<BTreeMap<String, (i64, String)>>>,
 }
 
 impl PostgresServer for Server {
     fn open(&self, _: &str) -> Opening {
-        let turn = self.opened.replace(self.opened.get() + 1);
-        let (takes, works) = self.script.openings[turn % self.script.openings.len()];
-        Opening {
-            takes: Duration::from_millis(takes),
-            outcome: if works { Ok(()) } else { Err("refused".into()) },
-        }
+        Opening::scripted(self.openings.next())
     }
 
     fn execute(&self, statement: &str, parameters: &[Parameter]) -> Execution {
-        let turn = self.executed.replace(self.executed.get() + 1);
-        let (takes, fate) = match self.script.fates[turn % self.script.fates.len()] {
+        let fate = self.fates.next();
+        let takes = match fate {
             // The server's own limit.
-            Fate::Answered(takes) if takes > LIMIT => (LIMIT, None),
-            Fate::Answered(takes) => (takes, Some(None)),
-            Fate::Lost { after, committed } => (after, Some(Some(committed))),
-            Fate::Silence => (0, Some(Some(false))),
+            Fate::Answered(takes) => takes.min(LIMIT),
+            Fate::Lost { after, .. } => after,
+            Fate::Silence => 0,
         };
-        let silent = matches!(
-            self.script.fates[turn % self.script.fates.len()],
-            Fate::Silence
-        );
         let posts = match (statement.contains("audit_write"), parameters.first()) {
             (true, Some(Parameter::Str(posts))) => Some(posts.clone()),
             _ => None,
@@ -135,22 +126,20 @@ impl PostgresServer for Server {
         Execution {
             takes: Duration::from_millis(takes),
             finish: Box::new(move || {
-                if silent {
-                    return Reply::Silence;
-                }
-                let answer = |records: &Rc<RefCell<_>>| match &posts {
+                let answer = || match &posts {
                     None => Reply::Text(Some("read".into())),
                     Some(posts) => write(&mut records.borrow_mut(), posts),
                 };
                 match fate {
-                    None => Reply::Error("57014", None),
-                    Some(None) => answer(&records),
-                    Some(Some(committed)) => {
+                    Fate::Answered(takes) if takes > LIMIT => Reply::Error("57014", None),
+                    Fate::Answered(_) => answer(),
+                    Fate::Lost { committed, .. } => {
                         if committed {
-                            answer(&records);
+                            answer();
                         }
                         Reply::Lost
                     }
+                    Fate::Silence => Reply::Silence,
                 }
             }),
         }
@@ -218,21 +207,13 @@ async fn request(number: usize, request: Request, database: Rc<Database>) -> Opt
             _ => write_one(&database, &mut record, false).await.map(Some),
         }
     };
-    let leaving = async {
-        match request.leaves_after {
-            Some(after) => sleep(Duration::from_millis(after)).await,
-            None => std::future::pending().await,
-        }
-    };
-    match select(Box::pin(asking), Box::pin(leaving)).await {
-        Either::Left((outcome, _)) => Some(Seen {
-            number,
-            key,
-            took: began.elapsed(),
-            outcome,
-        }),
-        Either::Right(_) => None,
-    }
+    let outcome = unless_left(request.leaves_after, asking).await?;
+    Some(Seen {
+        number,
+        key,
+        took: began.elapsed(),
+        outcome,
+    })
 }
 
 struct Outcomes {
@@ -244,9 +225,8 @@ struct Outcomes {
 fn outcomes(script: &Script) -> Outcomes {
     let records = Rc::new(RefCell::new(BTreeMap::new()));
     let server = Rc::new(Server {
-        script: script.clone(),
-        opened: Cell::default(),
-        executed: Cell::default(),
+        openings: Turns::new(script.openings.clone()),
+        fates: Turns::new(script.fates.clone()),
         records: records.clone(),
     });
     let servers = Servers {
@@ -313,16 +293,25 @@ proptest! {
     }
 }
 
+/// A client that waits for its answer.
+fn staying(arrives: u64, does: Does) -> Request {
+    Request {
+        arrives,
+        leaves_after: None,
+        does,
+    }
+}
+
+fn read(arrives: u64) -> Request {
+    staying(arrives, Does::Read)
+}
+
 /// A statement that is slow for everybody is over for everybody at its limit, and the next ones do not queue behind it.
 #[test]
 fn a_slow_database_is_a_timeout_for_each_at_its_own_limit() {
     let script = Script {
         requests: (0..12)
-            .map(|number| Request {
-                arrives: number * 10,
-                leaves_after: None,
-                does: Does::Post,
-            })
+            .map(|number| staying(number * 10, Does::Post))
             .collect(),
         openings: vec![(1, true)],
         fates: vec![Fate::Answered(10_000)],
@@ -340,11 +329,7 @@ fn a_slow_database_is_a_timeout_for_each_at_its_own_limit() {
 #[test]
 fn no_connection_in_time_is_unavailable() {
     let script = Script {
-        requests: vec![Request {
-            arrives: 0,
-            leaves_after: None,
-            does: Does::Read,
-        }],
+        requests: vec![read(0)],
         openings: vec![(60_000, true)],
         fates: vec![Fate::Answered(0)],
     };
@@ -358,13 +343,8 @@ fn no_connection_in_time_is_unavailable() {
 /// A connection is dropped only after a full limit without any word on it.
 #[test]
 fn a_slow_neighbour_does_not_break_the_connection() {
-    let read = |arrives| Request {
-        arrives,
-        leaves_after: None,
-        does: Does::Read,
-    };
     let script = Script {
-        requests: vec![read(0), read(10), read(20), read(30)],
+        requests: [0, 10, 20, 30].map(read).into(),
         openings: vec![(1, true), (0, false)],
         fates: vec![
             Fate::Answered(990),
@@ -381,11 +361,6 @@ fn a_slow_neighbour_does_not_break_the_connection() {
 /// A connection that breaks under many statements is left by all of them at once.
 #[test]
 fn a_broken_connection_is_not_tried_again() {
-    let read = |arrives| Request {
-        arrives,
-        leaves_after: None,
-        does: Does::Read,
-    };
     let lost = Fate::Lost {
         after: 5,
         committed: false,
@@ -405,13 +380,8 @@ fn a_broken_connection_is_not_tried_again() {
 /// Who is out of time because others were slow blames them, and not the connection.
 #[test]
 fn a_timeout_behind_slow_neighbours_does_not_break_the_connection() {
-    let read = |arrives| Request {
-        arrives,
-        leaves_after: None,
-        does: Does::Read,
-    };
     let script = Script {
-        requests: vec![read(0), read(10), read(20), read(1_900), read(2_100)],
+        requests: [0, 10, 20, 1_900, 2_100].map(read).into(),
         openings: vec![(1, true), (0, false)],
         fates: vec![
             Fate::Answered(990),
@@ -430,13 +400,8 @@ fn a_timeout_behind_slow_neighbours_does_not_break_the_connection() {
 /// A list with a deep offset takes nearly its whole limit, and a record is read in the meantime.
 #[test]
 fn a_slow_read_holds_up_nobody() {
-    let reads = |arrives, does| Request {
-        arrives,
-        leaves_after: None,
-        does,
-    };
     let script = Script {
-        requests: vec![reads(0, Does::ReadSlowly), reads(10, Does::Read)],
+        requests: vec![staying(0, Does::ReadSlowly), read(10)],
         openings: vec![(1, true)],
         fates: vec![Fate::Answered(990), Fate::Answered(1)],
     };

@@ -7,6 +7,7 @@
 mod clock;
 mod http;
 mod postgres;
+mod script;
 mod store;
 mod tasks;
 mod variables;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 pub use clock::{Instant, sleep};
 pub use http::{Body, HttpServer, send};
 pub use postgres::{Connection, Execution, Opening, PostgresServer, Reply, connections};
+pub use script::{Turns, unless_left};
 pub use store::{Store, StoreServer};
 pub use tasks::{Waiting, spawn};
 pub use variables::{VariableProvider, variable};

@@ -31,6 +31,16 @@ pub struct Opening {
     pub outcome: Result<(), String>,
 }
 
+impl Opening {
+    /// One that takes so many milliseconds, and whether it succeeds.
+    pub fn scripted((takes, works): (u64, bool)) -> Self {
+        Self {
+            takes: Duration::from_millis(takes),
+            outcome: if works { Ok(()) } else { Err("refused".into()) },
+        }
+    }
+}
+
 /// A statement that runs.
 #[allow(
     missing_debug_implementations,

@@ -1,18 +1,18 @@
 //! Embedding under every order of arriving, answering, failing, running out of time and giving up, on a simulated clock
 //! and a scripted provider: `PROPTEST_CASES=1000000 cargo test --release -p vectors simulation` runs a million of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use audit::Vector;
 use bytes::Bytes;
-use futures::future::{Either, join_all, select};
+use futures::future::join_all;
 use http::{Request, Response};
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::test_runner::TestCaseResult;
 use proptest::{prop_assert, prop_assert_eq};
-use runtime::simulated::{HttpServer, Servers, StoreServer, run};
+use runtime::simulated::{HttpServer, Servers, StoreServer, Turns, run, unless_left};
 use runtime::{Instant, StoreFailed, Unreachable, sleep};
 use serde_json::{Value, json};
 
@@ -69,8 +69,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 struct Server {
-    fates: Vec<Fate>,
-    asked: Cell<usize>,
+    fates: Turns<Fate>,
     /// When each request came, and how many texts it had.
     requests: RefCell<Vec<(Instant, usize)>>,
 }
@@ -88,14 +87,13 @@ impl HttpServer for Server {
         self.requests
             .borrow_mut()
             .push((Instant::now(), texts.len()));
-        let turn = self.asked.replace(self.asked.get() + 1);
         let answer = |status: u16, body: Value| {
             let response = Response::builder().status(status);
             Ok(response
                 .body(Bytes::from(body.to_string()))
                 .expect("an answer"))
         };
-        match self.fates[turn % self.fates.len()] {
+        match self.fates.next() {
             Fate::Answers(after) => {
                 let data: Vec<Value> = texts
                     .iter()
@@ -139,27 +137,18 @@ async fn ask(number: usize, asking: Asking, provider: Rc<Provider>) -> Option<Se
         .map(|text| (number * 10 + text).to_string())
         .collect();
     let embedding = crate::embed(Some(&provider), &texts);
-    let leaving = async {
-        match asking.leaves_after {
-            Some(after) => sleep(Duration::from_millis(after)).await,
-            None => std::future::pending().await,
-        }
-    };
-    match select(Box::pin(embedding), Box::pin(leaving)).await {
-        Either::Left((embedded, _)) => Some(Seen {
-            texts: texts.clone(),
-            took: began.elapsed(),
-            vectors: embedded.vectors,
-        }),
-        Either::Right(_) => None,
-    }
+    let embedded = unless_left(asking.leaves_after, embedding).await?;
+    Some(Seen {
+        took: began.elapsed(),
+        vectors: embedded.vectors,
+        texts,
+    })
 }
 
 /// What clients that stayed saw, and when the provider was asked.
 fn outcomes(script: &Script) -> (Vec<Seen>, Vec<(Instant, usize)>) {
     let server = Rc::new(Server {
-        fates: script.fates.clone(),
-        asked: Cell::default(),
+        fates: Turns::new(script.fates.clone()),
         requests: RefCell::default(),
     });
     let servers = Servers {

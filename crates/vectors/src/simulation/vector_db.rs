@@ -1,17 +1,17 @@
 //! The vector database under every order of asking, answering, refusing, breaking and giving up.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
+use futures::future::join_all;
 use instance::Variables;
 use postgres::{Failure, Parameter};
 use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::prop_assert;
 use proptest::test_runner::TestCaseResult;
 use runtime::simulated::{
-    Execution, Opening, PostgresServer, Reply, Servers, VariableProvider, connections, run,
+    Execution, Opening, PostgresServer, Reply, Servers, Turns, VariableProvider, connections, run,
+    unless_left,
 };
 use runtime::{Instant, sleep};
 
@@ -82,28 +82,21 @@ fn script(
 }
 
 struct Server {
-    script: Script,
-    opened: Cell<usize>,
-    executed: Cell<usize>,
+    openings: Turns<(u64, bool)>,
+    fates: Turns<Fate>,
 }
 
 impl PostgresServer for Server {
     fn open(&self, _: &str) -> Opening {
-        let turn = self.opened.replace(self.opened.get() + 1);
-        let (takes, works) = self.script.openings[turn % self.script.openings.len()];
-        Opening {
-            takes: Duration::from_millis(takes),
-            outcome: if works { Ok(()) } else { Err("refused".into()) },
-        }
+        Opening::scripted(self.openings.next())
     }
 
     fn execute(&self, _: &str, parameters: &[Parameter]) -> Execution {
-        let turn = self.executed.replace(self.executed.get() + 1);
         let Some(Parameter::Str(question)) = parameters.first() else {
             panic!("a statement without its question");
         };
         let question = question.clone();
-        let (takes, reply) = match self.script.fates[turn % self.script.fates.len()] {
+        let (takes, reply) = match self.fates.next() {
             Fate::Answered(takes) => (takes, Reply::Text(Some(question))),
             Fate::Refused(code) => (5, Reply::Error(code, None)),
             Fate::Lost(takes) => (takes, Reply::Lost),
@@ -154,29 +147,20 @@ async fn ask(number: usize, asking: Asking, vector_db: Rc<VectorDb>) -> Option<S
     let began = Instant::now();
     let question = [Parameter::Str(number.to_string())];
     let asked = vector_db.text("SELECT $1", &question);
-    let leaving = async {
-        match asking.leaves_after {
-            Some(after) => sleep(Duration::from_millis(after)).await,
-            None => std::future::pending().await,
-        }
-    };
-    match select(Box::pin(asked), Box::pin(leaving)).await {
-        Either::Left((outcome, _)) => Some(Seen {
-            number,
-            began,
-            ended: Instant::now(),
-            outcome,
-        }),
-        Either::Right(_) => None,
-    }
+    let outcome = unless_left(asking.leaves_after, asked).await?;
+    Some(Seen {
+        number,
+        began,
+        ended: Instant::now(),
+        outcome,
+    })
 }
 
 /// What clients that stayed saw.
 fn outcomes(script: &Script) -> Vec<Seen> {
     let server = Server {
-        script: script.clone(),
-        opened: Cell::default(),
-        executed: Cell::default(),
+        openings: Turns::new(script.openings.clone()),
+        fates: Turns::new(script.fates.clone()),
     };
     let servers = Servers {
         postgres: Some(Rc::new(server)),
