@@ -109,6 +109,13 @@ impl ChildProcess {
         Ok(status)
     }
 
+    /// Waits until the server has ended, however long that takes.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        let status = self.child.wait()?;
+        self.let_go();
+        Ok(status)
+    }
+
     /// The server's output, if `shell` was told to pipe it and nobody took it yet.
     pub fn take_output(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
@@ -163,8 +170,7 @@ impl Drop for ChildProcess {
         let _ = self.send(Signal::CONT);
         if self.stop(self.signal, PATIENCE).is_err() {
             let _ = self.send(Signal::KILL);
-            let _ = self.child.wait();
-            self.let_go();
+            let _ = self.wait();
         }
     }
 }

@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use database::{ChildProcess, IfAbandoned};
@@ -186,17 +185,15 @@ fn status(command: &Command) -> Result<ExitStatus> {
     if let Some(folder) = command.get_current_dir() {
         shell.current_dir(folder);
     }
-    let variables = command.get_envs();
-    shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
     let program = [command.get_program()].into_iter();
     let line: Vec<&OsStr> = program.chain(command.get_args()).collect();
-    let mut process = ChildProcess::start(&mut shell, &line, IfAbandoned::EndGroup)?;
-    loop {
-        if let Some(status) = process.status()? {
-            return Ok(status);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    ChildProcess::start(&mut shell, &line, IfAbandoned::EndGroup)?.wait()
 }
 
 /// Installs the WebAssembly target where it is missing.
@@ -219,4 +216,24 @@ fn ensure_wasm_target() -> Result<()> {
         &rustup,
         "the Rust target wasm32-wasip2 is missing and rustup could not install it",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_runs_with_its_own_environment_and_folder() {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                "[ -z \"$HOME\" ] && [ \"$GIVEN\" = 1 ] && [ \"$PWD\" = / ]",
+            ])
+            .current_dir("/")
+            .env("GIVEN", "1")
+            .env_remove("HOME");
+        assert!(std::env::var_os("HOME").is_some());
+        assert!(status(&command).unwrap().success());
+    }
 }
