@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use patience::within;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::probe::Setup;
@@ -64,7 +64,17 @@ impl Held {
     }
 
     pub(crate) async fn until_asked(&self) -> Asked {
-        let (stream, _) = within("a request", self.0.accept()).await.unwrap();
+        let (mut stream, _) = within("a connection", self.0.accept()).await.unwrap();
+        // An answer that is there before the request is none to the host's HTTP client.
+        let mut lines = BufReader::new(&mut stream).lines();
+        let reading = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.is_empty() {
+                    break;
+                }
+            }
+        };
+        within("a request", reading).await;
         Asked(stream)
     }
 }
