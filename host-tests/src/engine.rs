@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Error, Result};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel,
@@ -40,7 +40,7 @@ struct Shared {
 type File = (PathBuf, SystemTime);
 
 /// A component, or why it is none.
-type Compiled = Result<ServicePre<State>, Arc<anyhow::Error>>;
+type Compiled = Result<ServicePre<State>, String>;
 
 /// The component in the file `path`, compiled and linked.
 ///
@@ -59,8 +59,8 @@ pub(crate) fn load(path: &Path) -> Result<ServicePre<State>> {
         Arc::clone(all.entry(key).or_default())
     };
     // Who asks for a component that is being compiled waits; other components are compiled at the same time.
-    let compiled = compiled.get_or_init(|| compile(shared, path).map_err(Arc::new));
-    compiled.clone().map_err(|error| anyhow!("{error:#}"))
+    let compile = || compile(shared, path).map_err(|error| format!("{error:#}"));
+    compiled.get_or_init(compile).clone().map_err(Error::msg)
 }
 
 fn compile(shared: &Shared, path: &Path) -> Result<ServicePre<State>> {
