@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use patience::{Deadline, Progress, Stop};
+use patience::{Deadline, Progress, Stop, gather};
 
 use crate::fixture::{Fixture, SHORT, UNCACHED, incident};
 use crate::support::Client;
@@ -92,8 +92,7 @@ async fn a_client_that_goes_away_takes_nobody_with_it() {
         let words = |n| format!("stays {n} in round {round}");
         let staying = (0..OTHERS).map(async |n| (fixture.embed(&words(n)).await, words(n)));
         let leave = async {
-            // Time itself: the others gather meanwhile. Where they did not, the next round gives them more.
-            tokio::time::sleep(Duration::from_millis(100) * round).await;
+            gather(round).await;
             for request in leaving {
                 request.abort();
                 assert!(request.await.is_err_and(|end| end.is_cancelled()));

@@ -1,9 +1,7 @@
 //! Records have their vectors before the client has its answer.
 
-use std::time::Duration;
-
 use futures::future::join_all;
-use patience::Deadline;
+use patience::{Deadline, gather};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, UNCACHED, incident};
@@ -111,8 +109,7 @@ async fn texts_of_concurrent_requests_go_together() {
         let words = |n| format!("follower {n} of round {round}");
         let posts = (0..FOLLOWERS).map(async |n| (fixture.embed(&words(n)).await, words(n)));
         let release = async {
-            // Time itself: the others gather meanwhile. Where they did not, the next round gives them more.
-            tokio::time::sleep(Duration::from_millis(100) * round).await;
+            gather(round).await;
             fixture.provider.release();
         };
         let (followers, ()) = tokio::join!(join_all(posts), release);

@@ -3,10 +3,9 @@
 //! Whether some go together is up to how they arrive. So each test looks whether they did, and else does the same again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures::future::join_all;
-use patience::{Deadline, until, until_found};
+use patience::{Deadline, gather, until, until_found};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client as Database;
@@ -53,12 +52,6 @@ async fn assert_persisted(posts: Vec<JoinHandle<Answer>>) {
     for answer in join_all(posts).await {
         assert_eq!(answer.unwrap().expect(201)["status"], "persisted");
     }
-}
-
-/// Gives the others time to arrive where something is held up: the more, the later the round.
-async fn gather(round: u32) {
-    // Time itself: that they have arrived shows only in what becomes of them.
-    tokio::time::sleep(Duration::from_millis(100) * round).await;
 }
 
 async fn number(db: &Database, sql: &str) -> i64 {

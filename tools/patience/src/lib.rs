@@ -89,6 +89,12 @@ pub async fn pause() {
     tokio::time::sleep(PAUSE).await;
 }
 
+/// Gives requests time to arrive where something is held up: the more, the later the round. That they have arrived shows
+/// only in what becomes of them.
+pub async fn gather(round: u32) {
+    tokio::time::sleep(Duration::from_millis(100) * round).await;
+}
+
 fn give_up(awaited: &str) -> ! {
     panic!("after {PATIENCE:?} still not: {awaited}")
 }
