@@ -46,10 +46,7 @@ pub(super) struct Failure {
 
 /// Runs a target on what is in its corpora and on what comes of that.
 pub(super) fn run(target: &str, program: &Path, limits: Limits) -> Result<Option<Failure>> {
-    let (found, failed) = (
-        format!("target/fuzz/corpus/{target}"),
-        format!("target/fuzz/artifacts/{target}/"),
-    );
+    let (found, failed) = (found(target), format!("target/fuzz/artifacts/{target}/"));
     for folder in [&found, &failed] {
         fs::create_dir_all(workspace().join(folder))?;
     }
@@ -85,6 +82,11 @@ pub(super) fn repeat(program: &Path, input: &Path) -> Result<ExitCode> {
 /// The inputs in the repository.
 pub(super) fn corpus(target: &str) -> String {
     format!("fuzz/corpus/{target}")
+}
+
+/// The inputs that runs have found.
+pub(super) fn found(target: &str) -> String {
+    format!("target/fuzz/corpus/{target}")
 }
 
 /// What every run of a target is told.

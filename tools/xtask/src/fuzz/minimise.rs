@@ -18,7 +18,7 @@ const MAX_LEN: &str = "-max_len=512";
 /// Replaces the corpus of a target. Edges count and not how often they are taken, which would keep many more inputs.
 pub(super) fn minimise(target: &str, program: &Path) -> Result<()> {
     let corpus = libfuzzer::corpus(target);
-    let found = format!("target/fuzz/corpus/{target}");
+    let found = libfuzzer::found(target);
     let merged = format!("target/fuzz/minimised/{target}");
     let _ = fs::remove_dir_all(workspace().join(&merged));
     for folder in [&corpus, &found, &merged] {
