@@ -162,6 +162,18 @@ impl Stage {
         Self::build(store, &plan.checkout, subjects, url, plan.records).await
     }
 
+    /// The service on a new database of each size, migrated and filled.
+    async fn of_sizes(store: &Store, plan: &Plan, sizes: &[usize]) -> Result<Vec<(usize, Self)>> {
+        let mut stages = Vec::new();
+        for &records in sizes {
+            let url = store.database(&format!("audit_{records}")).await?;
+            let subjects = [Subject::Service];
+            let stage = Self::build(store, &plan.checkout, &subjects, url, records).await?;
+            stages.push((records, stage));
+        }
+        Ok(stages)
+    }
+
     /// Fills a migrated database and starts servers of a checkout on it.
     async fn build(
         store: &Store,

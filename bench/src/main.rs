@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use report::Report;
+use serde_json::Value;
 
 #[derive(Parser)]
 #[command(
@@ -66,27 +68,22 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     report::origin();
-    let report = match arguments.what {
-        None if arguments.load.against.is_some() => {
-            let figures = load::against::run(arguments.load, arguments.quick).await?;
-            return report::save(arguments.json.as_deref(), &figures);
-        }
-        None => {
-            let figures = load::run(arguments.load, arguments.quick).await?;
-            return report::save(arguments.json.as_deref(), &figures);
-        }
-        Some(What::Growth) => {
-            let figures = load::growth::run(arguments.load, arguments.quick).await?;
-            return report::save(arguments.json.as_deref(), &figures);
-        }
-        Some(What::Lists) => {
-            let figures = load::lists::run(arguments.load, arguments.quick).await?;
-            return report::save(arguments.json.as_deref(), &figures);
-        }
-        Some(What::Recall) => recall::run(arguments.quick).await?,
-        Some(What::Indexes) => indexes::run(arguments.quick).await?,
-        Some(What::Tail) => tail::run(arguments.quick).await?,
+    let Arguments {
+        what, load, quick, ..
+    } = arguments;
+    let figures = match what {
+        None if load.against.is_some() => load::against::run(load, quick).await?,
+        None => load::run(load, quick).await?,
+        Some(What::Growth) => load::growth::run(load, quick).await?,
+        Some(What::Lists) => load::lists::run(load, quick).await?,
+        Some(What::Recall) => printed(&recall::run(quick).await?),
+        Some(What::Indexes) => printed(&indexes::run(quick).await?),
+        Some(What::Tail) => printed(&tail::run(quick).await?),
     };
+    report::save(arguments.json.as_deref(), &figures)
+}
+
+fn printed(report: &Report) -> Value {
     report.print();
-    report::save(arguments.json.as_deref(), &report.to_json())
+    report.to_json()
 }

@@ -114,6 +114,27 @@ pub(crate) fn median<T>(outcomes: &[T], figure: impl Fn(&T) -> f64) -> Option<f6
     all.get(all.len() / 2).copied()
 }
 
+/// Requests per second.
+pub(crate) fn rate(outcomes: &[Outcome]) -> f64 {
+    median(outcomes, |outcome| outcome.requests).unwrap_or(f64::NAN)
+}
+
+/// In milliseconds.
+pub(crate) fn p95(outcomes: &[Outcome]) -> f64 {
+    median(outcomes, |outcome| outcome.p95).unwrap_or(f64::NAN)
+}
+
+/// Both of each size of the database, for programs.
+pub(crate) fn of_sizes(sizes: &BTreeMap<usize, Vec<Outcome>>) -> Value {
+    let each = sizes.iter().map(|(records, outcomes)| {
+        let figures = json!({
+            "throughput": rounded(rate(outcomes)), "p95_ms": rounded(p95(outcomes)),
+        });
+        (records.to_string(), figures)
+    });
+    each.collect()
+}
+
 /// Four digits say everything that a measurement can.
 pub(crate) fn rounded(figure: f64) -> Value {
     if !figure.is_finite() {

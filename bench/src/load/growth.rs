@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::extras::USUAL;
-use super::figures::{median, rounded};
+use super::figures::{of_sizes, p95, rate};
 use super::measure::Outcome;
 use super::operation::Operation;
 use super::plot::{Line, Plot};
@@ -31,12 +31,7 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let plan = Plan::new(options, quick)?;
     let sizes = if quick { QUICK_SIZES } else { SIZES };
     let store = Store::start()?;
-    let mut stages = Vec::new();
-    for records in sizes {
-        let url = store.database(&format!("audit_{records}")).await?;
-        let stage = Stage::build(&store, &plan.checkout, &[Subject::Service], url, records).await?;
-        stages.push((records, stage));
-    }
+    let stages = Stage::of_sizes(&store, &plan, &sizes).await?;
     let mut grown = Grown::new();
     for run in 0..=plan.runs {
         for &operation in &plan.operations {
@@ -75,14 +70,6 @@ async fn measure(
     Ok(outcome)
 }
 
-fn rate(outcomes: &[Outcome]) -> f64 {
-    median(outcomes, |outcome| outcome.requests).unwrap_or(f64::NAN)
-}
-
-fn p95(outcomes: &[Outcome]) -> f64 {
-    median(outcomes, |outcome| outcome.p95).unwrap_or(f64::NAN)
-}
-
 /// Rate and p95 of the largest size, as shares of those of the smallest.
 fn kept(of: &BTreeMap<usize, Vec<Outcome>>) -> Option<(f64, f64)> {
     let (_, first) = of.first_key_value()?;
@@ -117,18 +104,9 @@ fn print(grown: &Grown, sizes: [usize; 3]) {
 }
 
 fn to_json(grown: &Grown) -> Value {
-    let each = grown.iter().map(|(operation, of)| {
-        let sizes: Value = of
-            .iter()
-            .map(|(records, outcomes)| {
-                let figures = json!({
-                    "throughput": rounded(rate(outcomes)), "p95_ms": rounded(p95(outcomes)),
-                });
-                (records.to_string(), figures)
-            })
-            .collect();
-        (operation.key().to_owned(), sizes)
-    });
+    let each = grown
+        .iter()
+        .map(|(operation, of)| (operation.key().to_owned(), of_sizes(of)));
     json!({"growth": each.collect::<Value>()})
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::figures::{median, rounded};
+use super::figures::{median, of_sizes, p95, rate, rounded};
 use super::measure::Outcome;
 use super::operation::Operation;
 use super::servers::Subject;
@@ -27,12 +27,7 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let plan = Plan::new(options, quick)?;
     let sizes = if quick { QUICK_SIZES } else { SIZES };
     let store = Store::start()?;
-    let mut stages = Vec::new();
-    for records in sizes {
-        let url = store.database(&format!("audit_{records}")).await?;
-        let stage = Stage::build(&store, &plan.checkout, &[Subject::Service], url, records).await?;
-        stages.push((records, stage));
-    }
+    let stages = Stage::of_sizes(&store, &plan, &sizes).await?;
     let mut measured = Measured::new();
     for run in 0..=plan.runs {
         for (records, stage) in &stages {
@@ -63,21 +58,10 @@ async fn measure(plan: &Plan, stage: &Stage, records: usize) -> Result<Outcome> 
     Ok(lists)
 }
 
-fn rate(outcomes: &[Outcome]) -> f64 {
-    median(outcomes, |outcome| outcome.requests).unwrap_or(f64::NAN)
-}
-
-fn p95(outcomes: &[Outcome]) -> f64 {
-    median(outcomes, |outcome| outcome.p95).unwrap_or(f64::NAN)
-}
-
 /// The rate of the smallest database, as a multiple of that of the largest.
 fn ratio(measured: &Measured) -> f64 {
-    let rate_of =
-        |entry: Option<(&usize, &Vec<Outcome>)>| entry.map(|(_, outcomes)| rate(outcomes));
-    rate_of(measured.first_key_value())
-        .zip(rate_of(measured.last_key_value()))
-        .map_or(f64::NAN, |(first, last)| first / last)
+    let ends = measured.first_key_value().zip(measured.last_key_value());
+    ends.map_or(f64::NAN, |((_, first), (_, last))| rate(first) / rate(last))
 }
 
 fn print(measured: &Measured) {
@@ -96,13 +80,5 @@ fn print(measured: &Measured) {
 }
 
 fn to_json(measured: &Measured) -> Value {
-    let sizes: Value = measured
-        .iter()
-        .map(|(records, outcomes)| {
-            let figures =
-                json!({"throughput": rounded(rate(outcomes)), "p95_ms": rounded(p95(outcomes))});
-            (records.to_string(), figures)
-        })
-        .collect();
-    json!({"lists": sizes, "small_to_large": rounded(ratio(measured))})
+    json!({"lists": of_sizes(measured), "small_to_large": rounded(ratio(measured))})
 }
