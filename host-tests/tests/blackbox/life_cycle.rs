@@ -78,7 +78,10 @@ async fn equal_numbers_are_equal_however_they_are_written() {
     let headers = [("content-type", "application/json")];
     let body = form("store execution").body(&fresh("numbers"), &fresh("word"));
     let written = |number: &str| {
-        let body = with(&body, &json!({"metadata": {"n": ["NUMBER"]}, "budget": "NUMBER"}));
+        let body = with(
+            &body,
+            &json!({"metadata": {"n": ["NUMBER"]}, "budget": "NUMBER"}),
+        );
         body.to_string().replace("\"NUMBER\"", number)
     };
     for (number, status) in [
@@ -90,10 +93,14 @@ async fn equal_numbers_are_equal_however_they_are_written() {
         ("1.7976931348623157e308", "updated"),
         ("5e-324", "updated"),
     ] {
-        let answer = client.send(Method::POST, path, &headers, written(number)).await;
+        let answer = client
+            .send(Method::POST, path, &headers, written(number))
+            .await;
         let created = answer.expect(201);
         assert_eq!(created["status"], status, "{number}");
-        let record = client.record("execution", created["id"].as_i64().expect("an id")).await;
+        let record = client
+            .record("execution", created["id"].as_i64().expect("an id"))
+            .await;
         let sent: Option<f64> = number.parse().ok();
         assert_eq!(record["metadata"]["n"][0].as_f64(), sent, "{number}");
         assert_eq!(record["document"]["budget"].as_f64(), sent, "{number}");

@@ -177,11 +177,20 @@ impl<'de> Visitor<'de> for NumbersVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Numbers, A::Error> {
         let mut numbers = Vec::with_capacity(elements.size_hint().unwrap_or(1536));
-        while let Some(number) = elements.next_element::<Option<f32>>()? {
-            numbers.push(number.unwrap_or(f32::NAN));
+        while let Some(number) = elements.next_element::<Option<f64>>()? {
+            numbers.push(single(number.unwrap_or(f64::NAN)));
         }
         Ok(Numbers(numbers))
     }
+}
+
+/// The nearest in single precision, which is infinite for a number that is too large for it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "models compute with as much"
+)]
+const fn single(number: f64) -> f32 {
+    number as f32
 }
 
 #[cfg(test)]

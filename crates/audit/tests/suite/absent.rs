@@ -81,10 +81,7 @@ fn what_is_required_must_be_there() {
     let zero = |form, name| codes(form, name, ZERO);
     assert_eq!(zero("store_execution", "start_time"), "start_time required");
     assert_eq!(zero("audit_execution", "createdAt"), "createdAt required");
-    assert_eq!(
-        codes("store_execution", "name", ""),
-        "name too_short"
-    );
+    assert_eq!(codes("store_execution", "name", ""), "name too_short");
     assert_eq!(
         codes("store_execution", "start_time", ""),
         "start_time invalid_format"
@@ -105,7 +102,11 @@ fn what_nobody_knows_is_kept() {
 #[test]
 fn an_empty_id_makes_no_compact_form() {
     for (form, kind, id) in [
-        ("audit_remediation", Kind::Remediation, "remediationRequestID"),
+        (
+            "audit_remediation",
+            Kind::Remediation,
+            "remediationRequestID",
+        ),
         ("audit_workflow", Kind::Workflow, "workflowID"),
     ] {
         let full = payload(form);
