@@ -139,7 +139,7 @@ fn kinds(value: Value) -> Result<Vec<Kind>> {
     let named = match value {
         Value::Array(names) if !names.is_empty() => names
             .iter()
-            .map(|name| Kind::parse(name.as_str()?))
+            .map(|name| Kind::parse(&name.as_str()?.to_ascii_lowercase()))
             .collect::<Option<Vec<_>>>(),
         _ => None,
     };

@@ -2,8 +2,11 @@
 //!
 //! Both are stored for ever: changing an encoding here makes every stored record look new.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use sha2::{Digest as _, Sha256};
+
+/// More than any integer that is read as one.
+const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// What makes two posts speak of the same record of a kind.
 #[derive(Clone, Debug)]
@@ -98,16 +101,41 @@ fn push_object(bytes: &mut Vec<u8>, members: &Map<String, Value>) {
     }
 }
 
-fn push_number(bytes: &mut Vec<u8>, number: &serde_json::Number) {
+/// Numbers that PostgreSQL holds for equal are the same bytes: it compares `1e2`, `100.0` and `100` by value.
+fn push_number(bytes: &mut Vec<u8>, number: &Number) {
     if let Some(integer) = number.as_i64() {
-        bytes.push(b'i');
-        bytes.extend_from_slice(&integer.to_le_bytes());
+        push_signed(bytes, integer);
     } else if let Some(integer) = number.as_u64() {
-        bytes.push(b'u');
-        bytes.extend_from_slice(&integer.to_le_bytes());
+        push_unsigned(bytes, integer);
+    } else {
+        push_float(bytes, number.as_f64().unwrap_or_default());
+    }
+}
+
+fn push_signed(bytes: &mut Vec<u8>, integer: i64) {
+    bytes.push(b'i');
+    bytes.extend_from_slice(&integer.to_le_bytes());
+}
+
+fn push_unsigned(bytes: &mut Vec<u8>, integer: u64) {
+    bytes.push(b'u');
+    bytes.extend_from_slice(&integer.to_le_bytes());
+}
+
+fn push_float(bytes: &mut Vec<u8>, float: f64) {
+    // Without an exponent, and with the digits that go to PostgreSQL: beyond 2^53 they may be fewer than the integer has.
+    let digits = if float.fract() == 0.0 && float.abs() < TWO_POW_64 {
+        float.to_string()
+    } else {
+        String::new()
+    };
+    if let Ok(integer) = digits.parse() {
+        push_signed(bytes, integer);
+    } else if let Ok(integer) = digits.parse() {
+        push_unsigned(bytes, integer);
     } else {
         bytes.push(b'd');
-        bytes.extend(number.as_f64().unwrap_or_default().to_bits().to_le_bytes());
+        bytes.extend(float.to_bits().to_le_bytes());
     }
 }
 
@@ -120,4 +148,73 @@ fn push_text(bytes: &mut Vec<u8>, text: &str) {
 fn push_length(bytes: &mut Vec<u8>, length: usize) {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest_of(number: &str) -> [u8; 32] {
+        let value = crate::json::parse(number.as_bytes()).expect("a number");
+        let members = [("n".to_owned(), json!([value]))].into_iter().collect();
+        digest(&members, &Map::new())
+    }
+
+    #[test]
+    fn equal_numbers_are_the_same_content_however_they_are_written() {
+        for same in [
+            &["100", "1e2", "100.0", "1.00E+2", "10000e-2"][..],
+            &["0", "-0", "0.0", "-0.0", "0e9"],
+            &["-7", "-7.0", "-70e-1"],
+            &["0.5", "5e-1", "0.50"],
+            &["9007199254740993", "9007199254740993"],
+            &["1e19", "10000000000000000000"],
+            &["1e300", "10e299"],
+        ] {
+            for number in same {
+                assert_eq!(digest_of(number), digest_of(same[0]), "{number}");
+            }
+        }
+    }
+
+    /// As PostgreSQL has them: `9223372036854775808.0` arrives there as `9.223372036854776e18`.
+    #[test]
+    fn different_numbers_are_not() {
+        let all = [
+            "100",
+            "100.5",
+            "-100",
+            "1e3",
+            "0",
+            "5e-324",
+            "9007199254740992",
+            "9007199254740993",
+            "9223372036854775807",
+            "9223372036854775808",
+            "9223372036854775808.0",
+            "18446744073709551615",
+            "18446744073709551615.0",
+            "1.7976931348623157e308",
+        ];
+        let digests: std::collections::BTreeSet<_> = all.iter().map(|n| digest_of(n)).collect();
+        assert_eq!(digests.len(), all.len());
+    }
+
+    /// Stored for ever: what these digests are made of must not change.
+    #[test]
+    fn integers_and_fractions_are_encoded_as_ever() {
+        let encoded = |value: Value| {
+            let mut bytes = Vec::new();
+            push(&mut bytes, &value);
+            bytes
+        };
+        assert_eq!(encoded(json!(1)), b"i\x01\0\0\0\0\0\0\0");
+        assert_eq!(
+            encoded(json!(u64::MAX)),
+            b"u\xff\xff\xff\xff\xff\xff\xff\xff"
+        );
+        assert_eq!(encoded(json!(0.5)), b"d\0\0\0\0\0\0\xe0\x3f");
+    }
 }

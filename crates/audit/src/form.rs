@@ -26,12 +26,12 @@ pub(crate) enum Form {
 impl Form {
     /// The form of a body of this dialect and kind.
     pub(crate) fn of(dialect: Dialect, kind: Kind, body: &Map<String, Value>) -> Self {
+        // An empty text is as good as none: a client of the full form may have the member too.
+        let has = |name| body.get(name).is_some_and(|id| id != "");
         match (dialect, kind) {
             (Dialect::Store, _) => Self::Store,
-            (_, Kind::Remediation) if body.contains_key("remediationRequestID") => {
-                Self::CompactRemediation
-            }
-            (_, Kind::Workflow) if body.contains_key("workflowID") => Self::CompactWorkflow,
+            (_, Kind::Remediation) if has("remediationRequestID") => Self::CompactRemediation,
+            (_, Kind::Workflow) if has("workflowID") => Self::CompactWorkflow,
             _ => Self::Audit,
         }
     }

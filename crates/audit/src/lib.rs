@@ -38,7 +38,7 @@ pub use form::Dialect;
 pub use id::{ids_at, stored_at};
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};
-pub use provider::{Unusable, Vector, question, read_answer, retry_after};
+pub use provider::{HARMLESS, QuestionForm, Unusable, Vector, question, read_answer, retry_after};
 pub use read::{MAX_BATCH, read, read_batch};
 pub use record::Record;
 pub use rule::integer;

@@ -36,7 +36,8 @@ impl Patch {
 
 /// Reads a merge patch in snake_case.
 ///
-/// Only members of the life cycle may be in it. Whether `end_time` and `steps_completed` agree with
+/// Only members of the life cycle may be in it. Null clears one; Go's zero time and the empty text leave it as it is, since
+/// typed clients send them for what they do not set. Whether `end_time` and `steps_completed` agree with
 /// what is stored and not in the patch is for the database to see. Errors as in
 /// [`read`](crate::read).
 pub fn read_patch(kind: Kind, body: Value, now: DateTime<Utc>) -> Result<Patch, Vec<Violation>> {
@@ -53,7 +54,8 @@ fn read(context: Context, body: Value, violations: &mut Violations) -> Option<Pa
     let mut reader = Reader::new(context, violations);
     for field in patchable(context.kind) {
         // Null would clear it, but a record always has a state.
-        let lasting = matches!(field.name, "phase" | "status") && body.contains_key(field.name);
+        let is_cleared = body.get(field.name).is_some_and(Value::is_null);
+        let lasting = matches!(field.name, "phase" | "status") && is_cleared;
         reader.member(&mut body, field, lasting);
     }
     for name in body.keys() {

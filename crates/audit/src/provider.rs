@@ -1,10 +1,15 @@
-//! What is said to and by an embedding provider: `OpenAI`'s `POST …/v1/embeddings`, without the network.
+//! What is said to and by an embedding provider, without the network: `OpenAI`'s `POST …/v1/embeddings` and its variations.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+mod answer;
+mod base64;
+
+pub use answer::{Unusable, read_answer};
 
 /// What a model makes of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,25 +40,43 @@ impl Vector {
     }
 }
 
-/// Why an answer gives no vectors; for the log.
+/// What a provider that works has a vector for. It is asked about where a failure may be the fault of a text.
+pub const HARMLESS: &str = "an incident";
+
+/// How a provider is asked. Which way, its path says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unusable(pub &'static str);
+pub enum QuestionForm {
+    /// `OpenAI`'s, which nearly everybody takes. Ollama takes it at its own `/api/embed` too.
+    OpenAi,
+    /// That of text-embeddings-inference, at its own `/embed`.
+    TextEmbeddingsInference,
+}
+
+impl QuestionForm {
+    /// The form of a path, which may have a query.
+    pub fn of_path(path: &str) -> Self {
+        let path = path.split('?').next().unwrap_or_default();
+        if path.ends_with("/embed") && !path.ends_with("/api/embed") {
+            Self::TextEmbeddingsInference
+        } else {
+            Self::OpenAi
+        }
+    }
+}
 
 #[derive(Serialize)]
-struct Question<'a> {
+struct OpenAi<'a> {
     model: &'a str,
     input: &'a [&'a str],
+    /// The documented default; but LiteLLM hands on null if it is not sent, which vLLM and others refuse.
+    encoding_format: &'a str,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    data: Vec<Datum>,
-}
-
-#[derive(Deserialize)]
-struct Datum {
-    index: usize,
-    embedding: Vec<f32>,
+#[derive(Serialize)]
+struct TextEmbeddingsInference<'a> {
+    inputs: &'a [&'a str],
+    /// A text that is too long for the model is cut, not refused.
+    truncate: bool,
 }
 
 /// How long a server asks to be left alone in its `Retry-After`: a number of seconds, or a date (RFC 9110, section
@@ -72,48 +95,25 @@ pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
 }
 
 /// The body that asks `model` for the vectors of `texts`.
-pub fn question(model: &str, texts: &[&str]) -> String {
-    let question = Question {
-        model,
-        input: texts,
+pub fn question(form: QuestionForm, model: &str, texts: &[&str]) -> String {
+    let question = match form {
+        QuestionForm::OpenAi => serde_json::to_string(&OpenAi {
+            model,
+            input: texts,
+            encoding_format: "float",
+        }),
+        QuestionForm::TextEmbeddingsInference => serde_json::to_string(&TextEmbeddingsInference {
+            inputs: texts,
+            truncate: true,
+        }),
     };
     // Texts always serialise.
-    serde_json::to_string(&question).unwrap_or_default()
-}
-
-/// The vectors of `count` texts, in their order. Nothing but what was asked for is one: `dimensions` finite
-/// numbers, not all of them zero, for each text once.
-pub fn read_answer(body: &[u8], count: usize, dimensions: usize) -> Result<Vec<Vector>, Unusable> {
-    const WRONG: Unusable = Unusable("the embedding provider's answer is not a list of embeddings");
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| WRONG)?;
-    let mut vectors = vec![None; count];
-    for Datum { index, embedding } in answer.data {
-        if embedding.len() != dimensions {
-            return Err(Unusable(
-                "the embedding provider's vectors do not have embedding_dimensions",
-            ));
-        }
-        let length: f32 = embedding.iter().map(|number| number * number).sum();
-        if !length.is_normal() {
-            return Err(Unusable(
-                "the embedding provider gave a vector without a direction",
-            ));
-        }
-        let slot = vectors.get_mut(index).filter(|slot| slot.is_none());
-        *slot.ok_or(WRONG)? = Some(Vector(embedding));
-    }
-    vectors.into_iter().collect::<Option<_>>().ok_or(Unusable(
-        "the embedding provider gave fewer vectors than asked",
-    ))
+    question.unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(answer: &str) -> Result<Vec<Vector>, Unusable> {
-        read_answer(answer.as_bytes(), 2, 2)
-    }
 
     #[test]
     fn vectors_are_written_as_pgvector_reads_them() {
@@ -122,37 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_what_openai_documents() {
-        assert_eq!(
-            question("m", &["a", "\""]),
-            r#"{"model":"m","input":["a","\""]}"#
-        );
-    }
-
-    #[test]
-    fn vectors_come_in_the_order_of_the_texts() {
-        let answer = r#"{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}]}"#;
-        let expected = vec![Vector(vec![1.0, 2.0]), Vector(vec![3.0, 4.0])];
-        assert_eq!(of(answer), Ok(expected));
-    }
-
-    #[test]
-    fn what_is_not_a_vector_for_each_text_is_a_failure() {
-        for answer in [
-            "",
-            "{}",
-            r#"{"error":{"message":"no"}}"#,
-            r#"{"data":[]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":2,"embedding":[1,2]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[0,0]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[NaN,1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1e39,1]}]}"#,
-            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":["1",1]}]}"#,
+    fn a_question_is_what_the_provider_documents() {
+        let asked = |path| question(QuestionForm::of_path(path), "m", &["a", "\""]);
+        let openai = r#"{"model":"m","input":["a","\""],"encoding_format":"float"}"#;
+        for path in [
+            "/v1/embeddings",
+            "/api/embed",
+            "/openai/deployments/embed/embeddings?api-version=/embed",
         ] {
-            assert!(of(answer).is_err(), "{answer}");
+            assert_eq!(asked(path), openai, "{path}");
+        }
+        for path in ["/embed", "/models/minilm/embed?wait=true"] {
+            assert_eq!(asked(path), r#"{"inputs":["a","\""],"truncate":true}"#);
         }
     }
 

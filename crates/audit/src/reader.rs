@@ -44,7 +44,8 @@ impl<'v> Reader<'v> {
 
     /// Moves one member of the table out of `body` to its place, if it keeps its rule.
     pub(crate) fn member(&mut self, body: &mut Map<String, Value>, field: &Field, required: bool) {
-        match body.remove_entry(field.name) {
+        let stated = body.remove_entry(field.name);
+        match stated.filter(|(_, value)| !field.rule.is_absent(value, required)) {
             None | Some((_, Value::Null)) if required => {
                 self.violations.add(
                     field.name,
@@ -105,12 +106,16 @@ impl<'v> Reader<'v> {
         if rule::has_nul(&name) {
             self.violations.add(&path, Code::NulCharacter, rule::NUL);
         }
-        if name.starts_with("confidence")
-            && !value.is_null()
-            && let Err((code, message)) = fields::CONFIDENCE.check(&value, self.context)
-        {
-            self.violations.add(&path, code, message);
-            return;
+        if name.starts_with("confidence") {
+            if fields::CONFIDENCE.is_absent(&value, false) {
+                return;
+            }
+            if !value.is_null()
+                && let Err((code, message)) = fields::CONFIDENCE.check(&value, self.context)
+            {
+                self.violations.add(&path, code, message);
+                return;
+            }
         }
         // Its name counts as well, with two quotes, a colon and a space.
         let extra = name.len().saturating_add(4);

@@ -67,6 +67,15 @@ impl Rule {
         matches!(self, Self::Name | Self::Text(..) | Self::ObjectName)
     }
 
+    /// Whether a client says with this value that it has none: typed clients send what their language has in place of
+    /// nothing, Go's zero time and the empty text. A required text may be empty if its rule says so.
+    pub(crate) fn is_absent(self, value: &Value, required: bool) -> bool {
+        value.as_str().is_some_and(|text| match self {
+            Self::Time if time::is_zero(text) => true,
+            _ => text.is_empty() && !required,
+        })
+    }
+
     /// Checks a value that is not null. `Some` is the form in which a column stores it, `None`
     /// means as it is.
     pub(crate) fn check(self, value: &Value, context: Context) -> Result<Option<Value>, Fault> {

@@ -7,27 +7,75 @@ use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Timelike as _, Utc};
 /// How far ahead of ours a client's clock may be, in minutes (contract, rules).
 pub(crate) const MAX_AHEAD_MINUTES: i64 = 60;
 
-/// A point in time for a filter: RFC 3339, or how long before `now`: `45s`, `30m`, `24h`, `7d`.
-/// `None` if the text is neither, or if the time lies outside the years 1 to 9999.
+/// A point in time for a filter: RFC 3339, or how long before `now`, as Go writes it and with days: `24h`, `7d`, `1h30m`,
+/// `1.5h`. `None` if the text is neither, or if the time lies outside the years 1 to 9999.
 pub fn parse_since(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     parse(text).or_else(|| in_range(now.checked_sub_signed(span(text)?)?))
 }
 
-/// `24h` and the like as a span of time.
+/// Go's zero time, `0001-01-01T00:00:00Z`, in seconds since 1970.
+const ZERO: i64 = -62_135_596_800;
+
+/// Whether it is Go's zero time, by which a client says that it has none.
+pub(crate) fn is_zero(text: &str) -> bool {
+    parse(text).is_some_and(|instant| instant.timestamp_micros() == ZERO.saturating_mul(1_000_000))
+}
+
+/// The units of a span, each as a fraction of microseconds: Go's, and days. Go knows both letters that look like the micro
+/// sign.
+const UNITS: [(&str, i64, i64); 9] = [
+    ("ns", 1, 1_000),
+    ("us", 1, 1),
+    ("\u{b5}s", 1, 1),
+    ("\u{3bc}s", 1, 1),
+    ("ms", 1_000, 1),
+    ("s", 1_000_000, 1),
+    ("m", 60_000_000, 1),
+    ("h", 3_600_000_000, 1),
+    ("d", 86_400_000_000, 1),
+];
+
+/// `24h`, `1h30m`, `1.5h` and the like as a span of time. No sign: what is to come has no records.
 fn span(text: &str) -> Option<TimeDelta> {
-    let (unit, digits) = text.as_bytes().split_last()?;
-    let seconds: i64 = match unit {
-        b's' => 1,
-        b'm' => 60,
-        b'h' => 3_600,
-        b'd' => 86_400,
-        _ => return None,
-    };
-    if digits.is_empty() {
+    if text == "0" {
+        return Some(TimeDelta::zero()); // the only span that Go takes without a unit
+    }
+    let (mut total, mut rest) = component(text)?;
+    while !rest.is_empty() {
+        let (micros, after) = component(rest)?;
+        total = total.checked_add(micros)?;
+        rest = after;
+    }
+    Some(TimeDelta::microseconds(total))
+}
+
+/// The most digits of a fraction that count: less than a millisecond of a day is behind them.
+const FRACTION_DIGITS: usize = 8;
+
+/// The number and unit at the beginning, in microseconds, and what follows.
+fn component(text: &str) -> Option<(i64, &str)> {
+    let (whole, rest) = digits(text);
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), digits);
+    if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let count = number(digits)?;
-    TimeDelta::try_seconds(count.checked_mul(seconds)?)
+    let find =
+        |(name, micros, per): (&str, i64, i64)| Some((micros, per, rest.strip_prefix(name)?));
+    let (micros, per, rest) = UNITS.into_iter().find_map(find)?;
+    let fraction = fraction.get(..FRACTION_DIGITS).unwrap_or(fraction);
+    let scale = 10_i64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let share = |amount: &str, of: i64| {
+        let micros = number(amount.as_bytes())?.checked_mul(micros)?;
+        micros.checked_div(per.checked_mul(of)?)
+    };
+    let total = share(whole, 1)?.checked_add(share(fraction, scale)?)?;
+    Some((total, rest))
+}
+
+/// The digits at the beginning, and what follows.
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit());
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 /// The instant of an RFC 3339 text, cut to microseconds.
@@ -163,7 +211,7 @@ fn number(digits: &[u8]) -> Option<i64> {
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::{format, parse, parse_since};
+    use super::{format, is_zero, parse, parse_since};
 
     #[track_caller]
     fn normal(text: &str) -> Option<String> {
@@ -232,6 +280,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_zero_time_of_go_is_an_instant() {
+        for zero in [
+            "0001-01-01T00:00:00Z",
+            "0001-01-01t00:00:00.000z",
+            "0001-01-01T00:00:00+00:00",
+            "0001-01-01T01:00:00+01:00",
+        ] {
+            assert!(is_zero(zero), "{zero}");
+        }
+        for other in [
+            "",
+            "0001-01-01",
+            "0001-01-01T00:00:00",
+            "0001-01-01T00:00:00.000001Z",
+            "0001-01-02T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+        ] {
+            assert!(!is_zero(other), "{other}");
+        }
+    }
+
     fn now() -> DateTime<Utc> {
         parse("2025-10-08T12:00:00Z").expect("a time")
     }
@@ -244,6 +314,29 @@ mod tests {
             ("24h", "2025-10-07T12:00:00Z"),
             ("7d", "2025-10-01T12:00:00Z"),
             ("0s", "2025-10-08T12:00:00Z"),
+            ("0", "2025-10-08T12:00:00Z"),
+            // What Go prints.
+            ("24h0m0s", "2025-10-07T12:00:00Z"),
+            ("1h30m0s", "2025-10-08T10:30:00Z"),
+            ("1m30.5s", "2025-10-08T11:58:29.5Z"),
+            ("1.5s", "2025-10-08T11:59:58.5Z"),
+            ("500ms", "2025-10-08T11:59:59.5Z"),
+            ("1.5ms", "2025-10-08T11:59:59.9985Z"),
+            ("100\u{b5}s", "2025-10-08T11:59:59.9999Z"),
+            ("1500ns", "2025-10-08T11:59:59.999999Z"),
+            // What Go reads.
+            ("1h30m", "2025-10-08T10:30:00Z"),
+            ("1.5h", "2025-10-08T10:30:00Z"),
+            ("90m0s", "2025-10-08T10:30:00Z"),
+            (".5h", "2025-10-08T11:30:00Z"),
+            ("1.h", "2025-10-08T11:00:00Z"),
+            ("30m1h", "2025-10-08T10:30:00Z"),
+            ("1h1h", "2025-10-08T10:00:00Z"),
+            ("100us1\u{3bc}s", "2025-10-08T11:59:59.999899Z"),
+            ("0.00027777777777777777h", "2025-10-08T11:59:59.000028Z"),
+            ("002h", "2025-10-08T10:00:00Z"),
+            ("1d12h", "2025-10-07T00:00:00Z"),
+            ("0.5d", "2025-10-08T00:00:00Z"),
             ("2025-10-06T12:00:00+02:00", "2025-10-06T10:00:00Z"),
         ] {
             let since = parse_since(text, now()).map(format);
@@ -261,8 +354,21 @@ mod tests {
             "1w",
             "-1h",
             "+1h",
-            "1.5h",
-            "1h30m",
+            ".",
+            ".h",
+            "1..5h",
+            "1.5.5h",
+            "1h30",
+            "1h 30m",
+            "1h-30m",
+            "1h,30m",
+            "1e2h",
+            "1hm",
+            "1mh",
+            "1M",
+            "1y",
+            "00",
+            "1h2025-10-06T10:00:00Z",
             " 1h",
             "9999999999d",
             "99999999999999999999999s",

@@ -1,8 +1,8 @@
-//! Reading a request's body: declared as JSON, and no larger than allowed.
+//! Reading a request's body: declared as JSON, as it is, and no larger than allowed.
 
 use bytes::BytesMut;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use spin_sdk::http::Request;
 
@@ -16,7 +16,7 @@ const DRAIN: usize = 8 * 1024 * 1024;
 pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
     let (parts, mut incoming) = request.into_parts();
     let declared = content_length(&parts.headers);
-    let is_json = is_json(&parts.headers);
+    let unsupported = unsupported(&parts.headers);
 
     let mut body = BytesMut::with_capacity(declared.unwrap_or_default().min(limit));
     let mut seen = 0_usize;
@@ -26,15 +26,15 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
             continue; // trailers
         };
         seen = seen.saturating_add(data.len());
-        if seen <= limit && is_json {
+        if seen <= limit && unsupported.is_none() {
             body.extend_from_slice(&data);
         } else if seen > limit.saturating_add(DRAIN) {
             break;
         }
     }
 
-    if !is_json {
-        return Err(Error::UnsupportedMediaType);
+    if let Some(error) = unsupported {
+        return Err(error);
     }
     if seen > limit {
         return Err(Error::PayloadTooLarge(limit));
@@ -44,6 +44,27 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What declares the body as something else than JSON as it is.
+fn unsupported(headers: &HeaderMap) -> Option<Error> {
+    if is_encoded(headers) {
+        Some(Error::UnsupportedEncoding)
+    } else if is_json(headers) {
+        None
+    } else {
+        Some(Error::UnsupportedMediaType)
+    }
+}
+
+/// Whether an encoding other than none is named (RFC 9110, section 8.4). `identity` is not meant to be sent, but is.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|value| {
+        let codings = value.as_bytes().split(|byte| *byte == b',');
+        codings
+            .map(<[u8]>::trim_ascii)
+            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    })
 }
 
 /// `application/json` or `application/…+json`, with any parameters (RFC 6839).
@@ -69,6 +90,32 @@ fn broken_off() -> audit::json::Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encodings_other_than_none() {
+        let is = |values: &[&'static [u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_ENCODING, (*value).try_into().unwrap());
+            }
+            is_encoded(&headers)
+        };
+        assert!(!is(&[]));
+        for none in [&b"identity"[..], b" Identity ", b"", b"identity, identity"] {
+            assert!(!is(&[none]), "{}", none.escape_ascii());
+        }
+        for some in [
+            &b"gzip"[..],
+            b"GZIP",
+            b"br",
+            b"identity, gzip",
+            b"identity;q=1",
+            b"\xff",
+        ] {
+            assert!(is(&[some]), "{}", some.escape_ascii());
+        }
+        assert!(is(&[b"identity", b"zstd"]));
+    }
 
     #[test]
     fn json_media_types() {

@@ -214,9 +214,9 @@ impl Total {
 
 fn checked(name: &str, value: String) -> Result<String> {
     match name {
-        // Words of closed sets are stored in lower case.
+        // Words of closed sets are stored in lower case, and have ASCII letters alone.
         "severity" => {
-            let value = value.to_lowercase();
+            let value = value.to_ascii_lowercase();
             if SEVERITIES.contains(&value.as_str()) {
                 return Ok(value);
             }
@@ -226,7 +226,7 @@ fn checked(name: &str, value: String) -> Result<String> {
                 message: format!("must be one of {}", SEVERITIES.join(", ")),
             })
         }
-        "phase" | "status" | "environment" => Ok(value.to_lowercase()),
+        "phase" | "status" | "environment" => Ok(value.to_ascii_lowercase()),
         _ => Ok(value),
     }
 }
@@ -241,7 +241,7 @@ fn take_time(parameters: &mut QueryParameters, name: &str) -> Result<Option<Date
         .ok_or_else(|| {
             Error::parameter(
                 name,
-                "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h or 7d",
+                "must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h, 1h30m or 7d",
             )
         })
 }
@@ -287,7 +287,21 @@ mod tests {
         let (filter, _) = take("since=2024-01-01T00:00:01Z&until=2024-01-01T00:00:02Z").unwrap();
         assert_eq!(filter.since, Some(1000 << 12));
         assert_eq!(filter.until, Some(2001 << 12));
-        assert!(take("since=24h").is_ok());
+        for span in [
+            "24h",
+            "24h0m0s",
+            "1h30m",
+            "1.5h",
+            "90m0s",
+            "500ms",
+            "7d",
+            "100%C2%B5s",
+        ] {
+            assert!(take(&format!("since={span}")).is_ok(), "{span}");
+        }
+        for wrong in ["-1h", "%2B1h", "1h+30m", "24", "1w"] {
+            assert!(take(&format!("since={wrong}")).is_err(), "{wrong}");
+        }
         let (unescaped, _) = take("since=2024-01-01T02:00:01+02:00").unwrap();
         assert_eq!(unescaped.since, filter.since);
         assert!(take("since=2024-02-30T00:00:00Z").is_err());
@@ -329,6 +343,9 @@ mod tests {
     fn unknown_severities_and_parameters_are_refused() {
         assert!(take("severity=sev1").is_err());
         assert!(take("namespce=x").is_err());
+        // The Kelvin sign is a `k` when Unicode lower-cases it.
+        let (other, _) = take("status=%E2%84%AA").unwrap();
+        assert_eq!(other.to_json(), "{\"status\":\"\u{212a}\"}");
         let (filter, _) =
             take("phase=COMPLETED&status=Success&severity=High&environment=TEST").unwrap();
         assert_eq!(

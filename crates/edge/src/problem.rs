@@ -42,6 +42,8 @@ pub enum Error {
     PayloadTooLarge(usize),
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// The body is declared as encoded, such as compressed.
+    UnsupportedEncoding,
     /// A server that the request needs gave no answer, or the service itself failed.
     Outage(Outage),
 }
@@ -71,7 +73,7 @@ pub enum Slug {
     Conflict,
     /// The body is too large.
     PayloadTooLarge,
-    /// The body is not declared as JSON.
+    /// The body is not declared as JSON, or as encoded.
     UnsupportedMediaType,
     /// The service failed.
     InternalError,
@@ -152,7 +154,7 @@ impl Slug {
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
                 "unsupported_media_type",
-                "The body is not declared as JSON",
+                "The body is not declared as plain JSON",
             ),
             Self::InternalError => (
                 S::INTERNAL_SERVER_ERROR,
@@ -221,7 +223,7 @@ impl Error {
             Self::MethodNotAllowed(_) => Slug::MethodNotAllowed,
             Self::Conflict(_) => Slug::Conflict,
             Self::PayloadTooLarge(_) => Slug::PayloadTooLarge,
-            Self::UnsupportedMediaType => Slug::UnsupportedMediaType,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding => Slug::UnsupportedMediaType,
             Self::Outage(Outage::Unavailable { .. }) => Slug::ServiceUnavailable,
             Self::Outage(Outage::Timeout) => Slug::Timeout,
             Self::Outage(Outage::Internal(_)) => Slug::InternalError,
@@ -243,6 +245,9 @@ impl Error {
                 format!("the body may have at most {limit} bytes; send less at once")
             }
             Self::UnsupportedMediaType => "send `Content-Type: application/json`".into(),
+            Self::UnsupportedEncoding => {
+                "send the body as it is, not compressed, and without `Content-Encoding`".into()
+            }
             Self::Outage(Outage::Unavailable { detail, .. }) => (*detail).to_owned(),
             Self::Outage(Outage::Timeout) => "the database did not answer in time; ask for less, or try again".into(),
             Self::Outage(Outage::Internal(_)) => "the request could not be processed; the log has the reason under the correlation id".into(),
@@ -271,6 +276,8 @@ impl Error {
         let reply = Reply::new(status, "application/problem+json", body);
         match self {
             Self::MethodNotAllowed(allow) => reply.header(http::header::ALLOW, allow),
+            // RFC 9110, section 12.5.3: which one would be supported.
+            Self::UnsupportedEncoding => reply.header(http::header::ACCEPT_ENCODING, "identity"),
             Self::Outage(Outage::Unavailable { retry_after, .. }) => reply.header(
                 http::header::RETRY_AFTER,
                 &retry_after.as_secs().to_string(),

@@ -180,8 +180,9 @@ mod tests {
     fn model_dimensions_and_text_make_the_key() {
         let settings = |model: &str, dimensions| Provider {
             url: String::new(),
+            form: audit::QuestionForm::OpenAi,
             model: model.into(),
-            api_key: None,
+            key: None,
             dimensions,
             timeout: TTL,
             cache_ttl: Some(TTL),

@@ -16,7 +16,7 @@ pub enum Failure {
         /// How long it asked to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The provider refuses this very text.
+    /// The provider refuses this very text, or has no vector for it while it has for others.
     Refused,
 }
 

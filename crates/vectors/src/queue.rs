@@ -78,7 +78,7 @@ impl Queue {
             if texts.is_empty() {
                 continue;
             }
-            match provider::fetch(&settings, &texts, deadline).await {
+            match provider::fetch(&settings, &texts, deadline, has_answered).await {
                 // Whose text it is only the provider knows: each half is asked for alone.
                 Err(Failure::Refused) if texts.len() > 1 => {
                     has_answered = true;
@@ -103,7 +103,7 @@ impl Queue {
                     self.breaker.close();
                     self.last.take();
                     for (entry, vector) in entries.iter().zip(vectors) {
-                        entry.answer(Ok(vector));
+                        entry.answer(vector.ok_or(Failure::Refused));
                     }
                 }
             }

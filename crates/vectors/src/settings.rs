@@ -3,16 +3,20 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use audit::QuestionForm;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use instance::{DURATION, SWITCH, Variables, duration, switch};
 
 /// How to get embeddings. No `Debug` of its values: it holds the key.
 pub struct Provider {
     /// Where texts are posted to.
     pub(crate) url: String,
+    /// How they are asked for there.
+    pub(crate) form: QuestionForm,
     /// What the provider calls the model.
     pub model: String,
-    /// Sent as a bearer token.
-    pub(crate) api_key: Option<String>,
+    /// The header that carries the key, and how.
+    pub(crate) key: Option<(HeaderName, HeaderValue)>,
     /// The length of a vector.
     pub dimensions: usize,
     /// How long a request waits for its embeddings, all tries together.
@@ -66,22 +70,58 @@ impl Provider {
             )
             .await;
         let model = variables.text("embedding_model").await;
-        let api_key = if asks_provider {
-            variables.get("embedding_api_key").await
+        let key = if asks_provider {
+            read_key(variables).await
         } else {
-            String::new()
+            None
         };
         enabled.then(|| {
             Rc::new(Self {
                 url: format!("{base}{path}"),
+                form: QuestionForm::of_path(&path),
                 model,
-                api_key: (!api_key.is_empty()).then_some(api_key),
+                key,
                 dimensions,
                 timeout,
                 cache_ttl: cached.then_some(cache_ttl),
             })
         })
     }
+}
+
+async fn read_key(variables: &mut Variables) -> Option<(HeaderName, HeaderValue)> {
+    let header = variables
+        .parsed(
+            "embedding_api_key_header",
+            "must be the name of a header, such as authorization or api-key",
+            |text| text.parse().ok().map(Some),
+        )
+        .await
+        .unwrap_or(AUTHORIZATION);
+    let value = variables
+        .parsed(
+            "embedding_api_key",
+            "must fit into a header: no line breaks",
+            |key| key_value(&header, key),
+        )
+        .await;
+    value.map(|value| (header, value))
+}
+
+/// A bearer token where that is expected, elsewhere the key alone. `Some(None)` is no key.
+#[expect(clippy::option_option, reason = "no key is not an unusable one")]
+fn key_value(header: &HeaderName, key: &str) -> Option<Option<HeaderValue>> {
+    if key.is_empty() {
+        return Some(None);
+    }
+    let mut value = if header == AUTHORIZATION {
+        HeaderValue::try_from(format!("Bearer {key}"))
+    } else {
+        HeaderValue::from_str(key)
+    }
+    .ok()?;
+    value.set_sensitive(true);
+    Some(Some(value))
 }
 
 /// The dimensions that a database may have. Source: the contract, Embeddings.
@@ -142,11 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn a_key_goes_into_its_header() {
+        let sent = |header: &'static str, key| {
+            let value = key_value(&HeaderName::from_static(header), key)?;
+            Some(value.map(|value| value.to_str().unwrap().to_owned()))
+        };
+        let text = |text: &str| Some(Some(text.to_owned()));
+        assert_eq!(sent("authorization", "k"), text("Bearer k"));
+        assert_eq!(sent("api-key", "k"), text("k"));
+        assert_eq!(sent("authorization", ""), Some(None));
+        assert_eq!(sent("api-key", "a\nb"), None);
+    }
+
+    #[test]
     fn the_key_is_in_no_debug_print() {
         let embedding = Provider {
             url: String::new(),
+            form: QuestionForm::OpenAi,
             model: "m".into(),
-            api_key: Some("sk-hunter2".into()),
+            key: Some((AUTHORIZATION, HeaderValue::from_static("sk-hunter2"))),
             dimensions: 384,
             timeout: Duration::from_secs(1),
             cache_ttl: None,

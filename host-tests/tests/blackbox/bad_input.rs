@@ -169,6 +169,35 @@ async fn a_body_is_declared_as_json() {
     assert_eq!(client.count("execution", &namespace).await, 5);
 }
 
+#[tokio::test]
+async fn an_encoded_body_is_refused() {
+    let client = client();
+    let namespace = fresh("encoded");
+    for (encoding, accepted) in [
+        ("identity", true),
+        ("Identity", true),
+        ("gzip", false),
+        ("zstd", false),
+        ("identity, br", false),
+    ] {
+        let body = execution(&namespace, &fresh("word")).to_string();
+        let headers = [
+            ("content-type", "application/json"),
+            ("content-encoding", encoding),
+        ];
+        let answer = client.send(Method::POST, PATH, &headers, body).await;
+        if accepted {
+            answer.expect(201);
+            continue;
+        }
+        let problem = answer.problem(415, "unsupported-media-type");
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(detail.contains("`Content-Encoding`"), "{detail}");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    }
+    assert_eq!(client.count("execution", &namespace).await, 2);
+}
+
 /// Posts an execution with changed members and expects these violations.
 async fn violations(client: &Client, changes: &Value, expected: &[(&str, &str)]) {
     let namespace = fresh("bad");

@@ -239,6 +239,8 @@ async fn since_and_until_are_about_the_time_of_arrival() {
         (format!("until={}", text(middle - hour)), vec![]),
         ("since=24h".to_owned(), selected(&|_| true)),
         ("since=7d".to_owned(), selected(&|_| true)),
+        ("since=24h0m0s".to_owned(), selected(&|_| true)),
+        ("since=1.5h&until=0s".to_owned(), selected(&|_| true)),
         ("since=30m&until=0s".to_owned(), selected(&|_| true)),
         ("until=24h".to_owned(), vec![]),
         (

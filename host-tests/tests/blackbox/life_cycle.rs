@@ -70,6 +70,43 @@ async fn a_replay_is_recognised_however_it_is_written() {
     );
 }
 
+/// As PostgreSQL compares numbers: by value.
+#[tokio::test]
+async fn equal_numbers_are_equal_however_they_are_written() {
+    let client = client();
+    let path = "/api/v1/store/execution";
+    let headers = [("content-type", "application/json")];
+    let body = form("store execution").body(&fresh("numbers"), &fresh("word"));
+    let written = |number: &str| {
+        let body = with(
+            &body,
+            &json!({"metadata": {"n": ["NUMBER"]}, "budget": "NUMBER"}),
+        );
+        body.to_string().replace("\"NUMBER\"", number)
+    };
+    for (number, status) in [
+        ("100", "persisted"),
+        ("1e2", "duplicate"),
+        ("100.0", "duplicate"),
+        ("100.5", "updated"),
+        ("1005e-1", "duplicate"),
+        ("1.7976931348623157e308", "updated"),
+        ("5e-324", "updated"),
+    ] {
+        let answer = client
+            .send(Method::POST, path, &headers, written(number))
+            .await;
+        let created = answer.expect(201);
+        assert_eq!(created["status"], status, "{number}");
+        let record = client
+            .record("execution", created["id"].as_i64().expect("an id"))
+            .await;
+        let sent: Option<f64> = number.parse().ok();
+        assert_eq!(record["metadata"]["n"][0].as_f64(), sent, "{number}");
+        assert_eq!(record["document"]["budget"].as_f64(), sent, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn anything_newer_updates_and_keeps_the_old_state() {
     let client = client();
@@ -273,7 +310,8 @@ async fn three_steps_of_the_compact_form_build_one_record() {
         ("target_resource", json!("deployment/api-server")),
         ("status", json!("success")),
         ("duration", json!(12_000)),
-        ("error_message", json!("")),
+        // An empty text is none.
+        ("error_message", json!(null)),
         ("start_time", json!("2025-11-06T10:00:28Z")),
         ("version", json!(3)),
     ] {

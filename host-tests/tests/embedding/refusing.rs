@@ -148,3 +148,53 @@ async fn a_refused_question_leaves_the_provider_to_others() {
     assert_eq!(fixture.found("fine words").await, [id]);
     fixture.stop().await;
 }
+
+/// Ways in which providers fail at one text: Ollama and vLLM, text-embeddings-inference, and models that give zeros or NaN.
+const FAILURES: [Behaviour; 6] = [
+    Behaviour::Fail(500, BAD),
+    Behaviour::Fail(424, BAD),
+    Behaviour::Fail(502, BAD),
+    Behaviour::NumberFor("0", BAD),
+    Behaviour::NumberFor("null", BAD),
+    Behaviour::NumberFor("NaN", BAD),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_the_provider_fails_at_costs_the_others_nothing() {
+    for failure in FAILURES {
+        let fixture = Fixture::with(&[UNCACHED]).await;
+        fixture.provider.behave(failure.clone());
+        // Alone, and with the breaker as it leaves it.
+        fixture.leave(BAD).await;
+        fixture.embed("right behind it").await;
+        // In a batch.
+        let batch: Vec<Value> = words().iter().map(|words| incident(words)).collect();
+        let path = "/api/v1/audit/remediation/batch";
+        let created = fixture.client.post(path, &json!(batch)).await.expect(201);
+        for (words, result) in words().iter().zip(created["results"].as_array().unwrap()) {
+            let is_embedded = !result["embedding_id"].is_null();
+            assert_eq!(is_embedded, !words.contains(BAD), "{failure:?}: {words}");
+        }
+        fixture.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn later_it_is_put_off_like_one_that_is_refused() {
+    for failure in FAILURES {
+        let mut fixture = Fixture::with(&[UNCACHED]).await;
+        fixture.provider.stop();
+        fixture.leave(BAD).await;
+        fixture.leave("fine words").await;
+        fixture.provider.behave(failure);
+        fixture.provider.restart().await;
+        fixture
+            .until("only that one is left, and put off", async || {
+                let left = "SELECT count(*) FROM audit WHERE embedding_model IS NULL";
+                let put_off = "SELECT count(*) FROM audit_embedding_refusal WHERE retry_at > now()";
+                fixture.count(left).await == 1 && fixture.count(put_off).await == 1
+            })
+            .await;
+        fixture.stop().await;
+    }
+}

@@ -13,12 +13,17 @@ async fn a_provider_that_recovers_in_time_costs_nothing() {
         Behaviour::Status(503, None),
         Behaviour::Status(429, None),
         Behaviour::Close,
+        Behaviour::ErrorBody,
+        Behaviour::Zeros,
     ] {
         let fixture = Fixture::start().await;
         fixture.provider.once(fault.clone());
         fixture.provider.once(fault);
         let id = fixture.embed("for a moment").await;
-        assert_eq!(fixture.provider.texts(), ["for a moment"; 3]);
+        // Where the text may be the cause, another one is asked for in between.
+        let asked = fixture.provider.texts();
+        let of_it = asked.iter().filter(|text| *text == "for a moment").count();
+        assert_eq!(of_it, 3, "{asked:?}");
         let expected = Provider::vector("for a moment");
         assert_eq!(fixture.vector(id).await, Some(expected));
         fixture.stop().await;
@@ -30,9 +35,7 @@ async fn what_will_not_get_better_is_not_asked_again() {
     for fault in [
         Behaviour::Status(401, None),
         Behaviour::Status(404, None),
-        Behaviour::ErrorBody,
         Behaviour::WrongDimension,
-        Behaviour::Zeros,
     ] {
         let fixture = Fixture::start().await;
         fixture.pause_maintenance().await;

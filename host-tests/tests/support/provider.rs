@@ -50,7 +50,7 @@ pub enum Behaviour {
     ErrorBody,
     /// Gives vectors that are one number short.
     WrongDimension,
-    /// Gives vectors with this in place of their first number.
+    /// Gives vectors of this in place of their numbers.
     Number(&'static str),
     /// Gives vectors of zeros.
     Zeros,
@@ -58,6 +58,10 @@ pub enum Behaviour {
     Fewer,
     /// Refuses with 400 if one of the texts has this word.
     Refuse(&'static str),
+    /// Fails with this status if one of the texts has this word.
+    Fail(u16, &'static str),
+    /// Gives a vector of this in place of its numbers for the texts that have this word.
+    NumberFor(&'static str, &'static str),
 }
 
 /// A provider, until it is dropped. That is also when malformed requests make the test fail.
@@ -305,6 +309,15 @@ async fn behave(
                 return Ok(error(400, "a text is not acceptable"));
             }
         }
+        Behaviour::Fail(status, word) => {
+            if texts.iter().any(|text| text.contains(word)) {
+                return Ok(error(status, "the model failed"));
+            }
+        }
+        Behaviour::NumberFor(number, word) => {
+            let list = embeddings(model, texts, &vectors, (number, word));
+            return Ok(response(200, list));
+        }
         Behaviour::WrongDimension => vectors.iter_mut().for_each(|vector| {
             vector.pop();
         }),
@@ -312,9 +325,13 @@ async fn behave(
         Behaviour::Fewer => {
             vectors.pop();
         }
-        Behaviour::Number(number) => return Ok(response(200, embeddings(model, &vectors, number))),
+        Behaviour::Number(number) => {
+            let list = embeddings(model, texts, &vectors, (number, ""));
+            return Ok(response(200, list));
+        }
     }
-    Ok(response(200, embeddings(model, &vectors, "")))
+    let list = embeddings(model, texts, &vectors, ("", ""));
+    Ok(response(200, list))
 }
 
 async fn take(time: Duration, texts: usize) {
@@ -323,16 +340,22 @@ async fn take(time: Duration, texts: usize) {
     tokio::time::sleep(time.saturating_mul(count)).await;
 }
 
-/// The answer, in which `number`, unless it is empty, stands for the first number of each vector: it
-/// may be one that JSON has no form for.
-fn embeddings(model: &str, vectors: &[Vec<f32>], number: &str) -> String {
+/// The answer, in which the first of a pair, unless it is empty, stands for the numbers of the vectors whose text has the
+/// second: it may be one that JSON has no form for.
+fn embeddings(
+    model: &str,
+    texts: &[String],
+    vectors: &[Vec<f32>],
+    (number, word): (&str, &str),
+) -> String {
     let data: Vec<String> = vectors
         .iter()
+        .zip(texts)
         .enumerate()
-        .map(|(index, vector)| {
+        .map(|(index, (vector, text))| {
             let mut numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-            if !number.is_empty() {
-                number.clone_into(&mut numbers[0]);
+            if !number.is_empty() && text.contains(word) {
+                numbers.fill(number.to_owned());
             }
             let numbers = numbers.join(",");
             format!(r#"{{"object":"embedding","index":{index},"embedding":[{numbers}]}}"#)

@@ -13,6 +13,7 @@ use audit::{EmbeddingOutcome, Pending};
 use clap::Parser;
 use database::{Databases, connect};
 use futures::future::try_join_all;
+use http::header::HeaderName;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_postgres::Client;
 
@@ -53,6 +54,14 @@ struct Backfill {
         value_name = "KEY"
     )]
     embedding_api_key: Option<String>,
+    /// The header that carries it: as a bearer token in `authorization`, alone in any other
+    #[arg(
+        long,
+        env = "SPIN_VARIABLE_EMBEDDING_API_KEY_HEADER",
+        default_value = "authorization",
+        value_name = "NAME"
+    )]
+    embedding_api_key_header: HeaderName,
 }
 
 #[tokio::main]
@@ -82,9 +91,11 @@ impl Backfill {
 
     async fn embed(&self, primary: &Client, base: &str) -> Result<()> {
         let provider = Provider::new(
-            &format!("{}{}", base.trim_end_matches('/'), self.embedding_path),
+            base,
+            &self.embedding_path,
             &self.embedding_model,
             self.embedding_api_key.as_deref(),
+            &self.embedding_api_key_header,
             dimensions(primary).await?,
         )?;
         let bar = bar("embedding", waiting(primary, &self.embedding_model).await?);
@@ -132,8 +143,8 @@ async fn ask<'a>(
 ) -> Result<Vec<EmbeddingOutcome<'a>>> {
     let texts: Vec<Option<String>> = records.iter().map(|record| record.parts.text()).collect();
     let said: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let mut vectors = match provider.embed(&said).await? {
-        Vectors::Of(vectors) => vectors.into_iter().map(Some).collect(),
+    let mut vectors = match provider.embed(&said, false).await? {
+        Vectors::Of(vectors) => vectors,
         Vectors::Refused => one_by_one(provider, &said).await?,
     }
     .into_iter();
@@ -151,8 +162,10 @@ async fn ask<'a>(
 async fn one_by_one(provider: &Provider, texts: &[&str]) -> Result<Vec<Option<audit::Vector>>> {
     let mut vectors = Vec::with_capacity(texts.len());
     for text in texts {
-        vectors.push(match provider.embed(&[text]).await? {
-            Vectors::Of(mut one) => one.pop(),
+        // Until one is answered, the fault may be the provider's.
+        let answers_others = vectors.iter().any(Option::is_some);
+        vectors.push(match provider.embed(&[text], answers_others).await? {
+            Vectors::Of(mut one) => one.pop().flatten(),
             Vectors::Refused => None,
         });
     }

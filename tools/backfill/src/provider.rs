@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use audit::Vector;
+use audit::{HARMLESS, QuestionForm, Unusable, Vector};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -19,21 +19,23 @@ use crate::say;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a question is repeated while the provider is away or busy. With the waits between, some two
 /// minutes in all.
-const TRIES: u32 = 8;
+const TRIES: u32 = 7;
 
 /// Where texts become vectors.
 pub(super) struct Provider {
     uri: Uri,
+    form: QuestionForm,
     model: String,
-    authorization: Option<HeaderValue>,
+    key: Option<(HeaderName, HeaderValue)>,
     dimensions: usize,
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 /// What it said to some texts.
 pub(super) enum Vectors {
-    Of(Vec<Vector>),
-    /// One of the texts is not to its liking.
+    /// Of each text, unless it has none for it.
+    Of(Vec<Option<Vector>>),
+    /// One of the texts at least is not to its liking.
     Refused,
 }
 
@@ -42,22 +44,30 @@ enum Outcome {
     Vectors(Vectors),
     /// Another try may help, after this long if it said so.
     Later(String, Option<Duration>),
+    /// It failed, perhaps at one of the texts alone.
+    Doubtful(String),
 }
 
 impl Provider {
     pub(super) fn new(
-        url: &str,
+        base: &str,
+        path: &str,
         model: &str,
         api_key: Option<&str>,
+        header: &HeaderName,
         dimensions: usize,
     ) -> Result<Self> {
-        let authorization = match api_key.filter(|key| !key.is_empty()) {
+        let key = match api_key.filter(|key| !key.is_empty()) {
             None => None,
             Some(key) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+                let text = match *header {
+                    AUTHORIZATION => format!("Bearer {key}"),
+                    _ => key.to_owned(),
+                };
+                let mut value = HeaderValue::try_from(text)
                     .context("the embedding key does not fit into a header")?;
                 value.set_sensitive(true);
-                Some(value)
+                Some((header.clone(), value))
             }
         };
         let connector = HttpsConnectorBuilder::new()
@@ -67,11 +77,12 @@ impl Provider {
             .enable_http1()
             .build();
         Ok(Self {
-            uri: url
+            uri: format!("{}{path}", base.trim_end_matches('/'))
                 .parse()
                 .context("--embedding-url and --embedding-path are no URL")?,
+            form: QuestionForm::of_path(path),
             model: model.to_owned(),
-            authorization,
+            key,
             dimensions,
             http: Client::builder(TokioExecutor::new()).build(connector),
         })
@@ -81,26 +92,33 @@ impl Provider {
         &self.model
     }
 
-    /// The vectors of texts, in their order. Waits while the provider is away or busy.
-    pub(super) async fn embed(&self, texts: &[&str]) -> Result<Vectors> {
+    /// The vectors of texts, in their order. Waits while the provider is away or busy. If it only fails, while it
+    /// `answers_others` or has a vector for a harmless text, it refuses the texts.
+    pub(super) async fn embed(&self, texts: &[&str], mut answers_others: bool) -> Result<Vectors> {
         if texts.is_empty() {
             return Ok(Vectors::Of(Vec::new()));
         }
         let mut wait = Duration::from_millis(500);
-        for _ in 1..TRIES {
-            match self.ask(texts).await? {
+        for _ in 0..TRIES {
+            let (reason, asked) = match self.ask(texts).await? {
                 Outcome::Vectors(vectors) => return Ok(vectors),
-                Outcome::Later(reason, asked) => {
-                    let pause = asked.unwrap_or(wait).min(Duration::from_mins(1));
-                    say(&format!("{reason}; again in {} s", pause.as_secs_f64()));
-                    tokio::time::sleep(pause).await;
-                    wait *= 2;
+                Outcome::Doubtful(_) if answers_others => return Ok(Vectors::Refused),
+                Outcome::Doubtful(reason) => {
+                    let harmless = self.ask(&[HARMLESS]).await?;
+                    answers_others = matches!(harmless, Outcome::Vectors(Vectors::Of(_)));
+                    (reason, None)
                 }
-            }
+                Outcome::Later(reason, asked) => (reason, asked),
+            };
+            let pause = asked.unwrap_or(wait).min(Duration::from_mins(1));
+            say(&format!("{reason}; again in {} s", pause.as_secs_f64()));
+            tokio::time::sleep(pause).await;
+            wait *= 2;
         }
         match self.ask(texts).await? {
             Outcome::Vectors(vectors) => Ok(vectors),
-            Outcome::Later(reason, _) => {
+            Outcome::Doubtful(_) if answers_others => Ok(Vectors::Refused),
+            Outcome::Doubtful(reason) | Outcome::Later(reason, _) => {
                 bail!("{reason}; what is embedded stays, run this again to go on")
             }
         }
@@ -108,10 +126,11 @@ impl Provider {
 
     async fn ask(&self, texts: &[&str]) -> Result<Outcome> {
         let mut request = Request::post(&self.uri).header(CONTENT_TYPE, "application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+        if let Some((header, value)) = &self.key {
+            request = request.header(header, value);
         }
-        let request = request.body(Full::from(audit::question(&self.model, texts)))?;
+        let question = audit::question(self.form, &self.model, texts);
+        let request = request.body(Full::from(question))?;
         let exchange = async {
             let (parts, body) = self.http.request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
@@ -125,23 +144,30 @@ impl Provider {
     }
 
     fn read(&self, answer: &Response<Bytes>, count: usize) -> Result<Outcome> {
-        let status = answer.status();
-        match status.as_u16() {
-            200 => match audit::read_answer(answer.body(), count, self.dimensions) {
-                Ok(vectors) => Ok(Outcome::Vectors(Vectors::Of(vectors))),
-                Err(unusable) => bail!("{}; check --embedding-model", unusable.0),
-            },
-            400 | 413 | 422 => Ok(Outcome::Vectors(Vectors::Refused)),
-            408 | 429 | 500.. => {
-                let after = answer.headers().get(RETRY_AFTER);
-                let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
-                Ok(Outcome::Later(
-                    format!("the embedding provider answered {status}"),
-                    after.map(Duration::from_secs),
-                ))
-            }
-            _ => bail!("{}", refusal(status)),
+        if answer.status() != StatusCode::OK {
+            return outcome(answer.status(), answer);
         }
+        match audit::read_answer(answer.body(), count, self.dimensions) {
+            Ok(vectors) => Ok(Outcome::Vectors(Vectors::Of(vectors))),
+            Err(unusable @ Unusable::Dimensions) => {
+                bail!("{}; check --embedding-model", unusable.reason())
+            }
+            Err(Unusable::Failed(Some(status))) => outcome(StatusCode::from_u16(status)?, answer),
+            Err(unusable) => Ok(Outcome::Doubtful(unusable.reason().to_owned())),
+        }
+    }
+}
+
+/// What an answer of this status means, which may be one that its body names.
+fn outcome(status: StatusCode, answer: &Response<Bytes>) -> Result<Outcome> {
+    let after = answer.headers().get(RETRY_AFTER);
+    let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
+    let reason = format!("the embedding provider answered {status}");
+    match status.as_u16() {
+        400 | 413 | 422 => Ok(Outcome::Vectors(Vectors::Refused)),
+        424 | 500 | 502 if after.is_none() => Ok(Outcome::Doubtful(reason)),
+        408 | 424 | 429 | 500.. => Ok(Outcome::Later(reason, after.map(Duration::from_secs))),
+        _ => bail!("{}", refusal(status)),
     }
 }
 

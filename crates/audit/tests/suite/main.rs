@@ -1,5 +1,6 @@
 //! The crate from outside: payloads in, records or violations out.
 
+mod absent;
 mod payloads;
 mod properties;
 mod records;

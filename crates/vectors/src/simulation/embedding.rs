@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use audit::Vector;
+use audit::{QuestionForm, Vector};
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response};
@@ -74,9 +74,9 @@ struct Server {
     requests: RefCell<Vec<(Instant, usize)>>,
 }
 
-/// The vector of a text that is a number.
+/// The vector of a text that is a number; any other is asked for to see whether the provider works.
 fn vector_of(text: &str) -> Vec<f32> {
-    let number: f32 = text.parse().expect("a number");
+    let number: f32 = text.parse().unwrap_or_default();
     vec![number + 1.0, 1.0]
 }
 
@@ -119,11 +119,12 @@ struct Seen {
     vectors: Vec<Result<Vector, Failure>>,
 }
 
-fn provider() -> Rc<Provider> {
+pub(super) fn provider() -> Rc<Provider> {
     Rc::new(Provider {
         url: "http://provider/v1/embeddings".into(),
+        form: QuestionForm::OpenAi,
         model: "m".into(),
-        api_key: None,
+        key: None,
         dimensions: 2,
         timeout: Duration::from_millis(TIMEOUT),
         cache_ttl: None,

@@ -9,9 +9,9 @@ use crate::payloads::{all, payload};
 fn free(text: &str) -> String {
     let payload = payload("store_execution");
     let record = payload
-        .read(payload.with(&json!({"message": text})))
+        .read(payload.with(&json!({"note": text})))
         .unwrap_or_else(|violations| panic!("{text}: {violations:?}"));
-    record.document["message"]
+    record.document["note"]
         .as_str()
         .expect("text")
         .to_owned()

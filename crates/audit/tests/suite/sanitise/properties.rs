@@ -12,9 +12,10 @@ use crate::payloads::payload;
 /// What is stored of a free text.
 fn clean(text: &str) -> String {
     let payload = payload("store_execution");
-    let members = json!({"message": text});
+    // A member that no table knows: an empty `message` would be none.
+    let members = json!({"note": text});
     let record = payload.read(payload.with(&members)).expect("a record");
-    record.document["message"]
+    record.document["note"]
         .as_str()
         .expect("text")
         .to_owned()
