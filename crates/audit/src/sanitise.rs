@@ -19,6 +19,7 @@ mod object;
 mod reference;
 mod secrets;
 mod shell;
+mod tag;
 mod text;
 mod token;
 mod url;

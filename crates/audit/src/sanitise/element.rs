@@ -64,7 +64,10 @@ fn attribute(text: Text<'_>, start: usize, end: usize) -> Option<Secret> {
         let value = plus(stop, 2);
         let close = (value..end).find(|at| text.byte(*at) == quote)?;
         let names = name::tells_name(text.slice(at, stop)) || text.slice(at, stop) == b"property";
-        if let Some(secret) = names.then(|| name::secret(text.slice(value, close))).flatten() {
+        if let Some(secret) = names
+            .then(|| name::secret(text.slice(value, close)))
+            .flatten()
+        {
             return Some(secret);
         }
         at = plus(close, 1);
@@ -81,7 +84,11 @@ fn content(text: Text<'_>, start: usize) -> Option<Range<usize>> {
     let start = text.run(start, SPACE);
     let mut end = start;
     while end < text.len() && !text.has(end, "</") && !(end == start && text.byte(end) == b'<') {
-        if end > start && text.byte(end) == b'<' && text.is_at(plus(end, 1), super::text::LETTER) && minus(end, start) > TAG_MAX {
+        if end > start
+            && text.byte(end) == b'<'
+            && text.is_at(plus(end, 1), super::text::LETTER)
+            && minus(end, start) > TAG_MAX
+        {
             return None;
         }
         end = plus(end, 1);
@@ -130,5 +137,6 @@ pub(super) fn cells(text: Text<'_>, at: usize) -> Option<(Range<usize>, Range<us
     let first = plus(at, 1);
     let limit = plus(first, TAG_MAX).min(text.len());
     let end = (first..limit).find(|at| matches!(text.byte(*at), b'|' | b'\n'))?;
-    (text.byte(end) == b'|' && text.byte_before(start) == b'|').then(|| (cell(start, at), cell(first, end)))
+    (text.byte(end) == b'|' && text.byte_before(start) == b'|')
+        .then(|| (cell(start, at), cell(first, end)))
 }

@@ -63,6 +63,8 @@ pub(super) const FAMILIES: &[Family] = families! {
     "GR1348941" WORD 16..ANY all "N0tARealT0ken_N0tAReal";
     "HRKU-" WORD 20..ANY all "AAN0tARealT0kenN0tARealT0kenN0tARealT0ken";
     // `-----BEGIN` in base64, as in a kubeconfig.
+    // Session tokens of AWS: base64 of what they begin with.
+    "IQoJb3JpZ2luX2Vj" BASE64 16..ANY all "EN0tARealT0kenN0tARealT0kenN0tARealT0ken==";
     "LS0tLS1CRUdJTi" BASE64 16..ANY all "BSU0EgUFJJVkFURSBLRVktLS0tLQo=";
     "NRAK-" ALNUM 20..ANY all "N0TAREALT0KENN0TAREALT0KEN1";
     "PMAK-" WORD 30..ANY all "0123456789abcdef01234567-0123456789abcdef0123456789abcdef01";
@@ -152,6 +154,7 @@ pub(super) const FAMILIES: &[Family] = families! {
     "rk_live_" ALNUM 10..ANY all "N0tARealT0kenN0tARealT0k";
     "rk_test_" ALNUM 10..ANY all "N0tARealT0kenN0tARealT0k";
     "rubygems_" ALNUM 40..ANY all "0123456789abcdef0123456789abcdef0123456789abcdef";
+    "s." ALNUM 24..24 all "KJfKjBkpB49UQxSyRAWswJlx";
     "sbp_" ALNUM 30..ANY all "0123456789abcdef0123456789abcdef01234567";
     "sgp_" WORD 30..ANY all "0123456789abcdef_0123456789abcdef0123456789abcdef01234567";
     // OpenShift.
@@ -185,6 +188,8 @@ pub(super) const FAMILIES: &[Family] = families! {
     "xkeysib-" WORD 30..ANY all "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef-N0tAReal";
     "xoxa-" WORD 16..ANY all "2-123456789012-N0tARealT0ken";
     "xoxb-" WORD 16..ANY all "123456789012-123456789012-N0tARealT0kenN0tAReal";
+    "xoxc-" WORD 16..ANY all "123456789012-123456789012-N0tARealT0ken";
+    "xoxd-" TOKEN_PATH 16..ANY all "N0tARealT0ken%2FN0tARealT0ken%3D";
     "xoxe-" WORD 16..ANY all "1-N0tARealT0kenN0tARealT0ken";
     "xoxe." WORD 16..ANY all "xoxp-1-N0tARealT0kenN0tARealT0ken";
     "xoxo-" WORD 16..ANY all "123456789012-N0tARealT0ken";
@@ -237,9 +242,19 @@ mod tests {
     #[test]
     fn every_example_is_found_and_nothing_else() {
         for family in FAMILIES {
-            let kept = if family.keeps_prefix { family.prefix } else { "" };
+            let kept = if family.keeps_prefix {
+                family.prefix
+            } else {
+                ""
+            };
             let token = format!("{}{}", family.prefix, family.example);
-            for (before, after) in [("", ""), ("a ", " b"), ("(", ")"), ("x=\"", "\"\n"), ("\\n", "\\n")] {
+            for (before, after) in [
+                ("", ""),
+                ("a ", " b"),
+                ("(", ")"),
+                ("x=\"", "\"\n"),
+                ("\\n", "\\n"),
+            ] {
                 let expected = format!("{before}{kept}***REDACTED***{after}");
                 assert_eq!(redact(&format!("{before}{token}{after}")), expected);
             }

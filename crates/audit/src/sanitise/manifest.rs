@@ -28,19 +28,31 @@ enum Kind {
 
 /// Whether a name is one of a Secret's data.
 pub(super) fn is_data(name: &[u8]) -> bool {
-    matches!(name, b"data" | b"Data" | b"stringData" | b"StringData" | b"binaryData" | b"BinaryData")
+    matches!(
+        name,
+        b"data" | b"Data" | b"stringData" | b"StringData" | b"binaryData" | b"BinaryData"
+    )
 }
 
 /// Where the colons are behind which a Secret's data is, in order.
 pub(super) fn secret_data(text: Text<'_>) -> Vec<usize> {
     let mut pass = Pass {
         text,
+        // What no brace is around.
+        braces: vec![Object::default()],
         ..Pass::default()
     };
     for at in 0..text.len() {
         match text.byte(at) {
-            b'{' | b'[' => pass.braces.push(Object::default()),
-            b'}' | b']' => close(&mut pass.braces, &mut pass.found),
+            b'{' | b'[' => pass.braces.push(Object {
+                kind: if text.has(minus(at, 6), "Secret{") {
+                    Kind::Secret
+                } else {
+                    Kind::Unknown
+                },
+                ..Object::default()
+            }),
+            b'}' | b']' if pass.braces.len() > 1 => close(&mut pass.braces, &mut pass.found),
             b'\n' if text.has(plus(at, 1), "---") => pass.end_lines(0),
             b':' => pass.pair(at),
             _ => {}
@@ -51,6 +63,7 @@ pub(super) fn secret_data(text: Text<'_>) -> Vec<usize> {
         close(&mut pass.braces, &mut pass.found);
     }
     pass.found.sort_unstable();
+    pass.found.dedup();
     pass.found
 }
 
@@ -80,7 +93,8 @@ impl Pass<'_> {
         let end = text.run_back(floor, at, QUOTE | BACKSLASH | BLANK);
         let start = text.run_back(floor, end, NAME);
         let name = text.slice(start, end);
-        self.begin_line(start);
+        let begins_line = self.begin_line(start);
+        let depth = self.braces.len();
         let word = text.run(plus(at, 1), BLANK | QUOTE | BACKSLASH);
         let value = text.slice(word, text.run(word, NAME));
         let kind = match name {
@@ -92,7 +106,8 @@ impl Pass<'_> {
             },
             b"type" | b"Type" if is_secret_type(value) => Kind::Likely,
             _ if is_data(name) => {
-                for object in [self.braces.last_mut(), self.lines.last_mut()].into_iter().flatten() {
+                let braces = self.braces.last_mut().filter(|_| depth > 1 || !begins_line);
+                for object in [braces, self.lines.last_mut()].into_iter().flatten() {
                     object.data.push(at);
                 }
                 // Only Secrets have texts that are still to be encoded.
@@ -103,7 +118,10 @@ impl Pass<'_> {
             }
             _ => return,
         };
-        for object in [self.braces.last_mut(), self.lines.last_mut()].into_iter().flatten() {
+        for object in [self.braces.last_mut(), self.lines.last_mut()]
+            .into_iter()
+            .flatten()
+        {
             if object.kind == Kind::Unknown || object.kind == Kind::Likely {
                 object.kind = kind;
             }
@@ -111,7 +129,7 @@ impl Pass<'_> {
     }
 
     /// Notices that a name begins a line.
-    fn begin_line(&mut self, start: usize) {
+    fn begin_line(&mut self, start: usize) -> bool {
         let text = self.text;
         let floor = minus(start, 256);
         let mut line = start;
@@ -119,22 +137,31 @@ impl Pass<'_> {
             line = minus(line, 1);
         }
         if line > 0 && text.byte_before(line) != b'\n' {
-            return;
+            return false;
         }
         let column = minus(start, line);
         let is_item = text.slice(indentation(text, line), start).contains(&b'-');
         self.end_lines(if is_item { column } else { plus(column, 1) });
-        if self.lines.last().is_none_or(|object| object.column < column) {
+        if self
+            .lines
+            .last()
+            .is_none_or(|object| object.column < column)
+        {
             self.lines.push(Object {
                 column,
                 ..Object::default()
             });
         }
+        true
     }
 
     /// Ends the objects from a column on.
     fn end_lines(&mut self, column: usize) {
-        while self.lines.last().is_some_and(|object| object.column >= column) {
+        while self
+            .lines
+            .last()
+            .is_some_and(|object| object.column >= column)
+        {
             close(&mut self.lines, &mut self.found);
         }
     }
@@ -154,6 +181,11 @@ fn close(objects: &mut Vec<Object>, found: &mut Vec<usize>) {
 
 /// A `type` that only Secrets have.
 fn is_secret_type(value: &[u8]) -> bool {
-    let known = [&b"Opaque"[..], b"kubernetes.io", b"bootstrap.kubernetes.io", b"helm.sh"];
+    let known = [
+        &b"Opaque"[..],
+        b"kubernetes.io",
+        b"bootstrap.kubernetes.io",
+        b"helm.sh",
+    ];
     known.contains(&value)
 }

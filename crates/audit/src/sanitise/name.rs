@@ -22,7 +22,7 @@ pub(super) enum Secret {
 
 /// Last words that mean a password, also with others before them in one word: `pgpassword`, `mypwd`.
 const PASSWORDS: &str = "*password *passwords *passwd *passwds *passphrase *passphrases *pwd *passcode *passwort \
-    *dbpass *userpass *rootpass *sshpass accesssignature";
+    *requirepass *masterauth *dbpass *userpass *rootpass *sshpass accesssignature";
 
 /// Keys, as one word.
 const KEYS: &str = "*apikey *apikeys *accesskey *secretkey *privatekey *accountkey *signingkey *encryptionkey \
@@ -32,7 +32,7 @@ const KEYS: &str = "*apikey *apikeys *accesskey *secretkey *privatekey *accountk
 const OF_KEY: &str = "api apis access secret private account signing encryption decryption auth authentication master \
     shared storage service license subscription hmac jwt session admin app application integration ingest deploy \
     root client ssh tls ssl rsa pgp gpg write sas unseal recovery management function host priv webhook \
-    datadog stripe openai anthropic cohere cloudflare heroku sendgrid twilio mailgun pgsodium vapid wireguard preshared psk";
+    datadog stripe openai anthropic cohere cloudflare heroku sendgrid twilio mailgun pgsodium vapid sentry instrumentation wireguard preshared psk";
 
 /// Words before `pass` and `pw` that make it a password's short name.
 const OF_PASS: &str = "db database user root admin mysql mariadb postgres postgresql pg redis smtp imap mail email ftp sftp ssh \
@@ -55,7 +55,8 @@ const NOT_TOKEN: &str = "next page continue continuation to first last per promp
     pagination skip delta cursor audio text image tool";
 
 /// Words before `secret` that make it a Kubernetes Secret's name.
-const NOT_SECRET: &str = "pull existing tls image volume kubernetes kube k8s target ref issuer external sealed";
+const NOT_SECRET: &str =
+    "pull existing tls image volume kubernetes kube k8s target ref issuer external sealed";
 
 /// The longest name that is looked at, in bytes, and the most words of it.
 pub(super) const MAX: usize = 64;
@@ -107,9 +108,11 @@ impl Words {
             self.ends.rotate_left(1);
             self.count = minus(self.count, 1);
         }
-        if let (Some(place), Ok(start), Ok(end)) =
-            (self.ends.get_mut(self.count), u8::try_from(start), u8::try_from(end))
-        {
+        if let (Some(place), Ok(start), Ok(end)) = (
+            self.ends.get_mut(self.count),
+            u8::try_from(start),
+            u8::try_from(end),
+        ) {
             *place = (start, end);
             self.count = plus(self.count, 1);
         }
@@ -154,8 +157,19 @@ fn may_be(name: &[u8]) -> bool {
         let [a, b] = pair else { return false };
         matches!(
             (a | 0x20, b | 0x20),
-            (b's', b's' | b'i') | (b'w', b'd' | b'o') | (b'c', b'r') | (b'o', b'k') | (b'e', b'y') | (b'i', b'g')
-                | (b'u', b't') | (b'p', b'w' | b'a') | (b'j', b'w') | (b'r', b'e') | (b'f', b'r') | (b's', b'k') | (b'o', b't')
+            (b's', b's' | b'i')
+                | (b'w', b'd' | b'o')
+                | (b'c', b'r')
+                | (b'o', b'k')
+                | (b'e', b'y')
+                | (b'i', b'g')
+                | (b'u', b't')
+                | (b'p', b'w' | b'a')
+                | (b'j', b'w')
+                | (b'r', b'e')
+                | (b'f', b'r')
+                | (b's', b'k')
+                | (b'o', b't')
         )
     };
     name.windows(2).any(pair)
@@ -164,8 +178,17 @@ fn may_be(name: &[u8]) -> bool {
 /// What follows a member, variable, parameter or option of this name.
 pub(super) fn secret(name: &[u8]) -> Option<Secret> {
     // The parameter that carries the signature of Azure's shared access signatures.
-    if matches!(name, b"sig" | b"Signature" | b"X-Amz-Signature" | b"X-Goog-Signature") {
+    if matches!(
+        name,
+        b"sig" | b"Signature" | b"X-Amz-Signature" | b"X-Goog-Signature"
+    ) {
         return Some(Secret::IfLong);
+    }
+    // Hadoop's name of the key of an account of Azure.
+    if name.starts_with(b"fs.azure.account.key.")
+        || matches!(name, b"private_key_id" | b"privateKeyId")
+    {
+        return Some(Secret::Certain);
     }
     if !may_be(name) {
         return None;
@@ -179,7 +202,8 @@ pub(super) fn secret(name: &[u8]) -> Option<Secret> {
 fn by_last_word(words: &Words) -> Option<Secret> {
     let (last, before) = (words.from_end(0), words.from_end(1));
     if is_listed(PASSWORDS, last) {
-        let is_other = is_listed("oldpwd cwd nopasswd nopassword", last) || (last == b"pwd" && before == b"old");
+        let is_other = is_listed("oldpwd cwd nopasswd nopassword", last)
+            || (last == b"pwd" && before == b"old");
         return (!is_other).then_some(Secret::Certain);
     }
     match last {
@@ -191,48 +215,80 @@ fn by_last_word(words: &Words) -> Option<Secret> {
         b"signature" if matches!(before, b"access" | b"shared") => return Some(Secret::Certain),
         b"literal" if before == b"from" => return Some(Secret::Certain),
         b"auth" | b"_auth" if words.count == 1 => return Some(Secret::IfLong),
-        b"sid" | b"jsessionid" | b"phpsessid" => return Some(Secret::IfLong),
+        b"id" if before == b"secret" && words.count == 2 => return Some(Secret::IfLong),
+        b"sid" if words.count > 1 && before != b"connect" => return None,
+        b"sid" | b"session" | b"jsessionid" | b"phpsessid" | b"sessionid" => {
+            return Some(Secret::IfLong);
+        }
         b"psk" => return Some(Secret::Certain),
         _ if is_listed(KEYS, last) => return Some(Secret::Certain),
         _ => {}
     }
     if last.ends_with(b"tokens") || last.ends_with(b"secrets") {
-        let is_told = is_listed("access auth refresh api bearer client bot", before) || last.len() > 8;
+        let is_told =
+            is_listed("access auth refresh api bearer client bot", before) || last.len() > 8;
         let is_reference = is_listed(NOT_SECRET, before) || is_listed(NOT_TOKEN, before);
-        return (!is_reference).then_some(if is_told { Secret::Likely } else { Secret::Several });
+        return (!is_reference).then_some(if is_told {
+            Secret::Likely
+        } else {
+            Secret::Several
+        });
     }
     if last.ends_with(b"token") {
-        let is_position = is_listed(NOT_TOKEN, before) || is_listed("*nexttoken *pagetoken *continuetoken *continuationtoken", last);
+        let is_position = is_listed(NOT_TOKEN, before)
+            || is_listed(
+                "*nexttoken *pagetoken *continuetoken *continuationtoken",
+                last,
+            );
         return (!is_position).then_some(Secret::Likely);
     }
     if last.ends_with(b"secret") {
-        let is_reference = is_listed(NOT_SECRET, before) || is_listed("*pullsecret *existingsecret *tlssecret", last);
+        let is_reference = is_listed(NOT_SECRET, before)
+            || is_listed("*pullsecret *existingsecret *tlssecret", last);
         return (!is_reference).then_some(Secret::Likely);
     }
-    is_listed("authorization jwt bearer credential credentials creds cookie cookies pat otp", last)
-        .then_some(if last.starts_with(b"auth") { Secret::Likely } else { Secret::IfLong })
+    is_listed(
+        "authorization jwt bearer credential credentials creds cookie cookies pat otp",
+        last,
+    )
+    .then_some(if last.starts_with(b"auth") {
+        Secret::Likely
+    } else {
+        Secret::IfLong
+    })
 }
 
 /// Members that tell about a secret beside them, and are none.
 const DESCRIBING: &str = "name secretname secret_name namespace kind apiversion type token_type tokentype version path mountpath \
     mode defaultmode items key ref valuefrom secretkeyref configmapkeyref secretref optional file filename id uid \
     expires* expiry* expiration* created* updated* issued* rotated* scope scopes audience aud user username \
-    description format length size provider status state algorithm alg source label labels annotations";
+    description format rotationpolicy encoding curve signer length size provider status state algorithm alg source label labels annotations";
 
 /// Whether a member of an object that is called like a secret only describes it.
 pub(super) fn is_describing(name: &[u8]) -> bool {
-    let ends_in_id = name.ends_with(b"Id") || name.ends_with(b"ID") || name.ends_with(b"_id") || name.ends_with(b"Ref");
+    let ends_in_id = name.ends_with(b"Id")
+        || name.ends_with(b"ID")
+        || name.ends_with(b"_id")
+        || name.ends_with(b"Ref")
+        || name.ends_with(b"Key")
+        || name.ends_with(b"Name");
     ends_in_id || is_listed(DESCRIBING, name)
 }
 
 /// Names whose value is the name of what their neighbour `value` is for.
 pub(super) fn tells_name(name: &[u8]) -> bool {
-    is_listed("name key id field variable parametername parameterkey varname headername header", name)
+    is_listed(
+        "name key id field variable parametername parameterkey varname headername header",
+        name,
+    )
 }
 
 /// Names of the neighbour that has the value.
 pub(super) fn tells_value(name: &[u8]) -> bool {
-    is_listed("value val defaultvalue parametervalue rawvalue stringvalue content", name)
+    is_listed(
+        "value val defaultvalue parametervalue rawvalue stringvalue content",
+        name,
+    )
 }
 
 #[cfg(test)]

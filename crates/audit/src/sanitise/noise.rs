@@ -42,6 +42,8 @@ const SPELLINGS: &[(&str, u8)] = &[
     ("\\u00a0", b' '),
     ("\\u00A0", b' '),
     ("\\/", b'/'),
+    ("\\:", b':'),
+    ("\\=", b'='),
     ("\u{a0}", b' '),
     ("\u{202f}", b' '),
     ("\u{2007}", b' '),
@@ -50,14 +52,16 @@ const SPELLINGS: &[(&str, u8)] = &[
 
 /// What is not seen.
 const INVISIBLE: &[&str] = &[
-    "\u{200b}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{2060}", "\u{2061}", "\u{2062}", "\u{2063}",
-    "\u{feff}", "\u{ad}", "\u{202a}", "\u{202b}", "\u{202c}", "\u{202d}", "\u{202e}", "\u{2066}", "\u{2067}",
-    "\u{2068}", "\u{2069}", "\u{180e}", "\u{34f}", "\\u200b", "\\u200B", "\\u200c", "\\u200C", "\\u200d", "\\u200D",
-    "\\u2060", "\\ufeff", "\\uFEFF",
+    "\u{200b}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{2060}", "\u{2061}", "\u{2062}",
+    "\u{2063}", "\u{feff}", "\u{ad}", "\u{202a}", "\u{202b}", "\u{202c}", "\u{202d}", "\u{202e}",
+    "\u{2066}", "\u{2067}", "\u{2068}", "\u{2069}", "\u{180e}", "\u{34f}", "\\u200b", "\\u200B",
+    "\\u200c", "\\u200C", "\\u200d", "\\u200D", "\\u2060", "\\ufeff", "\\uFEFF",
 ];
 
 /// How the character that begins an ANSI sequence is written.
-const ESCAPES: &[&str] = &["\x1b", "\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e", "\u{9b}"];
+const ESCAPES: &[&str] = &[
+    "\x1b", "\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e", "\u{9b}",
+];
 
 /// What a piece of noise stands for, and how long it is.
 enum Noise {
@@ -110,7 +114,10 @@ impl<'t> Plain<'t> {
 }
 
 fn noise(text: Text<'_>, at: usize) -> Option<Noise> {
-    if !matches!(text.byte(at), b'&' | b'\\' | 0x1b | 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef) {
+    if !matches!(
+        text.byte(at),
+        b'&' | b'\\' | 0x1b | 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef
+    ) {
         return None;
     }
     if let Some(length) = ansi(text, at) {

@@ -19,7 +19,12 @@ enum How {
 }
 
 /// How deep in the members of secrets a name is still one that describes.
-const MANIFEST_TYPES: &[&str] = &["Opaque", "kubernetes.io/", "bootstrap.kubernetes.io/", "helm.sh/release"];
+const MANIFEST_TYPES: &[&str] = &[
+    "Opaque",
+    "kubernetes.io/",
+    "bootstrap.kubernetes.io/",
+    "helm.sh/release",
+];
 
 /// Takes secrets and markup out of all texts of an object.
 pub(crate) fn object(members: &mut Map<String, Value>) {
@@ -28,26 +33,42 @@ pub(crate) fn object(members: &mut Map<String, Value>) {
 
 /// `in_list` says that the object is an item of a `SecretList`.
 fn members_of(members: &mut Map<String, Value>, how: How, in_list: bool) {
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-    let is_typed = MANIFEST_TYPES.iter().any(|kind| text("type").starts_with(kind));
+    let text = |name: &str| {
+        members
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let is_typed = MANIFEST_TYPES
+        .iter()
+        .any(|kind| text("type").starts_with(kind));
     let kind = text("kind");
     let is_secret = kind == "Secret" || (kind.is_empty() && (is_typed || in_list));
     let is_list = kind == "SecretList";
     // A variable of a container, a parameter, a header.
     let told = members.iter().find_map(|(name, value)| {
-        let value = value.as_str().filter(|_| name::tells_name(name.as_bytes()))?;
+        let value = value
+            .as_str()
+            .filter(|_| name::tells_name(name.as_bytes()))?;
         name::secret(value.as_bytes())
     });
     for (name, value) in members.iter_mut() {
         let bytes = name.as_bytes();
-        let how = if manifest::is_data(bytes) && (is_secret || name.eq_ignore_ascii_case("stringData")) && value.is_object() {
+        let how = if manifest::is_data(bytes)
+            && (is_secret || name.eq_ignore_ascii_case("stringData"))
+            && value.is_object()
+        {
             How::AllSecret
         } else if told.is_some() && name::tells_value(bytes) {
             How::Named(Secret::Certain)
         } else if let Some(secret) = name::secret(bytes) {
             How::Named(secret)
         } else if let (How::Named(secret), false) = (how, name::is_describing(bytes)) {
-            How::Named(if secret == Secret::Certain { secret } else { Secret::Several })
+            How::Named(if secret == Secret::Certain {
+                secret
+            } else {
+                Secret::Several
+            })
         } else {
             How::Text
         };
@@ -69,7 +90,9 @@ fn clean(value: &mut Value, how: How, name: &str, in_list: bool) {
             let is_secret = match how {
                 How::AllSecret | How::Named(Secret::Certain) => true,
                 // A token in digits; fewer count something.
-                How::Named(Secret::Likely) => number.as_u64().is_some_and(|number| number >= 100_000_000),
+                How::Named(Secret::Likely) => {
+                    number.as_u64().is_some_and(|number| number >= 100_000_000)
+                }
                 _ => false,
             };
             if is_secret {
@@ -104,7 +127,10 @@ fn string(text: &mut String, how: How, name: &str) {
 
 /// The elements of a list; behind an option's name the option's value follows.
 fn array(elements: &mut [Value], how: How, name: &str, in_list: bool) {
-    if elements.len() > 3 && matches!(how, How::Named(Secret::Certain) | How::AllSecret) && elements.iter().all(Value::is_number) {
+    if elements.len() > 3
+        && matches!(how, How::Named(Secret::Certain) | How::AllSecret)
+        && elements.iter().all(Value::is_number)
+    {
         // The bytes of one secret.
         for element in elements {
             *element = Value::from(REPLACEMENT);
@@ -119,7 +145,9 @@ fn array(elements: &mut [Value], how: How, name: &str, in_list: bool) {
             clean(element, how, name, in_list);
             continue;
         };
-        let option = text.strip_prefix('-').map(|name| name.trim_start_matches('-'));
+        let option = text
+            .strip_prefix('-')
+            .map(|name| name.trim_start_matches('-'));
         let announces = option.and_then(|name| name::secret(name.as_bytes()));
         if is_value && option.is_none() && !reference::is_harmless(text.as_bytes(), true) {
             REPLACEMENT.clone_into(text);
@@ -129,7 +157,8 @@ fn array(elements: &mut [Value], how: How, name: &str, in_list: bool) {
         } else {
             string(text, how, name);
         }
-        is_value = announces.is_some_and(|secret| matches!(secret, Secret::Certain | Secret::Likely));
+        is_value =
+            announces.is_some_and(|secret| matches!(secret, Secret::Certain | Secret::Likely));
     }
 }
 
@@ -145,8 +174,13 @@ fn argument(line: &mut String, text: &mut String) {
     line.push(' ');
     let start = line.len();
     line.push_str(text);
-    if start > 1 && let Cow::Owned(redacted) = redact(line) {
-        if let Some(argument) = redacted.get(start..).filter(|_| redacted.get(..start) == line.get(..start)) {
+    if start > 1
+        && let Cow::Owned(redacted) = redact(line)
+    {
+        if let Some(argument) = redacted
+            .get(start..)
+            .filter(|_| redacted.get(..start) == line.get(..start))
+        {
             argument.clone_into(text);
             line.clone_from(&redacted);
         }

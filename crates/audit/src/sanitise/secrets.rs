@@ -14,22 +14,33 @@ use super::name::{self, Secret};
 use super::noise::Plain;
 use super::reference::{self, is_word};
 use super::shell;
-use super::text::{ALNUM, BACKSLASH, BASE64, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus};
+use super::text::{
+    ALNUM, BACKSLASH, BASE64, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed,
+    minus, plus,
+};
 use super::token::{self, is_mixed};
 use super::url;
-use super::value::{Found, Until, begins_pair, elements, is_dedent, is_number, is_size, semicolon, shell_word, value};
+use super::value::{
+    Found, Until, begins_pair, elements, is_dedent, is_number, is_size, semicolon, shell_word,
+    value,
+};
 
 /// The deepest indentation that is looked at, and how far from a name its value stands.
 const INDENT_MAX: usize = 256;
 const NEIGHBOUR_MAX: usize = 512;
 
 /// The schemes of an `Authorization` header that its credentials follow, and those whose credentials are parameters.
-const SCHEMES: &str = "bearer basic token apikey api-key negotiate ntlm key digest";
-const SIGNING: &str = "aws4-hmac-sha256 signature hawk oauth";
+const SCHEMES: &str =
+    "bearer basic token sharedkey sharedkeylite apikey api-key negotiate ntlm key digest";
+const SIGNING: &str = "aws4-hmac-sha256 sharedaccesssignature sentry signature hawk oauth";
+
+/// Words that go on a sentence behind an option's name.
+const JOINING: &str = "via for with to is or and flag option options must in on from as of the was has instead requires required cannot \
+    argument parameter value if when not";
 
 /// Cookies that say what somebody likes, and the attributes of one.
 const HARMLESS_COOKIES: &str = "theme lang language locale tz timezone path domain expires max-age samesite secure httponly version \
-    currency country color-scheme consent cookieconsent _ga _gid priority partitioned";
+    currency country *expiry *expires color-scheme consent cookieconsent _ga _gid priority partitioned";
 
 /// The text without its secrets; borrowed if it has none.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
@@ -63,11 +74,34 @@ const TRIGGERS: [bool; 256] = {
     let mut triggers = [false; 256];
     let mut byte = 0_usize;
     while byte < 256 {
-        #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "worked out by the compiler")]
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "worked out by the compiler"
+        )]
         {
             triggers[byte] = super::family::is_first(byte as u8)
-                || matches!(byte as u8, b'=' | b':' | b'-' | b'@' | b'<' | b'|' | b'\'' | b'"' | b'{' | b'}' | b'[' | b']' | b'\n'
-                    | b'~' | b'.' | b'b' | b'B' | b'e');
+                || matches!(
+                    byte as u8,
+                    b'=' | b':'
+                        | b'-'
+                        | b'@'
+                        | b'<'
+                        | b'|'
+                        | b'\''
+                        | b'"'
+                        | b'{'
+                        | b'}'
+                        | b'['
+                        | b']'
+                        | b'\n'
+                        | b'~'
+                        | b'.'
+                        | b' '
+                        | b'b'
+                        | b'B'
+                        | b'e'
+                );
         }
         byte = byte.wrapping_add(1);
     }
@@ -93,6 +127,8 @@ struct Scan<'t> {
     group: Group,
     /// What the values of the group are; nothing for the data of a Kubernetes Secret, where all are secrets.
     of_group: Option<Secret>,
+    /// Where the group begins: behind the brackets of its type.
+    group_from: usize,
     /// Where the data of Kubernetes Secrets is, once somebody wanted to know.
     data: Option<Vec<usize>>,
     /// Where a secret's name was told whose value is still to come, as in a container's `env`.
@@ -108,6 +144,7 @@ impl<'t> Scan<'t> {
             no_jwt_before: 0,
             group: Group::None,
             of_group: None,
+            group_from: 0,
             data: None,
             told: None,
         }
@@ -117,7 +154,11 @@ impl<'t> Scan<'t> {
         let mut at = 0;
         self.directive(0);
         while at < self.text.len() {
-            if TRIGGERS.get(usize::from(self.text.byte(at))).copied().unwrap_or_default() {
+            if TRIGGERS
+                .get(usize::from(self.text.byte(at)))
+                .copied()
+                .unwrap_or_default()
+            {
                 self.look(at);
             }
             at = plus(at, 1).max(self.done);
@@ -150,8 +191,10 @@ impl<'t> Scan<'t> {
                 self.follow_group(at);
                 return self.directive(plus(at, 1));
             }
-            b'~' => token::azure_client(text, self.done, minus(at, 1)).filter(|_| text.byte_before(at) == b'Q'),
+            b'~' => token::azure_client(text, self.done, minus(at, 1))
+                .filter(|_| text.byte_before(at) == b'Q'),
             b'.' => token::discord(text, self.done, at),
+            b' ' => self.beside(at),
             _ => self.word(at),
         };
         if let Some(range) = found {
@@ -166,13 +209,15 @@ impl<'t> Scan<'t> {
             return Some(token);
         }
         match text.byte(at) {
-            b'e' if text.byte(plus(at, 1)) == b'y' && at >= self.no_jwt_before => match token::jwt(text, at) {
-                Ok(token) => Some(token),
-                Err(end) => {
-                    self.no_jwt_before = end;
-                    None
+            b'e' if text.byte(plus(at, 1)) == b'y' && at >= self.no_jwt_before => {
+                match token::jwt(text, at) {
+                    Ok(token) => Some(token),
+                    Err(end) => {
+                        self.no_jwt_before = end;
+                        None
+                    }
                 }
-            },
+            }
             b'b' | b'B' => token::credentials(text, at).or_else(|| self.identified_by(at)),
             _ => None,
         }
@@ -187,10 +232,75 @@ impl<'t> Scan<'t> {
         }
         let near = Text(text.slice(minus(at, 64), at));
         let is_identified = (0..near.len()).any(|at| near.has_folded(at, b"identified "));
-        let start = if text.has_folded(start, b"password ") { plus(start, 9) } else { start };
-        let start = if text.has_folded(start, b"values ") { plus(start, 7) } else { start };
-        let found = is_identified.then(|| value(text, start, start, Until::Space)).flatten()?;
+        let start = if text.has_folded(start, b"password ") {
+            plus(start, 9)
+        } else {
+            start
+        };
+        let start = if text.has_folded(start, b"values ") {
+            plus(start, 7)
+        } else {
+            start
+        };
+        let found = is_identified
+            .then(|| value(text, start, start, Until::Space))
+            .flatten()?;
         self.unless_harmless(&found)
+    }
+
+    /// At a space: a word that looks like nothing but a secret behind a secret's name: `ENV API_KEY x`, `the api key is x`,
+    /// `configure set secret_access_key x`.
+    fn beside(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        if !is(text.byte_before(at), LETTER | DIGIT | super::text::DASH)
+            && text.byte_before(at) != b':'
+        {
+            return None;
+        }
+        let start = plus(at, 1);
+        let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
+        let word = text.slice(found.range.start, found.range.end);
+        if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
+            return None;
+        }
+        let floor = self.done.max(minus(at, name::MAX));
+        let mut end = text.run_back(
+            floor,
+            minus(at, usize::from(text.byte_before(at) == b':')),
+            BLANK,
+        );
+        let mut is_told = false;
+        for verb in [" is", " was", " to", " of"] {
+            if text.has(minus(end, verb.len()), verb) {
+                end = minus(end, verb.len());
+                is_told = true;
+            }
+        }
+        if text.byte_before(at) == b':' && !is_told {
+            return None;
+        }
+        let near = text.run_back(floor, end, NAME | BLANK);
+        let last = text.run_back(floor, end, NAME);
+        let spelled = text.slice(last, end);
+        let words = if spelled.eq_ignore_ascii_case(b"key") {
+            text.slice(near, end)
+        } else {
+            spelled
+        };
+        let digits = word.iter().filter(|byte| is(**byte, DIGIT)).count();
+        let is_random =
+            digits >= 2 && word.len() >= 8 && !is_uuid(word) && !reference::is_object_name(word);
+        let is_secret = match name::secret(words)? {
+            Secret::Certain => {
+                is_random
+                    || is_told
+                    || spelled.contains(&b'_')
+                    || is_listed("requirepass masterauth", spelled)
+            }
+            Secret::Likely => is_random && word.len() >= 20,
+            _ => false,
+        };
+        self.unless_harmless(&found).filter(|_| is_secret)
     }
 
     fn unless_harmless(&self, found: &Found) -> Option<Range<usize>> {
@@ -209,14 +319,24 @@ impl<'t> Scan<'t> {
         }
         let start = text.run_back(floor, end, NAME);
         let spelled = text.slice(start, end);
-        let certain = name::secret(spelled) == Some(Secret::Certain) && spelled.len() >= 3;
+        let secret = name::secret(spelled).filter(|_| spelled.len() >= 3);
+        let is_word = spelled.iter().all(|byte| byte.is_ascii_uppercase());
+        let certain =
+            secret == Some(Secret::Certain) || (secret == Some(Secret::Likely) && is_word);
         if !certain || text.is_at(minus(start, 1), QUOTE) {
             return None;
         }
         let found = value(text, start, at, Until::Space)?;
         let word = text.slice(found.range.start, found.range.end);
-        let is_sql = spelled.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_') || open < at;
-        let is_secret = is_sql || (text.byte(at) == b'\'' && !reference::is_object_name(word)) || looks_secret(word);
+        let is_sql = spelled
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+            || open < at;
+        let is_secret = (is_sql && secret == Some(Secret::Certain))
+            || (secret == Some(Secret::Certain)
+                && text.byte(at) == b'\''
+                && !reference::is_object_name(word))
+            || looks_secret(word);
         self.unless_harmless(&found).filter(|_| is_secret)
     }
 
@@ -224,7 +344,9 @@ impl<'t> Scan<'t> {
     fn directive(&mut self, at: usize) {
         let text = self.text;
         let start = text.run(at, BLANK);
-        if !matches!(text.byte(start) | 0x20, b'r' | b'm' | b'p' | b'd') || minus(start, at) > INDENT_MAX {
+        if !matches!(text.byte(start) | 0x20, b'a' | b'r' | b'm' | b'p' | b'd')
+            || minus(start, at) > INDENT_MAX
+        {
             return;
         }
         let end = text.run(start, LETTER);
@@ -238,14 +360,19 @@ impl<'t> Scan<'t> {
             };
             from = plus(password, 8);
         }
-        if !(is_netrc || is_listed("requirepass masterauth password", spelled)) || text.byte(from) != b' ' {
+        if !(is_netrc
+            || spelled == b"AUTH"
+            || is_listed("requirepass masterauth password", spelled))
+            || text.byte(from) != b' '
+        {
             return;
         }
         let found = shell_word(text, text.run(from, BLANK));
         let ends = text.run(plus(found.range.end, usize::from(found.quoted)), BLANK);
         let is_last = ends >= text.len() || text.is_at(ends, BREAK);
         let word = text.slice(found.range.start, found.range.end);
-        if (is_last || is_netrc) && (spelled != b"password" || found.quoted || looks_secret(word))
+        if (is_last || is_netrc)
+            && (spelled != b"password" || found.quoted || looks_secret(word))
             && let Some(range) = self.unless_harmless(&found)
         {
             self.push(range);
@@ -259,32 +386,95 @@ impl<'t> Scan<'t> {
         if at > 0 && !is(before, SPACE | QUOTE) && !matches!(before, b',' | b'[' | b'(' | b'=') {
             return None;
         }
+        if text.has(at, "--password-stdin")
+            || text.has(at, "--with-token")
+            || text.has(at, "--stdin")
+        {
+            return self.piped(at);
+        }
         if let Some(range) = shell::option(text, at) {
             return Some(range);
         }
         let near = Text(text.slice(0, plus(at, name::MAX)));
         let start = plus(at, if text.byte(plus(at, 1)) == b'-' { 2 } else { 1 });
         let end = near.run(start, NAME);
-        let next = shell::next_word(text, end)?;
-        if end < plus(start, 3) || text.byte(next) == b'-' {
+        if end < plus(start, 3) {
             return None;
         }
-        let secret = name::secret(text.slice(start, end)).filter(|secret| *secret != Secret::IfLong)?;
+        let next = shell::next_word(text, end).or_else(|| self.next_argument(at, end))?;
+        if matches!(text.byte(next), b'-' | b'<' | b'>' | b'|' | b'&') {
+            return None;
+        }
+        let spelled = text.slice(start, end);
+        let secret = name::secret(spelled)
+            .filter(|secret| *secret != Secret::IfLong)
+            .or_else(|| (spelled == b"pass").then_some(Secret::Certain));
+        if spelled == b"cookie" {
+            let found = shell_word(text, next);
+            let value = text
+                .slice(found.range.start, found.range.end)
+                .iter()
+                .position(|byte| *byte == b'=')?;
+            let range = plus(plus(found.range.start, value), 1)..found.range.end;
+            return looks_secret(text.slice(range.start, range.end)).then_some(range);
+        }
+        let secret = secret?;
         // An item of a list in YAML has its line.
         let found = if text.byte(end) == b' ' || text.is_at(next, QUOTE | BACKSLASH) {
             let mut inside = next;
             while text.byte(inside) == b'\\' && text.is_at(plus(inside, 1), QUOTE | BACKSLASH) {
                 inside = plus(inside, 1);
             }
-            if inside > next { value(text, start, next, Until::Space)? } else { shell_word(text, next) }
+            if inside > next {
+                value(text, start, next, Until::Space)?
+            } else {
+                shell_word(text, next)
+            }
         } else {
             value(text, start, next, Until::Assignment)?
         };
         let word = text.slice(found.range.start, found.range.end);
         // A single dash and a plain word is a sentence's: `- token refresh failed`.
-        let is_plain = before == b' ' && start == plus(at, 1) && secret != Secret::Certain && !looks_secret(word);
-        let is_count = secret == Secret::Several || (secret == Secret::Likely && is_number(word));
-        self.unless_harmless(&found).filter(|_| !is_plain && !is_count)
+        let is_plain = before == b' '
+            && start == plus(at, 1)
+            && secret != Secret::Certain
+            && !looks_secret(word);
+        let is_sentence = is_listed(JOINING, word) && !found.quoted;
+        let is_count = is_sentence
+            || secret == Secret::Several
+            || (secret == Secret::Likely && is_number(word));
+        self.unless_harmless(&found)
+            .filter(|_| !is_plain && !is_count)
+    }
+
+    /// The next line's argument, in a list of arguments as `kubectl describe` prints it.
+    fn next_argument(&self, at: usize, end: usize) -> Option<usize> {
+        let text = self.text;
+        let column = text.column_of(at);
+        let next = text.run(plus(end, 1), BLANK);
+        let is_next = text.byte(end) == b'\n'
+            && minus(next, plus(end, 1)) == column
+            && column > 0
+            && text.run(minus(at, column), BLANK) == at;
+        is_next.then_some(next)
+    }
+
+    /// What `echo` gives the option at `at` to read.
+    fn piped(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let floor = self.done.max(minus(at, INDENT_MAX));
+        let line = text.slice(floor, at);
+        let echo = (0..line.len())
+            .rev()
+            .find(|at| Text(line).has(*at, "echo ") || Text(line).has(*at, "printf "))?;
+        let word = Text(line).run(echo, LETTER);
+        let mut start = text.run(plus(floor, word), BLANK);
+        if text.has(start, "-n ") {
+            start = plus(start, 3);
+        }
+        let is_piped = Text(line).find(word, "|").is_some();
+        self.unless_harmless(&shell_word(text, start))
+            .filter(|_| is_piped)
     }
 
     fn element(&mut self, at: usize) {
@@ -316,7 +506,8 @@ impl<'t> Scan<'t> {
     }
 
     fn is_told(&self, at: usize) -> bool {
-        self.told.is_some_and(|told| minus(at, told) < NEIGHBOUR_MAX)
+        self.told
+            .is_some_and(|told| minus(at, told) < NEIGHBOUR_MAX)
     }
 
     /// At `=` or `:`: the secret behind it, if the name before it says so.
@@ -334,8 +525,12 @@ impl<'t> Scan<'t> {
             if let Some(range) = token::telegram(text, self.done, at) {
                 return self.push(range);
             }
+        } else if let Some(range) = token::azure_account(text, self.done, at) {
+            return self.push(range);
         }
-        if matches!((separator, next), (b':', b':') | (b'=', b'=' | b'~')) || (separator == b':' && next == b'=') {
+        if matches!((separator, next), (b':', b':') | (b'=', b'=' | b'~'))
+            || (separator == b':' && next == b'=')
+        {
             return;
         }
         let Some(name) = self.name_before(at) else {
@@ -348,10 +543,11 @@ impl<'t> Scan<'t> {
         if name::tells_name(spelled) {
             self.told = self.is_name_of_secret(from).then_some(at);
         }
-        if separator == b':' && is_listed("cookie set-cookie", spelled) && !name.quoted {
+        if separator == b':' && is_listed("cookie set-cookie cookies", spelled) && !name.quoted {
             return self.cookies(from);
         }
-        let in_group = self.group != Group::None && (separator == b':' || matches!(self.group, Group::Braces(_)));
+        let in_group = self.group != Group::None
+            && (separator == b':' || matches!(self.group, Group::Braces(_)));
         if in_group && self.of_group.is_none() {
             return self.datum(&name, at);
         }
@@ -377,9 +573,26 @@ impl<'t> Scan<'t> {
         if self.is_told(at) && name::tells_value(spelled) {
             return Some(Secret::Certain);
         }
+        // The private part of a JSON Web Key.
+        if matches!(spelled, b"d" | b"k") && name.quoted {
+            let near = Text(text.slice(minus(at, 512), plus(at, 512)));
+            return near.find(0, "\"kty\"").map(|_| Secret::Certain);
+        }
         // `API key`, a name of two words.
-        if spelled.eq_ignore_ascii_case(b"key") {
+        let is_number = spelled.len() <= 2
+            && spelled.iter().all(u8::is_ascii_digit)
+            && text.has_folded(minus(name.start, 4), b"key ");
+        if is_number || spelled.eq_ignore_ascii_case(b"key") {
             let floor = self.done.max(minus(name.start, 24));
+            let floor = if is_number {
+                floor.max(minus(name.start, 20))
+            } else {
+                floor
+            };
+            if is_number {
+                let start = text.run_back(floor, name.start, LETTER | BLANK);
+                return name::secret(text.slice(start, name.end));
+            }
             let end = text.run_back(floor, name.start, BLANK);
             let start = text.run_back(floor, end, NAME);
             let words = text.slice(start, name.end);
@@ -387,7 +600,11 @@ impl<'t> Scan<'t> {
         }
         let of_group = self.of_group.filter(|_| in_group)?;
         let tells_about = name::is_describing(spelled);
-        (!tells_about).then_some(if of_group == Secret::Certain { Secret::Certain } else { Secret::Several })
+        (!tells_about).then_some(if of_group == Secret::Certain {
+            Secret::Certain
+        } else {
+            Secret::Several
+        })
     }
 
     /// A member of a Kubernetes Secret's data.
@@ -422,24 +639,59 @@ impl<'t> Scan<'t> {
         let is_unsure = secret != Secret::Certain && !name.quoted;
         // An image, as in `vault-token:1.2.3`, a file, as in `/etc/passwd: permission denied`, and a checksum's annotation.
         let spelled = text.slice(name.start, name.end);
-        let is_image = is_unsure && !text.is_at(from, SPACE | QUOTE) && spelled.contains(&b'-') && text.is_at(from, DIGIT | LETTER) && text.column_of(name.start) > 0;
-        let is_file = text.byte_before(name.start) == b'/' && text.is_at(minus(name.start, 2), ALNUM);
-        if (colon && (is_image || is_file)) || self.is_checksum(name) {
+        let is_image = is_unsure
+            && !text.is_at(from, SPACE | QUOTE)
+            && spelled.contains(&b'-')
+            && text.is_at(from, DIGIT | LETTER)
+            && text.column_of(name.start) > 0;
+        let is_file =
+            text.byte_before(name.start) == b'/' && text.is_at(minus(name.start, 2), ALNUM);
+        // A part of an ARN, a default in a shell's `${NAME:?text}`.
+        let is_part = colon
+            && ((is_unsure && text.byte_before(name.start) == b':')
+                || text.has(minus(name.start, 2), "${"));
+        // External Secrets' name of a key, beside where it comes from.
+        let near = Text(text.slice(minus(name.start, 96), plus(from, 96)));
+        let is_key_name = colon
+            && matches!(spelled, b"secretKey" | b"secret_key")
+            && near.find(0, "remoteRef").is_some();
+        if is_key_name || is_part || (colon && (is_image || is_file)) || self.is_checksum(name) {
             return None;
         }
         let found = value(text, name.start, from, self.until(name, secret, at, from))?;
         let word = text.slice(found.range.start, found.range.end);
         if is_listed(SCHEMES, word) && !found.quoted && secret != Secret::Certain {
             let rest = value(text, name.start, found.range.end, Until::Space)?;
-            return (!is_word(text.slice(rest.range.start, rest.range.end), "realm error token")).then_some(rest.range);
+            let word = text.slice(rest.range.start, rest.range.end);
+            let is_none = is_word(word, "realm error token") || is_word_of_challenge(word);
+            return self.unless_harmless(&rest).filter(|_| !is_none);
         }
+        let scheme = Text(word).run(0, LETTER);
+        let found = if !found.quoted
+            && is_listed(
+                SCHEMES,
+                text.slice(found.range.start, plus(found.range.start, scheme)),
+            )
+            && word.get(scheme) == Some(&b' ')
+        {
+            Found {
+                range: text.run(plus(found.range.start, scheme), BLANK)..found.range.end,
+                quoted: false,
+            }
+        } else {
+            found
+        };
+        let word = text.slice(found.range.start, found.range.end);
         if is_listed(SIGNING, word) || is_size(word) || is_word_of_challenge(word) {
             return None;
         }
-        if reference::is_harmless(word, found.quoted) || is_redacted(word) && secret != Secret::Certain {
+        if reference::is_harmless(word, found.quoted)
+            || is_redacted(word) && secret != Secret::Certain
+        {
             return None;
         }
-        self.is_secret(name, secret, at, &found).then_some(found.range)
+        self.is_secret(name, secret, at, &found)
+            .then_some(found.range)
     }
 
     fn is_checksum(&self, name: &Name) -> bool {
@@ -451,21 +703,36 @@ impl<'t> Scan<'t> {
     fn until(&self, name: &Name, secret: Secret, at: usize, from: usize) -> Until {
         let text = self.text;
         let before = text.byte_before(name.start);
-        let is_parameter = matches!(before, b'?' | b'&') && text.byte(at) == b'=';
+        let is_parameter = (matches!(before, b'?' | b'&')
+            || is_listed("jsessionid", text.slice(name.start, name.end)))
+            && text.byte(at) == b'=';
         if is_parameter {
             return Until::Parameter;
         }
-        if text.byte(at) == b'=' && !text.is_at(from, BLANK)
+        if text.has_folded(minus(name.end, 15), b"accesssignature") && text.byte(at) == b'=' {
+            let ends = |at: &usize| text.is_at(*at, SPACE | QUOTE) || text.byte(*at) == b';';
+            return Until::Semicolon((from..text.len()).find(ends).unwrap_or(text.len()));
+        }
+        if text.byte(at) == b'='
+            && !text.is_at(from, BLANK)
             && let Some(end) = semicolon(text, from)
         {
             return Until::Semicolon(end);
         }
         match self.column(name.start) {
-            Some(column) if text.byte(at) == b':' && text.is_at(from, SPACE) && self.has_lines(from) => {
+            Some(column)
+                if text.byte(at) == b':' && text.is_at(from, SPACE) && self.has_lines(from) =>
+            {
                 // A word in prose, or a mapping's scalar.
-                if secret == Secret::Certain || self.is_mapping(from) { Until::Line(column) } else { Until::Space }
+                if secret == Secret::Certain || self.is_mapping(from) {
+                    Until::Line(column)
+                } else {
+                    Until::Space
+                }
             }
-            Some(_) if text.byte(at) == b'=' && self.is_assignment_file(name, at) => Until::Assignment,
+            Some(_) if text.byte(at) == b'=' && self.is_assignment_file(name, at) => {
+                Until::Assignment
+            }
             _ => Until::Space,
         }
     }
@@ -476,7 +743,10 @@ impl<'t> Scan<'t> {
         let line = text.line_end(at);
         let rest = text.slice(plus(at, 1), line.min(plus(at, INDENT_MAX)));
         // Another pair on the line, as in a log.
-        if rest.contains(&b'=') && rest.contains(&b' ') || rest.contains(&b'"') || rest.contains(&b'\'') {
+        if rest.contains(&b'=') && rest.contains(&b' ')
+            || rest.contains(&b'"')
+            || rest.contains(&b'\'')
+        {
             return false;
         }
         let next = Text(text.slice(0, plus(line, name::MAX)));
@@ -486,12 +756,17 @@ impl<'t> Scan<'t> {
         let is_before = {
             let floor = minus(name.start, INDENT_MAX);
             let before = text.slice(floor, minus(name.start, 1));
-            let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            let line = before
+                .rsplit(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
             let line = Text(line);
             let end = line.run(0, NAME);
-            end > 0 && line.byte(line.run(end, BLANK)) == b'=' && text.byte_before(name.start) == b'\n'
+            end > 0
+                && line.byte(line.run(end, BLANK)) == b'='
+                && text.byte_before(name.start) == b'\n'
         };
-        is_next || is_before || (text.is_at(plus(at, 1), BLANK) && text.is_at(minus(at, 1), BLANK) && self.has_lines(at))
+        is_next || is_before || (text.is_at(plus(at, 1), BLANK) && text.is_at(minus(at, 1), BLANK))
     }
 
     /// Whether the next line is another pair of a mapping, or ends it.
@@ -515,26 +790,57 @@ impl<'t> Scan<'t> {
             return false;
         }
         let has_letters = word.iter().any(|byte| is(*byte, ALNUM) || !byte.is_ascii());
-        let refers = is_secret_name(spelled) && reference::is_object_name(word);
+        let refers = is_secret_name(spelled)
+            && (reference::is_object_name(word) || self.is_beside_namespace(name, word));
+        // Go prints an empty text as nothing.
+        let is_next = colon
+            && !found.quoted
+            && range.start > plus(at, 1)
+            && text.byte(name.start).is_ascii_uppercase()
+            && is_field(word);
+        if is_next {
+            return false;
+        }
         match secret {
             Secret::Certain => found.quoted || !colon || !self.is_prose(name, plus(at, 1), found),
-            Secret::Likely if refers || !has_letters || (is_number(word) && word.len() < 6) => false,
+            Secret::Likely if refers || !has_letters || (is_number(word) && word.len() < 6) => {
+                false
+            }
             Secret::Likely if found.quoted => true,
             Secret::Likely => {
-                name.quoted || !colon || self.is_alone(name, plus(at, 1), range) || looks_secret(word)
+                name.quoted
+                    || !colon
+                    || self.is_alone(name, plus(at, 1), range)
+                    || looks_secret(word)
             }
-            Secret::Several => looks_secret(word) && !is_number(word) && !refers,
+            Secret::Several => {
+                looks_secret(word) && !is_number(word) && !reference::is_object_name(word)
+            }
             Secret::IfLong => is_long_secret(spelled, word, colon, found.quoted),
         }
+    }
+
+    /// Whether a word is the name of an object whose namespace is told too.
+    fn is_beside_namespace(&self, name: &Name, word: &[u8]) -> bool {
+        let near = Text(self.text.slice(minus(name.start, 128), plus(name.end, 128)));
+        let is_name = word
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+        is_name
+            && word.len() < 24
+            && (near.find(0, "namespace").is_some() || near.find(0, "kube_secret").is_some())
     }
 
     /// Whether a name and a value are words of a sentence: `verify password: the hash differs`.
     fn is_prose(&self, name: &Name, from: usize, found: &Found) -> bool {
         let text = self.text;
         let word = text.slice(found.range.start, found.range.end);
-        let is_plain = word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'/' | b':' | b'-' | b'\''));
+        let is_plain = word
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'/' | b':' | b'-' | b'\''));
         let end = found.range.end;
-        let goes_on = text.byte(end) == b' ' && text.is_at(plus(end, 1), LETTER) || word.ends_with(b":");
+        let goes_on =
+            text.byte(end) == b' ' && text.is_at(plus(end, 1), LETTER) || word.ends_with(b":");
         let is_line = self.column(name.start).is_some();
         !name.quoted && found.range.start > from && is_plain && goes_on && !is_line
     }
@@ -580,7 +886,10 @@ impl<'t> Scan<'t> {
             line = minus(line, 1);
         }
         let begins = line == 0 || self.text.byte_before(line) == b'\n';
-        let sign = usize::from(self.text.byte(line) == b'+' || (self.text.byte(line) == b'-' && self.text.byte(plus(line, 2)) == b' '));
+        let sign = usize::from(
+            self.text.byte(line) == b'+'
+                || (self.text.byte(line) == b'-' && self.text.byte(plus(line, 2)) == b' '),
+        );
         begins.then(|| minus(minus(start, line), sign))
     }
 
@@ -602,7 +911,8 @@ impl<'t> Scan<'t> {
         let start = self.text.run(at, BLANK | QUOTE | BACKSLASH);
         let text = Text(self.text.slice(0, plus(start, name::MAX)));
         let end = text.run(start, NAME);
-        let is_reference = reference::is_object_name(text.slice(start, end)) && !text.is_at(end, QUOTE);
+        let is_reference =
+            reference::is_object_name(text.slice(start, end)) && !text.is_at(end, QUOTE);
         !is_reference && name::secret(text.slice(start, end)).is_some()
     }
 
@@ -618,9 +928,15 @@ impl<'t> Scan<'t> {
                 return;
             }
             let start = plus(end, 1);
-            let stop = (start..line).find(|at| text.is_at(*at, SPACE | QUOTE) || matches!(text.byte(*at), b';' | b'\\')).unwrap_or(line);
+            let stop = (start..line)
+                .find(|at| text.is_at(*at, SPACE | QUOTE) || matches!(text.byte(*at), b';' | b'\\'))
+                .unwrap_or(line);
             let value = text.slice(start, stop);
-            if value.len() > 3 && !is_listed(HARMLESS_COOKIES, text.slice(at, end)) && !reference::is_harmless(value, true) {
+            if value.len() >= 8
+                && is_mixed(value)
+                && !is_listed(HARMLESS_COOKIES, text.slice(at, end))
+                && !reference::is_harmless(value, true)
+            {
                 self.push(start..stop);
             }
             if text.byte(stop) != b';' {
@@ -640,6 +956,12 @@ impl<'t> Scan<'t> {
     fn enter_data(&mut self, name: &Name, from: usize) {
         let start = self.text.run(from, BLANK);
         let go = self.text.run(start, ALNUM);
+        let braces = Text(self.text.slice(0, plus(start, 32)));
+        self.group_from = if self.text.has(start, "map[string]") {
+            braces.find(start, "{").unwrap_or(start)
+        } else {
+            start
+        };
         self.group = match (self.text.byte(start), self.column(name.start)) {
             (b'{', _) => Group::Braces(0),
             // `map[…]` of Go.
@@ -667,8 +989,10 @@ impl<'t> Scan<'t> {
             start = plus(start, 8);
         }
         match text.byte(start) {
-            b'[' | b'(' => self.list(start, Some(secret)),
-            b'{' if text.byte(start.wrapping_sub(1)) != b'$' && text.byte(plus(start, 1)) != b'{' => {
+            b'[' => self.list(start, Some(secret)),
+            b'{' if text.byte(start.wrapping_sub(1)) != b'$'
+                && text.byte(plus(start, 1)) != b'{' =>
+            {
                 let inside = text.run(plus(start, 1), SPACE);
                 if start > 7 && text.has(minus(start, 8), "[]string") {
                     return self.list(start, Some(secret));
@@ -687,8 +1011,12 @@ impl<'t> Scan<'t> {
     fn list(&mut self, start: usize, secret: Option<Secret>) {
         let text = self.text;
         let elements = elements(text, start);
-        let numbers = elements.len() > 3 && elements.iter().all(|element| is_number(text.slice(element.range.start, element.range.end)));
-        if numbers && secret.is_none_or(|secret| secret == Secret::Certain)
+        let numbers = elements.len() > 3
+            && elements
+                .iter()
+                .all(|element| is_number(text.slice(element.range.start, element.range.end)));
+        if numbers
+            && secret.is_none_or(|secret| secret == Secret::Certain)
             && let (Some(first), Some(last)) = (elements.first(), elements.last())
         {
             return self.push(first.range.start..last.range.end);
@@ -698,7 +1026,11 @@ impl<'t> Scan<'t> {
             let is_secret = match secret {
                 None => true,
                 Some(Secret::Certain) => !reference::is_harmless(word, element.quoted),
-                Some(Secret::Likely) => !reference::is_harmless(word, element.quoted) && !is_number(word) && !reference::is_object_name(word),
+                Some(Secret::Likely) => {
+                    !reference::is_harmless(word, element.quoted)
+                        && !is_number(word)
+                        && !reference::is_object_name(word)
+                }
                 Some(_) => looks_secret(word) && !reference::is_object_name(word),
             };
             if is_secret {
@@ -733,11 +1065,16 @@ impl<'t> Scan<'t> {
             }
             let from = plus(dash, 2);
             let end = text.line_end(from);
-            let is_object = Text(text.slice(0, end)).find(from, ": ").is_some() || text.byte_before(end) == b':';
+            let is_object = Text(text.slice(0, end)).find(from, ": ").is_some()
+                || text.byte_before(end) == b':';
             let found = value(text, from, from, Until::Assignment).filter(|_| !is_object);
             if let Some(found) = found {
                 let word = text.slice(found.range.start, found.range.end);
-                let is_secret = if secret == Secret::Certain { !reference::is_harmless(word, found.quoted) } else { looks_secret(word) && !reference::is_object_name(word) };
+                let is_secret = if secret == Secret::Certain {
+                    !reference::is_harmless(word, found.quoted)
+                } else {
+                    looks_secret(word) && !reference::is_object_name(word)
+                };
                 if is_secret {
                     self.push(found.range);
                 }
@@ -748,6 +1085,9 @@ impl<'t> Scan<'t> {
 
     /// Notices where the group ends.
     fn follow_group(&mut self, at: usize) {
+        if at < self.group_from {
+            return;
+        }
         self.group = match (self.group, self.text.byte(at)) {
             (Group::Braces(depth), b'{' | b'[') => Group::Braces(plus(depth, 1)),
             (Group::Braces(depth), b'}' | b']') if depth > 1 => Group::Braces(minus(depth, 1)),
@@ -765,10 +1105,19 @@ struct Name {
     quoted: bool,
 }
 
+/// Whether a word is a field and its value, as Go prints a struct: `Host:db`.
+fn is_field(word: &[u8]) -> bool {
+    let text = Text(word);
+    let end = text.run(0, LETTER);
+    end > 1 && text.byte(end) == b':' && word.first().is_some_and(u8::is_ascii_uppercase)
+}
+
 /// Whether a name ends with `secret`, so that its value may be the name of a Secret.
 fn is_secret_name(name: &[u8]) -> bool {
     let end = minus(name.len(), 7);
-    name.to_ascii_lowercase().get(end..).is_some_and(|end| end.ends_with(b"secret") || end.ends_with(b"secrets"))
+    name.to_ascii_lowercase()
+        .get(end..)
+        .is_some_and(|end| end.ends_with(b"secret") || end.ends_with(b"secrets"))
 }
 
 /// A parameter of a challenge: `Bearer realm="x"`.
@@ -779,10 +1128,33 @@ fn is_word_of_challenge(word: &[u8]) -> bool {
 /// A signature, a cookie, the `auth` of a registry: random and long enough.
 fn is_long_secret(name: &[u8], word: &[u8], colon: bool, quoted: bool) -> bool {
     let is_base64 = word.iter().all(|byte| is(*byte, BASE64)) && word.len() >= 8;
-    let is_short_name = matches!(name, b"auth" | b"pass" | b"_auth");
+    let is_short_name = is_listed("auth pass _auth", name);
     let blank = word.contains(&b' ') && !quoted;
-    (word.len() >= 16 && !blank && !is_redacted(word) && (is_mixed(word) || !colon))
-        || (is_short_name && (quoted || !colon) && ((is_base64 && is_mixed(word)) || (name == b"pass" && word.len() >= 6 && !is_number(word))))
+    if is_listed("secretid secret_id secret-id", name) {
+        return is_uuid(word);
+    }
+    let is_pass = is_listed("pass", name);
+    let is_session = is_listed("*session *sessionid *sid", name);
+    (word.len() >= 16
+        && !is_pass
+        && !(is_session && (word.len() < 20 || is_uuid(word)))
+        && !blank
+        && !is_redacted(word)
+        && (is_mixed(word) || !colon))
+        || (is_short_name
+            && (quoted || !colon)
+            && ((is_base64 && is_mixed(word)) || (is_pass && word.len() >= 6 && !is_number(word))))
+}
+
+/// Whether a word is a UUID, which tells things apart.
+fn is_uuid(word: &[u8]) -> bool {
+    let text = Text(word);
+    let groups = word.split(|byte| *byte == b'-');
+    text.len() == 36
+        && groups.count() == 5
+        && word
+            .iter()
+            .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
 /// Another pair, as `user=x` behind `password= `: the password was empty.
@@ -814,7 +1186,9 @@ pub(super) fn is_value(name: &[u8], secret: Secret, word: &[u8]) -> bool {
         && match secret {
             Secret::Certain => true,
             Secret::Likely => !refers && !(is_number(word) && word.len() < 6),
-            Secret::Several => looks_secret(word) && !is_number(word) && !reference::is_object_name(word),
+            Secret::Several => {
+                looks_secret(word) && !is_number(word) && !reference::is_object_name(word)
+            }
             Secret::IfLong => is_long_secret(name, word, true, true),
         }
 }

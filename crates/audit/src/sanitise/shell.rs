@@ -28,18 +28,58 @@ enum Form {
 
 /// Commands, the word that must stand behind them, the option, and how it has its value.
 const OPTIONS: &[(&str, &str, u8, Form)] = &[
-    ("mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlbinlog mariadb mariadb-dump mariadb-admin xtrabackup 7z 7za 7zz", "", b'p', Form::Attached),
+    (
+        "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlbinlog mariadb mariadb-dump mariadb-admin xtrabackup 7z 7za 7zz",
+        "",
+        b'p',
+        Form::Attached,
+    ),
     ("sshpass plink pscp", "", b'p', Form::Both),
-    ("docker podman nerdctl buildah skopeo helm crane oras az oc cf argocd npm heroku rancher ibmcloud", "login", b'p', Form::Both),
-    ("mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat cqlsh influx rabbitmqadmin nats amqp-publish nmcli", "", b'p', Form::Next),
-    ("redis-cli valkey-cli keydb-cli redis-benchmark", "", b'a', Form::Next),
-    ("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare", "", b'w', Form::Both),
-    ("sqlcmd bcp isql mosquitto_pub mosquitto_sub unzip zip tsql osql kcat", "", b'P', Form::Both),
-    ("curl wget http https httpie xh ab hey siege aria2c lftp elasticdump", "", b'u', Form::User),
+    (
+        "docker podman nerdctl buildah skopeo helm crane oras az oc cf argocd npm heroku rancher ibmcloud",
+        "login",
+        b'p',
+        Form::Both,
+    ),
+    (
+        "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat cqlsh influx rabbitmqadmin nats amqp-publish nmcli",
+        "",
+        b'p',
+        Form::Next,
+    ),
+    (
+        "redis-cli valkey-cli keydb-cli redis-benchmark",
+        "",
+        b'a',
+        Form::Next,
+    ),
+    (
+        "ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare",
+        "",
+        b'w',
+        Form::Both,
+    ),
+    (
+        "sqlcmd bcp isql mosquitto_pub mosquitto_sub unzip zip tsql osql kcat",
+        "",
+        b'P',
+        Form::Both,
+    ),
+    (
+        "curl wget http https httpie xh ab hey siege aria2c lftp elasticdump",
+        "",
+        b'u',
+        Form::User,
+    ),
     ("curl", "", b'U', Form::User),
     ("ab", "", b'A', Form::User),
     ("http https xh", "", b'a', Form::User),
-    ("smbclient rpcclient net wmic impacket", "", b'U', Form::Percent),
+    (
+        "smbclient rpcclient net wmic impacket",
+        "",
+        b'U',
+        Form::Percent,
+    ),
     ("openssl", "", b'k', Form::Next),
     ("snmpwalk snmpget snmpset", "", b'A', Form::Next),
     ("snmpwalk snmpget snmpset", "", b'X', Form::Next),
@@ -101,10 +141,24 @@ fn user(text: Text<'_>, found: &Found, sign: u8) -> Option<Range<usize>> {
 
 /// `--user name:X`, `--proxy-user=name:X`.
 fn user_option(text: Text<'_>, at: usize) -> Option<Range<usize>> {
-    let names = ["-user", "--user", "--proxy-user", "--auth", "--creds", "--credentials", "--src-creds", "--dest-creds", "--basic-auth"];
+    let names = [
+        "-user",
+        "--user",
+        "--proxy-user",
+        "--auth",
+        "--creds",
+        "--credentials",
+        "--src-creds",
+        "--dest-creds",
+        "--basic-auth",
+    ];
     let name = names.iter().find(|name| text.has(at, name))?;
     let end = plus(at, name.len());
-    let start = if text.byte(end) == b'=' { plus(end, 1) } else { next_word(text, end)? };
+    let start = if text.byte(end) == b'=' {
+        plus(end, 1)
+    } else {
+        next_word(text, end)?
+    };
     user(text, &shell_word(text, start), b':')
 }
 
@@ -148,7 +202,8 @@ fn command(text: Text<'_>, at: usize) -> (&[u8], Text<'_>) {
     let line = line.get(start..).unwrap_or_default();
     let mut words = line.rsplit(|byte| !(super::text::is(*byte, WORD) || *byte == b'.'));
     let is_known = |word: &&[u8]| {
-        !word.is_empty() && super::text::is(word.first().copied().unwrap_or_default(), ALNUM)
+        !word.is_empty()
+            && super::text::is(word.first().copied().unwrap_or_default(), ALNUM)
             && (is_listed(OTHERS, word) || OPTIONS.iter().any(|row| is_listed(row.0, word)))
     };
     (words.find(is_known).unwrap_or_default(), Text(line))

@@ -139,7 +139,10 @@ impl<'t> Text<'t> {
     /// How far `at` is from the beginning of its line; a few hundred bytes at most.
     pub(super) fn column_of(self, at: usize) -> usize {
         let near = self.slice(minus(at, 256), at);
-        near.iter().rev().position(|byte| *byte == b'\n').unwrap_or(near.len())
+        near.iter()
+            .rev()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(near.len())
     }
 
     /// Where the line ends that `at` is in.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::family::{self, Family};
 use super::text::{
-    ALNUM, BASE64, BLANK, CAPITALS, DASH, DIGIT, DOT, LETTER, TOKEN_PATH, Text, WORD, is, minus, plus,
+    ALNUM, BASE64, BLANK, CAPITALS, DASH, DIGIT, DOT, LETTER, Text, WORD, is, minus, plus,
 };
 
 /// Letters and digits behind `OpenAI`'s plain `sk-`, at least; names of Kubernetes objects begin so too.
@@ -16,7 +16,9 @@ pub(super) fn token(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     if families.is_empty() || !is_word_start(text, at) {
         return None;
     }
-    let found = families.iter().find_map(|family| of_family(text, at, family));
+    let found = families
+        .iter()
+        .find_map(|family| of_family(text, at, family));
     found.or_else(|| openai(text, at))
 }
 
@@ -35,7 +37,9 @@ fn of_family(text: Text<'_>, at: usize, family: &Family) -> Option<Range<usize>>
     let token = text.slice(start, end);
     // `key-` and `SK` before nothing but hexadecimal digits; a name of Kubernetes may begin with the rest.
     let fits = family.max != 32 || matches!(family.prefix, "cio") || is_hexadecimal(token);
-    let is_random = family.max != usize::MAX || token.iter().any(|byte| is(*byte, DIGIT) || byte.is_ascii_uppercase());
+    let is_random = token
+        .iter()
+        .any(|byte| is(*byte, DIGIT) || byte.is_ascii_uppercase());
     let is_token = length >= family.min && length <= family.max && has_end && fits && is_random;
     is_token.then_some(if family.keeps_prefix { start } else { at }..end)
 }
@@ -64,7 +68,11 @@ pub(super) fn jwt(text: Text<'_>, at: usize) -> Result<Range<usize>, usize> {
     while text.byte(end) == b'.' && text.is_at(plus(end, 1), WORD | DOT) {
         end = text.run(plus(end, 1), WORD);
     }
-    if end > first && minus(first, at) > 8 { Ok(at..end) } else { Err(end) }
+    if end > first && minus(first, at) > 8 {
+        Ok(at..end)
+    } else {
+        Err(end)
+    }
 }
 
 /// The client secret of an Azure application around the `Q~` at `at`: three characters and a digit before it, some thirty
@@ -75,7 +83,9 @@ pub(super) fn azure_client(text: Text<'_>, floor: usize, at: usize) -> Option<Ra
     let before = text.slice(start, at);
     let is_secret = start >= floor
         && before.len() == 4
-        && before.iter().all(|byte| is(*byte, WORD | DOT | super::text::SIGN))
+        && before
+            .iter()
+            .all(|byte| is(*byte, WORD | DOT | super::text::SIGN))
         && text.is_at(minus(at, 1), DIGIT)
         && (30..=40).contains(&minus(end, plus(at, 2)));
     is_secret.then_some(start..end)
@@ -93,6 +103,16 @@ pub(super) fn discord(text: Text<'_>, floor: usize, at: usize) -> Option<Range<u
         && minus(third, second) >= 28
         && is_word_start(text, start);
     is_token.then_some(start..third)
+}
+
+/// The key of an Azure account that ends with the `==` at `at`: 64 bytes in base64. A digest says so before it.
+pub(super) fn azure_account(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
+    let start = minus(at, 86);
+    let is_key = text.has(at, "==")
+        && start >= floor
+        && text.run_back(minus(start, 1).max(floor), at, BASE64) == start;
+    let is_digest = text.has(minus(start, 7), "sha512-") || text.has(minus(start, 7), "sha512:");
+    (is_key && !is_digest && is_mixed(text.slice(start, at))).then_some(start..plus(at, 2))
 }
 
 /// The token of a Telegram bot around the colon at `at`.
@@ -119,7 +139,11 @@ pub(super) fn credentials(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(start, if is_bearer { BASE64 | DOT } else { BASE64 });
-    let end = if text.byte_before(end) == b'.' { minus(end, 1) } else { end };
+    let end = if text.byte_before(end) == b'.' {
+        minus(end, 1)
+    } else {
+        end
+    };
     let value = text.slice(start, end);
     // A parameter of a challenge, as in `Bearer realm="x"`.
     if text.is_at(end, super::text::QUOTE) && value.ends_with(b"=") {
@@ -162,6 +186,10 @@ const LABEL_MAX: usize = 64;
 /// The PEM block that begins at `at`, if it is a certificate or a private key. One without an end
 /// was cut, and goes on to the end of the text.
 pub(super) fn pem(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    // In a header or a query a block is written as a URL has it.
+    if text.has(at, "-----BEGIN%20") || text.has(at, "-----BEGIN+") {
+        return Some(at..text.run(at, super::text::URL));
+    }
     if !begins_pem(text, at) {
         return None;
     }

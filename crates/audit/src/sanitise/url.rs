@@ -31,7 +31,11 @@ pub(super) fn password(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     if text.slice(password, host) == b"x-oauth-basic" {
         return Some(start..colon);
     }
-    (password < host).then_some(password..host)
+    // Sentry's older addresses have two keys.
+    let is_key =
+        minus(colon, start) == 32 && text.slice(start, colon).iter().all(u8::is_ascii_hexdigit);
+    let is_told = password < host && !super::reference::is_stand_in(text.slice(password, host));
+    is_told.then_some(if is_key { start } else { password }..host)
 }
 
 /// The `@` behind which the host is.
@@ -67,9 +71,14 @@ fn is_certain_host(text: Text<'_>, start: usize, end: usize) -> bool {
     }
     let host = text.run(start, WORD | DOT);
     let port = text.byte(host) == b':' && text.is_at(plus(host, 1), DIGIT);
-    let after = if port { text.run(plus(host, 1), DIGIT) } else { host };
+    let after = if port {
+        text.run(plus(host, 1), DIGIT)
+    } else {
+        host
+    };
     let has_dot = text.slice(start, host).contains(&b'.') || text.has(start, "localhost");
-    let is_end = after >= end || matches!(text.byte(after), b'/' | b'?' | b'#' | b',' | b')' | b'%');
+    let is_end =
+        after >= end || matches!(text.byte(after), b'/' | b'?' | b'#' | b',' | b')' | b'%');
     host > start && (has_dot || port) && is_end
 }
 
@@ -96,8 +105,15 @@ pub(super) fn without_scheme(text: Text<'_>, floor: usize, at: usize) -> Option<
     let is_driver = text.has(at, "@tcp(") || text.has(at, "@unix(") || text.has(at, "@tcp6(");
     if is_driver {
         // A name may stand before: `dsn=user:password@tcp(…)`.
-        let begin = user.0.iter().position(|byte| *byte == b'=').map_or(0, |at| plus(at, 1));
-        let colon = user.slice(begin, user.len()).iter().position(|byte| *byte == b':')?;
+        let begin = user
+            .0
+            .iter()
+            .position(|byte| *byte == b'=')
+            .map_or(0, |at| plus(at, 1));
+        let colon = user
+            .slice(begin, user.len())
+            .iter()
+            .position(|byte| *byte == b':')?;
         let password = plus(plus(start, begin), plus(colon, 1));
         return (password < at).then_some(password..at);
     }

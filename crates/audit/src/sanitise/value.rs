@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::REPLACEMENT;
-use super::text::{ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus};
+use super::text::{
+    ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus,
+};
 use super::token::find_pem;
 
 /// The longest name that a value ends before, as in `password=x,user=y`, and how far is looked for what opened or closes.
@@ -43,7 +45,9 @@ pub(super) fn value(text: Text<'_>, name: usize, at: usize, until: Until) -> Opt
     let quoted = text.is_at(inside, QUOTE);
     let range = if quoted {
         quoted_value(text, inside, minus(inside, start))
-    } else if text.is_at(start, BREAK) || b"{}[]),;&".contains(&text.byte(start)) && !matches!(until, Until::Line(_) | Until::Semicolon(_))
+    } else if text.is_at(start, BREAK)
+        || b"{}[]),;&".contains(&text.byte(start))
+            && !matches!(until, Until::Line(_) | Until::Semicolon(_))
         || b"{[".contains(&text.byte(start)) && !matches!(until, Until::Semicolon(_))
     {
         braced(text, start)?
@@ -83,7 +87,9 @@ fn unwrap(text: Text<'_>, start: usize) -> usize {
         let next = match text.byte(word) {
             b'(' | b'[' | b'&' | b'*' | b'@' | b'$' if minus(word, at) <= 24 => plus(word, 1),
             b'!' if word == at => text.run(plus(text.run(plus(at, 1), NAME), 1), BLANK),
-            _ if text.has(at, "(string) (len=") => text.run(plus(text.find(at, ") \"").unwrap_or(at), 1), BLANK),
+            _ if text.has(at, "(string) (len=") => {
+                text.run(plus(text.find(at, ") \"").unwrap_or(at), 1), BLANK)
+            }
             _ if minus(word, at) <= 2 => word,
             _ => return start,
         };
@@ -120,7 +126,10 @@ fn skip_tags(text: Text<'_>, start: usize) -> usize {
 
 /// A value in braces, as ODBC has it: `{a;b}}c}`, where two braces are one.
 fn braced(text: Text<'_>, start: usize) -> Option<Range<usize>> {
-    if text.byte(start) != b'{' || text.is_at(plus(start, 1), SPACE | QUOTE) || text.byte(plus(start, 1)) == b'{' {
+    if text.byte(start) != b'{'
+        || text.is_at(plus(start, 1), SPACE | QUOTE)
+        || text.byte(plus(start, 1)) == b'{'
+    {
         return None;
     }
     let inside = plus(start, 1);
@@ -136,7 +145,9 @@ fn braced(text: Text<'_>, start: usize) -> Option<Range<usize>> {
         at = plus(at, 1);
     }
     let after = plus(at, 1);
-    let is_end = after >= text.len() || text.is_at(after, SPACE | QUOTE) || matches!(text.byte(after), b';' | b'\\');
+    let is_end = after >= text.len()
+        || text.is_at(after, SPACE | QUOTE)
+        || matches!(text.byte(after), b';' | b'\\');
     let name = text.run(inside, NAME);
     let is_object = name > inside && matches!(text.byte(name), b':' | b'=');
     (text.byte(at) == b'}' && is_end && !is_object && inside < at).then_some(inside..at)
@@ -178,7 +189,10 @@ fn quoted(text: Text<'_>, start: usize, quote: u8, escapes: usize) -> usize {
                 at = plus(at, 1);
             } else if is(next, ALNUM) && first.is_none_or(|_| true) && escapes == 0 {
                 first = first.or(Some(end));
-            } else if next == b'\\' && text.byte(plus(at, 2)) == quote && text.byte(plus(at, 3)) == quote {
+            } else if next == b'\\'
+                && text.byte(plus(at, 2)) == quote
+                && text.byte(plus(at, 3)) == quote
+            {
                 // The shell's way to have a quote in quotes.
                 at = plus(at, 3);
             } else {
@@ -204,9 +218,14 @@ fn quoted(text: Text<'_>, start: usize, quote: u8, escapes: usize) -> usize {
 /// The closing quote of a value of several lines, if what is behind it can follow a value.
 fn on_later_line(text: Text<'_>, at: usize, quote: u8) -> Option<usize> {
     let end = (at..plus(at, QUOTED_MAX)).find(|at| text.byte(*at) == quote)?;
-    let opens = text.is_at(minus(end, 1), BLANK) || matches!(text.byte_before(end), b'=' | b':' | b'(' | b'[' | b'{' | b',');
+    let opens = text.is_at(minus(end, 1), BLANK)
+        || matches!(
+            text.byte_before(end),
+            b'=' | b':' | b'(' | b'[' | b'{' | b','
+        );
     let after = text.run(plus(end, 1), BLANK);
-    let closes = after >= text.len() || text.is_at(after, BREAK) || b",;)}]".contains(&text.byte(after));
+    let closes =
+        after >= text.len() || text.is_at(after, BREAK) || b",;)}]".contains(&text.byte(after));
     (closes && !opens).then_some(end)
 }
 
@@ -237,14 +256,15 @@ fn bare(text: Text<'_>, name: usize, start: usize) -> usize {
 /// The end of a parameter in the query of a URL.
 fn parameter(text: Text<'_>, name: usize, start: usize) -> usize {
     let end = bare(text, name, start);
-    let ends = |at: &usize| matches!(text.byte(*at), b'&' | b'#');
+    let ends = |at: &usize| matches!(text.byte(*at), b'&' | b'#' | b'?');
     (start..end).find(ends).unwrap_or(end)
 }
 
 /// A backslash in a value that is itself in a string: the string's quote or the end of a line follows.
 fn ends_escaped(text: Text<'_>, next: usize) -> bool {
     let byte = text.byte(next);
-    let is_break = matches!(byte, b'n' | b'r') || (byte == b't' && begins_pair(text, plus(next, 1)));
+    let is_break =
+        matches!(byte, b'n' | b'r') || (byte == b't' && begins_pair(text, plus(next, 1)));
     byte == b'\\' || text.is_at(next, QUOTE) || is_break || is_end(text, next)
 }
 
@@ -269,7 +289,10 @@ fn is_open(text: Text<'_>, name: usize, open: u8, close: u8) -> bool {
     let mut at = name;
     if open == close {
         let line = text.slice(floor, name);
-        let line = line.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
         return line.iter().filter(|byte| **byte == open).count() & 1 == 1;
     }
     while at > floor {
@@ -331,7 +354,9 @@ fn scalar(text: Text<'_>, start: usize, column: usize) -> usize {
         let indented = minus(word, plus(end, 1));
         let stop = text.line_end(word);
         let line = text.slice(word, stop).trim_ascii_end();
-        let goes_on = end < text.len() && indented > column && line.len() >= 8
+        let goes_on = end < text.len()
+            && indented > column
+            && line.len() >= 8
             && line.iter().all(|byte| is(*byte, super::text::BASE64));
         if !goes_on {
             return end;
@@ -396,7 +421,10 @@ pub(super) fn shell_word(text: Text<'_>, start: usize) -> Found {
     let quote = text.byte(start);
     if is(quote, QUOTE) {
         let range = quoted_value(text, start, 0);
-        return Found { range, quoted: true };
+        return Found {
+            range,
+            quoted: true,
+        };
     }
     let mut at = start;
     while at < text.len() && !text.is_at(at, SPACE) {
@@ -415,7 +443,10 @@ pub(super) fn shell_word(text: Text<'_>, start: usize) -> Found {
         }
         at = next;
     }
-    Found { range: start..at, quoted: false }
+    Found {
+        range: start..at,
+        quoted: false,
+    }
 }
 
 /// The elements of the list that opens at `at`, as far as they are texts or numbers.
@@ -441,7 +472,8 @@ pub(super) fn elements(text: Text<'_>, at: usize) -> Vec<Found> {
         let range = if quoted {
             quoted_value(text, inside, minus(inside, at))
         } else {
-            let end = (at..text.len()).find(|at| text.is_at(*at, SPACE | QUOTE) || b",]}".contains(&text.byte(*at)));
+            let end = (at..text.len())
+                .find(|at| text.is_at(*at, BREAK | QUOTE) || b",]}".contains(&text.byte(*at)));
             at..end.unwrap_or(text.len())
         };
         let end = range.end;
@@ -463,12 +495,19 @@ fn closing(text: Text<'_>, mut end: usize) -> usize {
 
 /// Whether a word is a number.
 pub(super) fn is_number(word: &[u8]) -> bool {
-    !word.is_empty() && word.iter().all(|byte| is(*byte, DIGIT) || matches!(byte, b'.' | b'-'))
+    !word.is_empty()
+        && word
+            .iter()
+            .all(|byte| is(*byte, DIGIT) || matches!(byte, b'.' | b'-'))
 }
 
 /// Whether a word is a size or a count with its unit, as `kubectl describe secret` prints it.
 pub(super) fn is_size(word: &[u8]) -> bool {
     let text = Text(word);
     let digits = text.run(0, DIGIT);
-    digits > 0 && is_listed("bytes byte b kb kib mb s ms m h d", text.slice(text.run(digits, BLANK), word.len()))
+    digits > 0
+        && is_listed(
+            "bytes byte b kb kib mb s ms m h d",
+            text.slice(text.run(digits, BLANK), word.len()),
+        )
 }
