@@ -9,6 +9,7 @@ use super::text::{ALNUM, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus};
 /// The longest tag, and the longest text of an element that may be a name.
 const TAG_MAX: usize = 512;
 const NAME_MAX: usize = 48;
+const CDATA_MAX: usize = 4096;
 
 /// What an element says about secrets.
 pub(super) enum Element {
@@ -79,7 +80,7 @@ fn attribute(text: Text<'_>, start: usize, end: usize) -> Option<Secret> {
 fn content(text: Text<'_>, start: usize) -> Option<Range<usize>> {
     if text.has(start, "<![CDATA[") {
         let inside = plus(start, 9);
-        return text.find(inside, "]]>").map(|end| inside..end);
+        return Text(text.slice(0, plus(inside, CDATA_MAX))).find(inside, "]]>").map(|end| inside..end);
     }
     let start = text.run(start, SPACE);
     let mut end = start;

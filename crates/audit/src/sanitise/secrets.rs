@@ -25,6 +25,9 @@ use super::value::{
     value,
 };
 
+/// The longest cookie that browsers keep.
+const COOKIE_MAX: usize = 4096;
+
 /// The deepest indentation that is looked at, and how far from a name its value stands.
 const INDENT_MAX: usize = 256;
 const NEIGHBOUR_MAX: usize = 512;
@@ -258,6 +261,9 @@ impl<'t> Scan<'t> {
             return None;
         }
         let start = plus(at, 1);
+        if !is_mixed_ahead(text, start) {
+            return None;
+        }
         let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
         let word = text.slice(found.range.start, found.range.end);
         if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
@@ -740,7 +746,7 @@ impl<'t> Scan<'t> {
     /// Whether a line is one of `name = value` lines, and not of a command or a log.
     fn is_assignment_file(&self, name: &Name, at: usize) -> bool {
         let text = self.text;
-        let line = text.line_end(at);
+        let line = text.near_line_end(at);
         let rest = text.slice(plus(at, 1), line.min(plus(at, INDENT_MAX)));
         // Another pair on the line, as in a log.
         if rest.contains(&b'=') && rest.contains(&b' ')
@@ -772,7 +778,7 @@ impl<'t> Scan<'t> {
     /// Whether the next line is another pair of a mapping, or ends it.
     fn is_mapping(&self, from: usize) -> bool {
         let text = self.text;
-        let line = text.line_end(from);
+        let line = text.near_line_end(from);
         let start = text.run(plus(line, 1), BLANK);
         let near = Text(text.slice(0, plus(start, name::MAX)));
         let end = near.run(start, NAME);
@@ -896,7 +902,7 @@ impl<'t> Scan<'t> {
     /// Whether the text has more lines than the one that a value from `from` is in.
     fn has_lines(&self, from: usize) -> bool {
         let floor = minus(from, plus(INDENT_MAX, name::MAX));
-        self.text.slice(floor, from).contains(&b'\n') || self.text.line_end(from) < self.text.len()
+        self.text.slice(floor, from).contains(&b'\n') || self.text.byte(self.text.near_line_end(from)) == b'\n'
     }
 
     /// Whether a name and its value are all that a line says.
@@ -919,7 +925,7 @@ impl<'t> Scan<'t> {
     /// The pairs of a `Cookie` header.
     fn cookies(&mut self, from: usize) {
         let text = self.text;
-        let line = text.line_end(from);
+        let line = text.len();
         let mut at = from;
         while at < line {
             at = text.run(at, BLANK);
@@ -928,7 +934,7 @@ impl<'t> Scan<'t> {
                 return;
             }
             let start = plus(end, 1);
-            let stop = (start..line)
+            let stop = (start..line.min(plus(start, COOKIE_MAX)))
                 .find(|at| text.is_at(*at, SPACE | QUOTE) || matches!(text.byte(*at), b';' | b'\\'))
                 .unwrap_or(line);
             let value = text.slice(start, stop);
@@ -1165,6 +1171,13 @@ fn is_pair(text: Text<'_>, word: &Range<usize>) -> bool {
         && plus(end, 1) < word.end
         && text.byte(plus(end, 1)) != b'='
         && begins_pair(text, word.start)
+}
+
+/// Whether the word that begins at `at` has letters and digits, or humps.
+fn is_mixed_ahead(text: Text<'_>, at: usize) -> bool {
+    let word = text.slice(at, plus(at, 64));
+    let end = word.iter().position(|byte| is(*byte, SPACE)).unwrap_or(word.len());
+    end >= 6 && is_mixed(word.get(..end).unwrap_or_default())
 }
 
 /// What no plain word looks like.

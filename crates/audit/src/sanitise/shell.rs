@@ -9,6 +9,7 @@ use super::value::{Found, shell_word};
 
 /// How far before an option its command is looked for.
 const COMMAND_MAX: usize = 256;
+const WORDS_MAX: usize = 24;
 
 /// How an option has its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -200,11 +201,11 @@ fn command(text: Text<'_>, at: usize) -> (&[u8], Text<'_>) {
     let is_end = |byte: &u8| matches!(byte, b';' | b'|' | b'&');
     let start = line.iter().rposition(is_end).map_or(0, |end| plus(end, 1));
     let line = line.get(start..).unwrap_or_default();
-    let mut words = line.rsplit(|byte| !(super::text::is(*byte, WORD) || *byte == b'.'));
+    let words = line.rsplit(|byte| !(super::text::is(*byte, WORD) || *byte == b'.'));
     let is_known = |word: &&[u8]| {
         !word.is_empty()
             && super::text::is(word.first().copied().unwrap_or_default(), ALNUM)
             && (is_listed(OTHERS, word) || OPTIONS.iter().any(|row| is_listed(row.0, word)))
     };
-    (words.find(is_known).unwrap_or_default(), Text(line))
+    (words.take(WORDS_MAX).find(is_known).unwrap_or_default(), Text(line))
 }

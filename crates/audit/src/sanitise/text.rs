@@ -145,6 +145,13 @@ impl<'t> Text<'t> {
             .unwrap_or(near.len())
     }
 
+    /// Where the line ends that `at` is in, or some hundred bytes on: for whoever asks at many places of a line.
+    pub(super) fn near_line_end(self, at: usize) -> usize {
+        let near = self.slice(at, plus(at, 512));
+        let end = near.iter().position(|byte| *byte == b'\n');
+        plus(at.min(self.len()), end.unwrap_or(near.len()))
+    }
+
     /// Where the line ends that `at` is in.
     pub(super) fn line_end(self, at: usize) -> usize {
         self.find(at, "\n").unwrap_or(self.len())

@@ -6,7 +6,7 @@ use super::text::{ALNUM, AUTHORITY, DASH, DIGIT, DOT, LETTER, NAME, Text, URL, W
 use super::token::is_mixed;
 
 /// The most bytes of `user:password` in an address without a scheme.
-const USER_MAX: usize = 256;
+const USER_MAX: usize = 128;
 
 /// The password of the address whose `://` begins at `at`, or the token that stands in a user's place.
 ///

@@ -88,7 +88,7 @@ fn unwrap(text: Text<'_>, start: usize) -> usize {
             b'(' | b'[' | b'&' | b'*' | b'@' | b'$' if minus(word, at) <= 24 => plus(word, 1),
             b'!' if word == at => text.run(plus(text.run(plus(at, 1), NAME), 1), BLANK),
             _ if text.has(at, "(string) (len=") => {
-                text.run(plus(text.find(at, ") \"").unwrap_or(at), 1), BLANK)
+                text.run(plus(Text(text.slice(0, plus(at, NAME_MAX))).find(at, ") \"").unwrap_or(at), 1), BLANK)
             }
             _ if minus(word, at) <= 2 => word,
             _ => return start,
@@ -134,7 +134,7 @@ fn braced(text: Text<'_>, start: usize) -> Option<Range<usize>> {
     }
     let inside = plus(start, 1);
     let mut at = inside;
-    let limit = plus(at, NEAR).min(text.line_end(at));
+    let limit = plus(at, NEAR).min(text.near_line_end(at));
     while at < limit {
         if text.byte(at) == b'}' {
             if text.byte(plus(at, 1)) != b'}' {
@@ -177,7 +177,8 @@ fn quoted(text: Text<'_>, start: usize, quote: u8, escapes: usize) -> usize {
     let mut backslashes = 0_usize;
     let mut first = None;
     let mut at = start;
-    while at < text.len() && text.byte(at) != b'\n' {
+    let near = |at: usize, first: Option<usize>| first.is_none_or(|first| minus(at, first) < NEAR);
+    while at < text.len() && text.byte(at) != b'\n' && near(at, first) {
         let byte = text.byte(at);
         // One, two, four times as many and one is the value's own quote.
         let own = backslashes > escapes
@@ -187,7 +188,7 @@ fn quoted(text: Text<'_>, start: usize, quote: u8, escapes: usize) -> usize {
             let next = text.byte(plus(at, 1));
             if next == quote && escapes == 0 {
                 at = plus(at, 1);
-            } else if is(next, ALNUM) && first.is_none_or(|_| true) && escapes == 0 {
+            } else if is(next, ALNUM) && escapes == 0 {
                 first = first.or(Some(end));
             } else if next == b'\\'
                 && text.byte(plus(at, 2)) == quote
@@ -387,7 +388,7 @@ pub(super) fn indentation(text: Text<'_>, start: usize) -> usize {
 /// The end of the pair of a connection string whose value begins at `start`: the next semicolon that another pair follows,
 /// or nothing. The error says that there is none.
 pub(super) fn semicolon(text: Text<'_>, start: usize) -> Option<usize> {
-    let limit = plus(start, NEAR).min(text.line_end(start));
+    let limit = plus(start, NEAR).min(text.near_line_end(start));
     let mut at = start;
     while at < limit {
         match text.byte(at) {
