@@ -157,11 +157,13 @@ impl<'t> Scan<'t> {
         let mut at = 0;
         self.directive(0);
         while at < self.text.len() {
-            if TRIGGERS
-                .get(usize::from(self.text.byte(at)))
+            let byte = self.text.byte(at);
+            let is_trigger = TRIGGERS
+                .get(usize::from(byte))
                 .copied()
-                .unwrap_or_default()
-            {
+                .unwrap_or_default();
+            // Letters and digits matter where a word begins.
+            if is_trigger && (!is(byte, ALNUM) || token::is_word_start(self.text, at)) {
                 self.look(at);
             }
             at = plus(at, 1).max(self.done);
