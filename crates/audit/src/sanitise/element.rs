@@ -80,7 +80,9 @@ fn attribute(text: Text<'_>, start: usize, end: usize) -> Option<Secret> {
 fn content(text: Text<'_>, start: usize) -> Option<Range<usize>> {
     if text.has(start, "<![CDATA[") {
         let inside = plus(start, 9);
-        return Text(text.slice(0, plus(inside, CDATA_MAX))).find(inside, "]]>").map(|end| inside..end);
+        return Text(text.slice(0, plus(inside, CDATA_MAX)))
+            .find(inside, "]]>")
+            .map(|end| inside..end);
     }
     let start = text.run(start, SPACE);
     let mut end = start;

@@ -124,7 +124,8 @@ fn is_placeholder(text: Text<'_>) -> bool {
     let masks = |byte: &u8| {
         matches!(byte, b'*' | b'x' | b'X' | b'.' | b'#' | b'-' | b'_' | b'?') || !byte.is_ascii()
     };
-    let is_mask = text.byte(0).is_ascii()
+    let is_mask = (text.len() > 2 || first == b'*')
+        && text.byte(0).is_ascii()
         && text.0.iter().all(|byte| masks(byte) && *byte == first)
         || text.0.chunks(3).all(|bullet| bullet == "•".as_bytes());
     let inside = text.slice(1, minus(text.len(), 1));

@@ -158,10 +158,7 @@ impl<'t> Scan<'t> {
         self.directive(0);
         while at < self.text.len() {
             let byte = self.text.byte(at);
-            let is_trigger = TRIGGERS
-                .get(usize::from(byte))
-                .copied()
-                .unwrap_or_default();
+            let is_trigger = TRIGGERS.get(usize::from(byte)).copied().unwrap_or_default();
             // Letters and digits matter where a word begins.
             if is_trigger && (!is(byte, ALNUM) || token::is_word_start(self.text, at)) {
                 self.look(at);
@@ -904,7 +901,8 @@ impl<'t> Scan<'t> {
     /// Whether the text has more lines than the one that a value from `from` is in.
     fn has_lines(&self, from: usize) -> bool {
         let floor = minus(from, plus(INDENT_MAX, name::MAX));
-        self.text.slice(floor, from).contains(&b'\n') || self.text.byte(self.text.near_line_end(from)) == b'\n'
+        self.text.slice(floor, from).contains(&b'\n')
+            || self.text.byte(self.text.near_line_end(from)) == b'\n'
     }
 
     /// Whether a name and its value are all that a line says.
@@ -1178,7 +1176,10 @@ fn is_pair(text: Text<'_>, word: &Range<usize>) -> bool {
 /// Whether the word that begins at `at` has letters and digits, or humps.
 fn is_mixed_ahead(text: Text<'_>, at: usize) -> bool {
     let word = text.slice(at, plus(at, 64));
-    let end = word.iter().position(|byte| is(*byte, SPACE)).unwrap_or(word.len());
+    let end = word
+        .iter()
+        .position(|byte| is(*byte, SPACE))
+        .unwrap_or(word.len());
     end >= 6 && is_mixed(word.get(..end).unwrap_or_default())
 }
 

@@ -23,8 +23,6 @@ enum Form {
     User,
     /// `user%X`.
     Percent,
-    /// `pass:X`, as OpenSSL names where a password comes from.
-    Source,
 }
 
 /// Commands, the word that must stand behind them, the option, and how it has its value.
@@ -117,7 +115,6 @@ pub(super) fn option(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         Form::Next if is_attached => None,
         Form::User => user(text, &found, b':'),
         Form::Percent => user(text, &found, b'%'),
-        Form::Source => source(text, at),
         _ => plain(text, &found),
     }
 }
@@ -207,5 +204,8 @@ fn command(text: Text<'_>, at: usize) -> (&[u8], Text<'_>) {
             && super::text::is(word.first().copied().unwrap_or_default(), ALNUM)
             && (is_listed(OTHERS, word) || OPTIONS.iter().any(|row| is_listed(row.0, word)))
     };
-    (words.take(WORDS_MAX).find(is_known).unwrap_or_default(), Text(line))
+    (
+        words.take(WORDS_MAX).find(is_known).unwrap_or_default(),
+        Text(line),
+    )
 }

@@ -127,9 +127,17 @@ fn has_prefix(name: &[u8]) -> bool {
 /// Whether a text begins with an address that runs a script, with the characters and entities that browsers see through.
 pub(super) fn is_script_address(text: Text<'_>, start: usize, end: usize) -> bool {
     let schemes: [&[u8]; 7] = [
-        b"javascript:", b"vbscript:", b"livescript:", b"data:text/html", b"data:image/svg", b"data:text/xml", b"data:application/x",
+        b"javascript:",
+        b"vbscript:",
+        b"livescript:",
+        b"data:text/html",
+        b"data:image/svg",
+        b"data:text/xml",
+        b"data:application/x",
     ];
-    schemes.iter().any(|scheme| begins(text, start, end, scheme))
+    schemes
+        .iter()
+        .any(|scheme| begins(text, start, end, scheme))
 }
 
 fn begins(text: Text<'_>, start: usize, end: usize, scheme: &[u8]) -> bool {

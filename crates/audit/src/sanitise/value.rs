@@ -87,9 +87,15 @@ fn unwrap(text: Text<'_>, start: usize) -> usize {
         let next = match text.byte(word) {
             b'(' | b'[' | b'&' | b'*' | b'@' | b'$' if minus(word, at) <= 24 => plus(word, 1),
             b'!' if word == at => text.run(plus(text.run(plus(at, 1), NAME), 1), BLANK),
-            _ if text.has(at, "(string) (len=") => {
-                text.run(plus(Text(text.slice(0, plus(at, NAME_MAX))).find(at, ") \"").unwrap_or(at), 1), BLANK)
-            }
+            _ if text.has(at, "(string) (len=") => text.run(
+                plus(
+                    Text(text.slice(0, plus(at, NAME_MAX)))
+                        .find(at, ") \"")
+                        .unwrap_or(at),
+                    1,
+                ),
+                BLANK,
+            ),
             _ if minus(word, at) <= 2 => word,
             _ => return start,
         };
