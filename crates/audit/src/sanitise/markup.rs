@@ -112,9 +112,8 @@ impl Work<'_> {
         plus(open, 1)
     }
 
-    fn ends(&self, name: &[u8], tag: &Tag) -> bool {
-        tag.end
-            .is_some_and(|end| end_tag(self.text, name, end).is_some())
+    fn ends(&mut self, name: &[u8], tag: &Tag) -> bool {
+        tag.end.is_some_and(|end| self.content_end(name, end).is_some())
     }
 
     fn content_end(&mut self, name: &[u8], from: usize) -> Option<usize> {
