@@ -46,28 +46,9 @@ pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
     (end > start).then_some((character, end))
 }
 
-/// The character whose spelling ends at `end`, and where that begins. Zero before the text.
-pub(super) fn decode_back(text: Text<'_>, end: usize) -> (u8, usize) {
-    let last = text.byte_before(end);
-    if last == b';' || last.is_ascii_hexdigit() {
-        let mut start = end;
-        let floor = end.saturating_sub(MAX);
-        while start > floor {
-            start = start.wrapping_sub(1);
-            if text.byte(start) == b'&' {
-                match decode(text, start) {
-                    Some((character, stop)) if stop == end => return (character, start),
-                    _ => break,
-                }
-            }
-        }
-    }
-    (last, end.saturating_sub(1))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Text, decode, decode_back};
+    use super::{Text, decode};
 
     #[test]
     fn spellings_of_a_colon() {
@@ -76,7 +57,6 @@ mod tests {
         ] {
             let text = Text(text.as_bytes());
             assert_eq!(decode(text, 0), Some((b':', text.len())));
-            assert_eq!(decode_back(text, text.len()), (b':', 0));
         }
         for text in ["&", "&#", "&#x", "&#;", "&amp;", "&#8364;", "ü"] {
             assert_eq!(decode(Text(text.as_bytes()), 0), None, "{text}");

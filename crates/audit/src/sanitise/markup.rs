@@ -1,262 +1,250 @@
-//! Markup out of free text: elements that run or load something, with their content; other tags;
-//! event handlers; `javascript:` URLs.
+//! Markup out of free text, as far as it can become active in a page; everything else stays byte for byte.
 //!
-//! A tag is what HTML's tokenizer takes for one: `<`, then an ASCII letter, `/`, `!` or `?`, up to
-//! the next `>`. So `a < b`, `x<3` and `my-app<v2` are text.
-//!
-//! What is kept is built up from left to right, and every decision looks at what was *kept* before,
-//! not at what was read. So removing something never brings two halves of a tag together, a second
-//! pass finds nothing, and no byte is read more than a few times.
+//! A tag is `<` and the name of an element that HTML, SVG or MathML has, in the tag's own syntax (`tag`). Elements that run or load
+//! something go with their content, where their end tag is there; where it is not, their `<` becomes `&lt;` and nothing behind
+//! it is lost. Out of other tags go handlers and the addresses that run scripts.
 
 use std::borrow::Cow;
 
-use super::entity;
-use super::text::{ALNUM, DASH, DOT, LETTER, QUOTE, SLASH, SPACE, Text, is_listed};
+use super::tag::{self, Tag, WITH_CONTENT};
+use super::text::{QUOTE, SLASH, SPACE, Text, is, is_listed, minus, plus};
 
-/// Elements that are removed with what is in them (contract, sanitising).
-const WITH_CONTENT: &str = "script iframe object";
+/// What an attribute becomes that runs a script: nothing.
+const DEFUSED: &str = "&lt;";
 
-/// What Kubernetes and Go print for "no value". HTML knows no such elements, and without
-/// attributes they do nothing.
-const PLACEHOLDERS: &str = "none nil null unknown pending unset invalid error";
+/// Removing something may bring the halves of a tag together; more often than this they are defused.
+const PASSES: usize = 4;
 
-/// What HTML's and SVG's event handler attributes are called after the `on`. Source: the HTML standard's
-/// list of event handlers, and those of SVG and CSS.
-const EVENTS: &str = "abort activate after* animation* auxclick before* begin blur bounce cancel canplay* \
-    change click close command context* copy cuechange cut dblclick drag* drop durationchange emptied end \
-    ended error finish focus* formdata fullscreen* gesture* gotpointer* hashchange input invalid key* \
-    languagechange load* lostpointer* message* mouse* offline online page* paste pause play* pointer* \
-    popstate progress ratechange readystatechange rejectionhandled repeat reset resize scroll* search \
-    security* seek* select* show slotchange stalled start storage submit suspend timeupdate toggle touch* \
-    transition* unhandled* unload volumechange waiting webkit* wheel";
-
-/// Longer than any handler's name.
-const NAME_MAX: usize = 32;
-
-/// The text without its markup; borrowed if it has none.
+/// The text without its active markup; borrowed if it has none.
 pub(super) fn strip(text: &str) -> Cow<'_, str> {
-    let input = Text(text.as_bytes());
-    let may_begin = |at: usize| match input.byte(at) {
-        b'<' => true,
-        b'=' => handler_start(input, at).is_some(),
-        b':' | b'&' => url_start(input, at).is_some(),
-        _ => false,
-    };
-    let Some(start) = (0..input.len()).find(|at| may_begin(*at)) else {
+    let Some(first) = pass(text, false) else {
         return Cow::Borrowed(text);
     };
-    let mut scan = Scan {
-        text: text.as_bytes().to_vec(),
-        kept: start,
-        at: start,
-        open: None,
-    };
-    scan.run();
-    if scan.kept == input.len() {
-        return Cow::Borrowed(text);
+    let mut clean = first;
+    for round in 1..=PASSES {
+        match pass(&clean, round == PASSES) {
+            Some(again) => clean = again,
+            None => break,
+        }
     }
-    scan.text.truncate(scan.kept);
-    // Only whole characters are removed: what is around a removed part is ASCII.
-    Cow::Owned(String::from_utf8(scan.text).unwrap_or_default())
+    Cow::Owned(clean)
 }
 
-/// Whether the text has any markup.
+/// Whether the text has any active markup.
 pub(crate) fn is_in(text: &str) -> bool {
-    strip(text).len() != text.len()
+    pass(text, false).is_some()
 }
 
-/// The work on one text, in place: what is kept moves to the front.
-struct Scan {
-    text: Vec<u8>,
-    /// How much is kept.
-    kept: usize,
-    /// How much is read.
-    at: usize,
-    /// Where in what is kept a tag began that has not ended yet.
-    open: Option<usize>,
+/// Once through a text; nothing if nothing is changed. `defuses` says that no tag is to be removed any more.
+fn pass(text: &str, defuses: bool) -> Option<String> {
+    let bytes = Text(text.as_bytes());
+    let mut work = Work {
+        text: bytes,
+        clean: String::new(),
+        copied: 0,
+        no_end: [false; 8],
+    };
+    let mut at = 0;
+    while let Some(open) = bytes.find_byte(at, b'<') {
+        at = work.tag(open, defuses).max(plus(open, 1));
+    }
+    if work.copied == 0 {
+        return None;
+    }
+    work.clean
+        .push_str(text.get(work.copied..).unwrap_or_default());
+    Some(work.clean)
 }
 
-impl Scan {
-    fn run(&mut self) {
-        while let Some(byte) = self.text.get(self.at).copied() {
-            let removed = match byte {
-                b'=' => self.remove_handler(),
-                b':' | b'&' => self.remove_url(),
-                b'>' => self.remove_tag(),
-                _ => false,
+struct Work<'t> {
+    text: Text<'t>,
+    clean: String,
+    copied: usize,
+    /// Which elements have no end tag in the rest of the text; looked for once only.
+    no_end: [bool; 8],
+}
+
+impl Work<'_> {
+    /// At a `<`: deals with the tag that begins there, and says where to go on.
+    fn tag(&mut self, open: usize, defuses: bool) -> usize {
+        let text = self.text;
+        let Some(tag) = tag::tag(text, open) else {
+            // `<!--`, `<!doctype` and `<?` hide nothing: what follows is read as if they were not there.
+            return plus(open, 1);
+        };
+        let name = text.slice(tag.name.0, tag.name.1);
+        let name = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        let with_content = is_listed(WITH_CONTENT, name);
+        // `<object object at 0x7f3c2a>`, as Python prints.
+        let is_inert =
+            is_listed("object embed", name) && !tag.is_end && !tag.acts && !self.ends(name, &tag);
+        if is_inert {
+            return plus(open, 1);
+        }
+        let Some(end) = tag.end else {
+            return self.unfinished(open, &tag, with_content || tag::is_active(name));
+        };
+        if with_content && !tag.is_end && !defuses {
+            let content = self.content_end(name, end);
+            return match content {
+                Some(end) => self.replace(open, end, ""),
+                None => self.replace(open, plus(open, 1), DEFUSED),
             };
-            if !removed {
-                self.keep(byte);
-            }
         }
-        self.remove_unclosed();
-    }
-
-    fn keep(&mut self, byte: u8) {
-        let opens = byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?');
-        if opens && self.open.is_none() && self.kept().byte_before(self.kept) == b'<' {
-            self.open = Some(self.kept.wrapping_sub(1));
-        }
-        if let Some(place) = self.text.get_mut(self.kept) {
-            *place = byte;
-        }
-        self.kept = self.kept.wrapping_add(1);
-        self.at = self.at.wrapping_add(1);
-    }
-
-    fn kept(&self) -> Text<'_> {
-        Text(self.text.get(..self.kept).unwrap_or_default())
-    }
-
-    /// Forgets what was kept from `start`, and goes on at `at`.
-    fn cut(&mut self, start: usize, at: usize) {
-        self.kept = start;
-        self.at = at;
-        // A `<` without the letter that made it a tag is none.
-        self.open.take_if(|open| open.wrapping_add(1) >= start);
-    }
-
-    /// At a `>`: removes the tag that it ends.
-    fn remove_tag(&mut self) -> bool {
-        let Some(open) = self.open.take() else {
-            return false;
-        };
-        let kept = self.kept();
-        let inside = open.wrapping_add(1);
-        if is_placeholder(kept.slice(inside, self.kept)) {
-            return false;
-        }
-        let element = element_with_content(kept, inside);
-        let end = self.at.wrapping_add(1);
-        let end = element.map_or(end, |element| content_end(Text(&self.text), end, element));
-        self.cut(open, end);
-        true
-    }
-
-    /// At a `=`: removes the handler's name before it and the value after it.
-    fn remove_handler(&mut self) -> bool {
-        let Some(start) = handler_start(self.kept(), self.kept) else {
-            return false;
-        };
-        let text = Text(&self.text);
-        let value = text.run(self.at.wrapping_add(1), SPACE);
-        let quote = text.byte(value);
-        let mut end = value.wrapping_add(1);
-        if matches!(quote, b'"' | b'\'') {
-            while end < text.len() && text.byte(end) != quote {
-                end = end.wrapping_add(1);
-            }
-            end = end.wrapping_add(1);
-        } else {
-            end = value;
-            while end < text.len() && !text.is_at(end, SPACE) && text.byte(end) != b'>' {
-                end = end.wrapping_add(1);
-            }
-        }
-        self.cut(start, end);
-        true
-    }
-
-    /// At a colon, also one that is written as an entity: removes the URL around it.
-    fn remove_url(&mut self) -> bool {
-        let text = Text(&self.text);
-        let Some(start) = url_start(self.kept(), self.kept) else {
-            return false;
-        };
-        let Some((b':', mut end)) = entity::decode(text, self.at) else {
-            return false;
-        };
-        while end < text.len()
-            && !text.is_at(end, SPACE | QUOTE)
-            && !b"<>".contains(&text.byte(end))
+        if with_content
+            || (tag.acts && defuses)
+            || is_listed(
+                "base meta link frame frameset applet portal fencedframe plaintext",
+                name,
+            ) && !tag.is_end
         {
-            end = end.wrapping_add(1);
+            return self.replace(open, plus(open, 1), DEFUSED);
         }
-        self.cut(start, end);
-        true
+        self.attributes(&tag, end);
+        end
     }
 
-    /// A browser would take everything after an element that is never closed for its content.
-    fn remove_unclosed(&mut self) {
-        let kept = self.kept();
-        let mut start = self.open.unwrap_or(self.kept);
-        let begins = |at: usize| {
-            kept.byte(at) == b'<' && element_with_content(kept, at.wrapping_add(1)).is_some()
-        };
-        while start < self.kept && !begins(start) {
-            start = start.wrapping_add(1);
+    /// A tag that does not end: a browser would take what follows for its attributes.
+    fn unfinished(&mut self, open: usize, tag: &Tag, active: bool) -> usize {
+        if active || tag.acts {
+            return self.replace(open, plus(open, 1), DEFUSED);
         }
-        self.kept = start;
+        plus(open, 1)
     }
-}
 
-/// The element whose start tag has its name at `at`, if its content goes with it.
-fn element_with_content(text: Text<'_>, at: usize) -> Option<&'static str> {
-    WITH_CONTENT
-        .split(' ')
-        .find(|name| is_element(text, at, name))
-}
+    fn ends(&mut self, name: &[u8], tag: &Tag) -> bool {
+        tag.end.is_some_and(|end| self.content_end(name, end).is_some())
+    }
 
-fn is_element(text: Text<'_>, at: usize, name: &str) -> bool {
-    let end = at.wrapping_add(name.len());
-    text.has_folded(at, name.as_bytes())
-        && (end >= text.len() || text.is_at(end, SPACE | SLASH) || b"<>".contains(&text.byte(end)))
-}
-
-/// `<none>` and the like, and the mail address of `Name <name@host>`.
-fn is_placeholder(tag: &[u8]) -> bool {
-    let text = Text(tag);
-    let at = text.run(0, ALNUM | DASH | DOT);
-    let host = at.wrapping_add(1);
-    let is_address = text.byte(at) == b'@'
-        && text.is_at(host, ALNUM)
-        && text.run(host, ALNUM | DASH | DOT) == tag.len();
-    is_address || is_listed(PLACEHOLDERS, tag)
-}
-
-/// Where an element's content ends, with its end tag.
-fn content_end(text: Text<'_>, mut at: usize, element: &str) -> usize {
-    while let Some(end) = text.find(at, "</") {
-        at = end.wrapping_add(2);
-        if is_element(text, at, element) {
-            return text
-                .find(at, ">")
-                .map_or(text.len(), |end| end.wrapping_add(1));
+    fn content_end(&mut self, name: &[u8], from: usize) -> Option<usize> {
+        let place = WITH_CONTENT
+            .split(' ')
+            .position(|element| name.eq_ignore_ascii_case(element.as_bytes()))?;
+        let known = self.no_end.get_mut(place)?;
+        if *known {
+            return None;
         }
+        let end = end_tag(self.text, name, from);
+        *known = end.is_none();
+        end
     }
-    text.len()
-}
 
-/// Where the handler's name begins that ends at `end`, as in ` onclick` or ` onload `.
-fn handler_start(text: Text<'_>, end: usize) -> Option<usize> {
-    let end = text.run_back(0, end, SPACE);
-    let start = text.run_back(end.saturating_sub(NAME_MAX), end, LETTER);
-    let event = text.slice(start.wrapping_add(2), end);
-    // An attribute, not a part of a longer word such as `--onload` or `data-onclick`.
-    let before = text.byte_before(start);
-    let is_attribute = start == 0
-        || text.is_at(start.wrapping_sub(1), SPACE | QUOTE | SLASH)
-        || b">;".contains(&before);
-    (is_attribute && text.has_folded(start, b"on") && is_listed(EVENTS, event)).then_some(start)
-}
-
-/// Where `javascript` begins that ends at `end`, in any case, with the tabs, line ends and entities
-/// that browsers see through.
-fn url_start(text: Text<'_>, end: usize) -> Option<usize> {
-    let mut end = end;
-    for expected in b"tpircsavaj" {
-        loop {
-            let (found, start) = entity::decode_back(text, end);
-            end = start;
-            if found | 0x20 == *expected {
-                break;
+    /// Takes handlers and script addresses out of a tag.
+    fn attributes(&mut self, tag: &Tag, end: usize) {
+        let text = self.text;
+        let mut at = tag.name.1;
+        while at < end {
+            let start = at;
+            at = text.run(at, SPACE | SLASH | QUOTE);
+            let name_end = attribute_end(text, at, end);
+            let equals = text.run(name_end, SPACE);
+            if text.byte(equals) != b'=' {
+                at = name_end
+                    .max(plus(start, 1))
+                    .max(plus(at, usize::from(name_end == at)));
+                continue;
             }
-            if !matches!(found, b'\t' | b'\n' | b'\r') {
-                return None;
+            let value = text.run(plus(equals, 1), SPACE);
+            let quote = text.byte(value);
+            let is_quoted = is(quote, QUOTE) && quote != b'`';
+            let inside = plus(value, usize::from(is_quoted));
+            let stop = value_end(text, inside, end, if is_quoted { quote } else { 0 });
+            let name = text.slice(at, name_end);
+            let is_handler = name.len() > 2 && Text(name).has_folded(0, b"on");
+            let acts = is_handler
+                || is_listed("srcdoc http-equiv attributename", name)
+                || tag::is_script_address(text, inside, stop)
+                || (is_listed("style", name) && is_active_style(text.slice(inside, stop)))
+                || (is_listed("values from to by content", name)
+                    && Text(text.slice(inside, stop)).has_script());
+            let after = if is_quoted {
+                plus(stop, 1).min(end)
+            } else {
+                stop
+            };
+            if acts {
+                self.replace(at, after.max(plus(at, 1)), "");
             }
+            at = after.max(plus(at, 1));
         }
     }
-    Some(end)
+
+    fn replace(&mut self, start: usize, end: usize, with: &str) -> usize {
+        let kept = self.text.slice(self.copied, start);
+        self.clean.push_str(&String::from_utf8_lossy(kept));
+        self.clean.push_str(with);
+        self.copied = end.min(self.text.len());
+        end
+    }
+}
+
+fn attribute_end(text: Text<'_>, mut at: usize, end: usize) -> usize {
+    while at < end && !text.is_at(at, SPACE | SLASH) && !matches!(text.byte(at), b'=' | b'>') {
+        at = plus(at, 1);
+    }
+    at
+}
+
+fn value_end(text: Text<'_>, mut at: usize, end: usize, quote: u8) -> usize {
+    while at < minus(end, 1)
+        && (if quote == 0 {
+            !text.is_at(at, SPACE)
+        } else {
+            text.byte(at) != quote
+        })
+    {
+        at = plus(at, 1);
+    }
+    at
+}
+
+/// Styles that load or run something.
+fn is_active_style(style: &[u8]) -> bool {
+    let text = Text(style);
+    (0..text.len()).any(|at| {
+        [
+            &b"url("[..],
+            b"expression",
+            b"@import",
+            b"-moz-binding",
+            b"behavior",
+            b"image(",
+        ]
+        .iter()
+        .any(|word| text.has_folded(at, word))
+    }) || style.contains(&b'\\')
+        || style.contains(&b'&')
+}
+
+/// Behind the end tag of an element, from `from` on.
+fn end_tag(text: Text<'_>, name: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(open) = text.find_byte(at, b'<') {
+        at = plus(open, 1);
+        let end = plus(plus(open, 2), name.len());
+        let is_it = text.byte(at) == b'/'
+            && text.has_folded(plus(open, 2), name)
+            && (text.is_at(end, SPACE | SLASH) || text.byte(end) == b'>');
+        if is_it {
+            return text.find_byte(end, b'>').map(|close| plus(close, 1));
+        }
+    }
+    None
+}
+
+impl Text<'_> {
+    /// Where a byte first is from `at` on.
+    fn find_byte(self, at: usize, byte: u8) -> Option<usize> {
+        let rest = self.slice(at, self.len());
+        rest.iter()
+            .position(|of| *of == byte)
+            .map(|place| plus(at, place))
+    }
+
+    fn has_script(self) -> bool {
+        (0..self.len())
+            .any(|at| self.has_folded(at, b"script:") || self.has_folded(at, b"data:text"))
+    }
 }
 
 #[cfg(test)]
@@ -264,18 +252,51 @@ mod tests {
     use super::{is_in, strip};
 
     #[test]
-    fn ends_of_names() {
-        assert!(is_in("<script/x>") && is_in("<SCRIPT") && is_in("a<b>"));
-        assert!(!is_in("<scripts") && !is_in("a<b"));
+    fn only_what_can_act_is_touched() {
+        for (text, expected) in [
+            ("a<script>alert(1)</script>b", "ab"),
+            ("a<SCRIPT type='x'>alert(1)</ScRiPt  >b", "ab"),
+            ("a<script>never closed", "a&lt;script>never closed"),
+            ("a<script src=//evil", "a&lt;script src=//evil"),
+            ("a<iframe src='https://x'>fallback</iframe>b", "ab"),
+            ("a<svg><style>x</style></svg>b", "ab"),
+            ("a <b>bold</b>", "a <b>bold</b>"),
+            ("<img src=x onerror=alert(1)>", "<img src=x >"),
+            ("<a href=\"javascript:alert('x')\">here</a>", "<a >here</a>"),
+            ("<a href=\"java&#x73;cript:x\">here</a>", "<a >here</a>"),
+            (
+                "<scr<script></script>ipt>x",
+                "<script>x".replace('<', "&lt;").as_str(),
+            ),
+        ] {
+            assert_eq!(strip(text), expected);
+            assert_eq!(strip(expected), expected, "again");
+        }
     }
 
     #[test]
-    fn nothing_is_copied_without_need() {
-        for text in ["", "a < b && c > d", "x=1: y", "<none>", "ü<ö>"] {
+    fn everything_else_is_borrowed() {
+        for text in [
+            "",
+            "a < b && c > d",
+            "List<String>",
+            "a<b AND c>d",
+            "<init>",
+            "<module>",
+            "<none>",
+            "<no value>",
+            "<pod-name>",
+            "<jane+ops@corp.example>",
+            "<object object at 0x7f3c2a>",
+            "cat <<EOF > x",
+            "ü<ö>",
+            "x onerror=1 javascript:x",
+        ] {
             assert!(
                 matches!(strip(text), std::borrow::Cow::Borrowed(_)),
                 "{text}"
             );
+            assert!(!is_in(text));
         }
     }
 }

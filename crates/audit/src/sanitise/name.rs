@@ -1,6 +1,10 @@
-//! Names that say that a secret follows: of members, of variables, of parameters.
+//! Names that say that a secret follows: of members, of variables, of parameters, of options.
+//!
+//! A name is read as its words: `DB_PASSWORD_2`, `spring.datasource.password`, `mysqlRootPassword` and `X-API-Key` are
+//! three, three, three and three of them. What they end with, once numbers and words that only say which one are out,
+//! decides.
 
-use super::text::is_listed;
+use super::text::{LETTER, is, is_listed, minus, plus};
 
 /// What follows a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,61 +14,281 @@ pub(super) enum Secret {
     /// Often a secret, and often a plain word: `token`, `secret`, `authorization`. In prose it must look
     /// like a secret.
     Likely,
-    /// A signature: a long value is a secret, `sig=9` is not.
+    /// Several of them or none: `tokens` are counted more often than told, `secrets` are referred to.
+    Several,
+    /// A signature, or a word that means many things: a long value that no word looks like is a secret, `sig=9` is not.
     IfLong,
 }
 
-/// Names end with these, once `_`, `-`, `.` and spaces are out: `DB_PASSWORD`, `spring.datasource.password`
-/// and `api key` are secrets, `token_count`, `secretName` and `passwordPolicy` are not.
-const CERTAIN: &str = "*password *passwd *passphrase *pwd *dbpass *userpass *apikey *accesskey \
-    *secretkey *privatekey *accountkey *signingkey *encryptionkey *accesssignature *fromliteral";
-const LIKELY: &str = "*token *secret *authorization";
+/// Last words that mean a password, also with others before them in one word: `pgpassword`, `mypwd`.
+const PASSWORDS: &str = "*password *passwords *passwd *passwds *passphrase *passphrases *pwd *passcode *passwort \
+    *requirepass *masterauth *dbpass *userpass *rootpass *sshpass accesssignature";
 
-/// Names that end like secrets and are none: references to Kubernetes Secrets, positions in lists,
-/// sudo's way to ask for no password.
-const HARMLESS: &str = "*pullsecret *existingsecret *tlssecret *nopassword *nopasswd *nexttoken \
-    *pagetoken *continuetoken *continuationtoken *oldpwd";
+/// Keys, as one word.
+const KEYS: &str = "*apikey *apikeys *accesskey *secretkey *privatekey *accountkey *signingkey *encryptionkey \
+    *authkey *masterkey *sharedkey *storagekey *apptoken *privkey";
 
-/// The most letters of a name that are compared: more than any entry above has.
-const MAX: usize = 24;
+/// Words that make a key of `key` a secret one. `public`, `primary`, `partition` and others do not.
+const OF_KEY: &str = "api apis access secret private account signing encryption decryption auth authentication master \
+    shared storage service license subscription hmac jwt session admin app application integration ingest deploy \
+    root client ssh tls ssl rsa pgp gpg write sas unseal recovery management function host priv webhook \
+    datadog stripe openai anthropic cohere cloudflare heroku sendgrid twilio mailgun pgsodium vapid sentry instrumentation wireguard preshared psk";
 
-/// What follows a member, variable or parameter of this name.
-pub(super) fn secret(name: &[u8]) -> Option<Secret> {
-    // The parameter that carries the signature of Azure's shared access signatures.
-    if name == b"sig" {
-        return Some(Secret::IfLong);
+/// Words before `pass` and `pw` that make it a password's short name.
+const OF_PASS: &str = "db database user root admin mysql mariadb postgres postgresql pg redis smtp imap mail email ftp sftp ssh \
+    http https proxy auth login sudo app service svc mongo mongodb rabbitmq rabbit amqp ldap bind keystore truststore \
+    registry docker git nexus jenkins elastic es kibana kafka sasl basic vnc wifi zip sql oracle my mq backup repl \
+    replication jdbc rds master default";
+
+/// Words behind a secret's name that say which one it is, or how it is written.
+const QUALIFIERS: &str = "old new current previous prev prod production dev development staging stage test live primary \
+    secondary backup confirm confirmation repeat again value values val plain plaintext cleartext raw base b \
+    encoded decoded string text data json pem main default eu us actual temp temporary tmp initial override";
+
+/// Words that make a name none of a secret, wherever they stand in it.
+const HARMLESS: &str = "checksum checksums no has is use uses enable enabled disable disabled require requires required allow \
+    allows count counts max min num number total limit";
+
+/// Words before `token` that make it a position in a list or a piece of text, or something public.
+const NOT_TOKEN: &str = "next page continue continuation to first last per prompt completion input output cached \
+    reasoning unexpected stop eos bos pad unk cls sep mask special start end think thinking sync resume cancellation cancel \
+    pagination skip delta cursor audio text image tool";
+
+/// Words before `secret` that make it a Kubernetes Secret's name.
+const NOT_SECRET: &str =
+    "pull existing tls image volume kubernetes kube k8s target ref issuer external sealed";
+
+/// The longest name that is looked at, in bytes, and the most words of it.
+pub(super) const MAX: usize = 64;
+const WORDS_MAX: usize = 12;
+
+/// A name in small letters, and where its words are.
+struct Words {
+    letters: [u8; MAX],
+    ends: [(u8, u8); WORDS_MAX],
+    count: usize,
+}
+
+impl Words {
+    /// The last words of a name.
+    fn of(name: &[u8]) -> Self {
+        let mut words = Self {
+            letters: [0; MAX],
+            ends: [(0, 0); WORDS_MAX],
+            count: 0,
+        };
+        let name = name.get(minus(name.len(), MAX)..).unwrap_or_default();
+        let at = |at: usize| name.get(at).copied().unwrap_or_default();
+        let mut start = 0;
+        for (place, byte) in name.iter().enumerate() {
+            if let Some(letter) = words.letters.get_mut(place) {
+                *letter = byte.to_ascii_lowercase();
+            }
+            let before = at(place.wrapping_sub(1));
+            let is_hump = byte.is_ascii_uppercase()
+                && (before.is_ascii_lowercase()
+                    || (before.is_ascii_uppercase() && at(plus(place, 1)).is_ascii_lowercase()));
+            if !is_of_word(*byte) {
+                words.push(start, place);
+                start = plus(place, 1);
+            } else if is_hump || byte.is_ascii_digit() != before.is_ascii_digit() {
+                words.push(start, place);
+                start = place;
+            }
+        }
+        words.push(start, name.len());
+        words
     }
-    // Most names end unlike any of these, and this is asked for all.
-    let [.., before, last] = name else {
-        return None;
-    };
-    let ends = [before | 0x20, last | 0x20];
-    if !matches!(
-        &ends,
-        b"rd" | b"wd" | b"se" | b"ss" | b"ey" | b"re" | b"al" | b"en" | b"et" | b"on"
-    ) {
-        return None;
-    }
-    let mut letters = [0; MAX];
-    let mut start = MAX;
-    for byte in name.iter().rev() {
-        if !matches!(byte, b'_' | b'-' | b'.' | b' ') {
-            let Some(letter) = start.checked_sub(1).and_then(|at| letters.get_mut(at)) else {
-                break;
-            };
-            *letter = *byte;
-            start = start.wrapping_sub(1);
+
+    fn push(&mut self, start: usize, end: usize) {
+        if start >= end {
+            return;
+        }
+        if self.count == WORDS_MAX {
+            self.ends.rotate_left(1);
+            self.count = minus(self.count, 1);
+        }
+        if let (Some(place), Ok(start), Ok(end)) = (
+            self.ends.get_mut(self.count),
+            u8::try_from(start),
+            u8::try_from(end),
+        ) {
+            *place = (start, end);
+            self.count = plus(self.count, 1);
         }
     }
-    let letters = letters.get(start..).unwrap_or_default();
-    let secret = if is_listed(CERTAIN, letters) {
-        Secret::Certain
-    } else if is_listed(LIKELY, letters) {
+
+    /// The word that so many words are behind.
+    fn from_end(&self, behind: usize) -> &[u8] {
+        let word = self.count.checked_sub(plus(behind, 1));
+        let (start, end) = word
+            .and_then(|word| self.ends.get(word))
+            .copied()
+            .unwrap_or_default();
+        self.letters
+            .get(usize::from(start)..usize::from(end))
+            .unwrap_or_default()
+    }
+
+    /// Drops numbers and qualifiers at the end, but never the last word.
+    fn drop_qualifiers(&mut self) {
+        while self.count > 1 {
+            let last = self.from_end(0);
+            if !last.iter().all(u8::is_ascii_digit) && !is_listed(QUALIFIERS, last) {
+                break;
+            }
+            self.count = minus(self.count, 1);
+        }
+    }
+
+    fn has_any(&self, list: &str) -> bool {
+        (0..self.count).any(|behind| is_listed(list, self.from_end(behind)))
+    }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    is(byte, LETTER) || byte.is_ascii_digit() || !byte.is_ascii()
+}
+
+/// Whether a name can be one of a secret: it has one of the pairs of letters that all of these have. Most have none, and this is
+/// asked for all.
+fn may_be(name: &[u8]) -> bool {
+    let pair = |pair: &[u8]| {
+        let [a, b] = pair else { return false };
+        matches!(
+            (a | 0x20, b | 0x20),
+            (b's', b's' | b'i')
+                | (b'w', b'd' | b'o')
+                | (b'c', b'r')
+                | (b'o', b'k')
+                | (b'e', b'y')
+                | (b'i', b'g')
+                | (b'u', b't')
+                | (b'p', b'w' | b'a')
+                | (b'j', b'w')
+                | (b'r', b'e')
+                | (b'f', b'r')
+                | (b's', b'k')
+                | (b'o', b't')
+        )
+    };
+    name.windows(2).any(pair)
+}
+
+/// What follows a member, variable, parameter or option of this name.
+pub(super) fn secret(name: &[u8]) -> Option<Secret> {
+    // The parameter that carries the signature of Azure's shared access signatures.
+    if matches!(
+        name,
+        b"sig" | b"Signature" | b"X-Amz-Signature" | b"X-Goog-Signature"
+    ) {
+        return Some(Secret::IfLong);
+    }
+    // Hadoop's name of the key of an account of Azure.
+    if name.starts_with(b"fs.azure.account.key.")
+        || matches!(name, b"private_key_id" | b"privateKeyId")
+    {
+        return Some(Secret::Certain);
+    }
+    if !may_be(name) {
+        return None;
+    }
+    let mut words = Words::of(name);
+    words.drop_qualifiers();
+    let secret = by_last_word(&words)?;
+    (!words.has_any(HARMLESS)).then_some(secret)
+}
+
+fn by_last_word(words: &Words) -> Option<Secret> {
+    let (last, before) = (words.from_end(0), words.from_end(1));
+    if is_listed(PASSWORDS, last) {
+        let is_other = is_listed("oldpwd cwd nopasswd nopassword", last)
+            || (last == b"pwd" && before == b"old");
+        return (!is_other).then_some(Secret::Certain);
+    }
+    match last {
+        b"pass" | b"pw" | b"passw" if is_listed(OF_PASS, before) => return Some(Secret::Certain),
+        b"pass" if before.is_empty() => return Some(Secret::IfLong),
+        b"word" if before == b"pass" => return Some(Secret::Certain),
+        b"phrase" if before == b"pass" => return Some(Secret::Certain),
+        b"key" | b"keys" if is_listed(OF_KEY, before) => return Some(Secret::Certain),
+        b"signature" if matches!(before, b"access" | b"shared") => return Some(Secret::Certain),
+        b"literal" if before == b"from" => return Some(Secret::Certain),
+        b"auth" | b"_auth" if words.count == 1 => return Some(Secret::IfLong),
+        b"id" if before == b"secret" && words.count == 2 => return Some(Secret::IfLong),
+        b"sid" if words.count > 1 && before != b"connect" => return None,
+        b"sid" | b"session" | b"jsessionid" | b"phpsessid" | b"sessionid" => {
+            return Some(Secret::IfLong);
+        }
+        b"psk" => return Some(Secret::Certain),
+        _ if is_listed(KEYS, last) => return Some(Secret::Certain),
+        _ => {}
+    }
+    if last.ends_with(b"tokens") || last.ends_with(b"secrets") {
+        let is_told =
+            is_listed("access auth refresh api bearer client bot", before) || last.len() > 8;
+        let is_reference = is_listed(NOT_SECRET, before) || is_listed(NOT_TOKEN, before);
+        return (!is_reference).then_some(if is_told {
+            Secret::Likely
+        } else {
+            Secret::Several
+        });
+    }
+    if last.ends_with(b"token") {
+        let is_position = is_listed(NOT_TOKEN, before)
+            || is_listed(
+                "*nexttoken *pagetoken *continuetoken *continuationtoken",
+                last,
+            );
+        return (!is_position).then_some(Secret::Likely);
+    }
+    if last.ends_with(b"secret") {
+        let is_reference = is_listed(NOT_SECRET, before)
+            || is_listed("*pullsecret *existingsecret *tlssecret", last);
+        return (!is_reference).then_some(Secret::Likely);
+    }
+    is_listed(
+        "authorization jwt bearer credential credentials creds cookie cookies pat otp",
+        last,
+    )
+    .then_some(if last.starts_with(b"auth") {
         Secret::Likely
     } else {
-        return None;
-    };
-    (!is_listed(HARMLESS, letters)).then_some(secret)
+        Secret::IfLong
+    })
+}
+
+/// Members that tell about a secret beside them, and are none.
+const DESCRIBING: &str = "name secretname secret_name namespace kind apiversion type token_type tokentype version path mountpath \
+    mode defaultmode items key ref valuefrom secretkeyref configmapkeyref secretref optional file filename id uid \
+    expires* expiry* expiration* created* updated* issued* rotated* scope scopes audience aud user username \
+    description format rotationpolicy encoding curve signer length size provider status state algorithm alg source label labels annotations";
+
+/// Whether a member of an object that is called like a secret only describes it.
+pub(super) fn is_describing(name: &[u8]) -> bool {
+    let ends_in_id = name.ends_with(b"Id")
+        || name.ends_with(b"ID")
+        || name.ends_with(b"_id")
+        || name.ends_with(b"Ref")
+        || name.ends_with(b"Key")
+        || name.ends_with(b"Name");
+    ends_in_id || is_listed(DESCRIBING, name)
+}
+
+/// Names whose value is the name of what their neighbour `value` is for.
+pub(super) fn tells_name(name: &[u8]) -> bool {
+    is_listed(
+        "name key id field variable parametername parameterkey varname headername header",
+        name,
+    )
+}
+
+/// Names of the neighbour that has the value.
+pub(super) fn tells_value(name: &[u8]) -> bool {
+    is_listed(
+        "value val defaultvalue parametervalue rawvalue stringvalue content",
+        name,
+    )
 }
 
 #[cfg(test)]
@@ -79,28 +303,43 @@ mod tests {
             "PASSWORD",
             "db_password",
             "DB-PASSWORD",
+            "DB_PASSWORD_2",
+            "password1",
+            "passwords",
+            "DB_PASSWORD_PROD",
+            "passwordBase64",
             "spring.datasource.password",
             "mysqlRootPassword",
             "PGPASSWORD",
             "passwd",
             "pwd",
+            "DB_PASS",
+            "smtpPass",
             "apiKey",
+            "apiKeys",
             "api_key",
             "x-api-key",
             "OPENAI_API_KEY",
             "token",
+            "tokens",
             "accessToken",
+            "access_tokens",
             "refresh_token",
             "GITHUB_TOKEN",
             "secret",
+            "secrets",
             "client_secret",
             "clientSecret",
+            "CLIENTSECRET",
             "aws_secret_access_key",
             "SecretAccessKey",
             "private_key",
+            "client-key-data",
             "AccountKey",
+            "SharedAccessKey",
+            "SECRET_KEY_BASE",
             "Authorization",
-            "api key",
+            "_authToken",
             "sig",
         ] {
             assert!(secret(name.as_bytes()).is_some(), "{name}");
@@ -113,28 +352,35 @@ mod tests {
             "",
             "d",
             "key",
-            "pass",
-            "tokens",
             "token_count",
             "maxTokens",
+            "max_token",
             "tokensUsed",
+            "time_to_first_token",
+            "promptTokens",
             "secretName",
             "secretKeyRef",
             "imagePullSecrets",
             "imagePullSecret",
             "passwordPolicy",
             "password_file",
+            "require_password",
+            "checksum.secret",
             "existingSecret",
             "nextToken",
             "page_token",
             "continue-token",
             "NOPASSWD",
+            "OLDPWD",
             "keyboard",
             "compass",
             "design",
             "signal",
             "monkey",
             "primaryKey",
+            "public_key",
+            "partitionKey",
+            "idempotency-key",
             "hash",
         ] {
             assert_eq!(secret(name.as_bytes()), None, "{name}");

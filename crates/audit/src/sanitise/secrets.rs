@@ -8,247 +8,901 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::REPLACEMENT;
+use super::element::{self, Element};
+use super::manifest;
 use super::name::{self, Secret};
-use super::text::{BACKSLASH, BLANK, LETTER, NAME, PATH, QUOTE, SPACE, Text, is, is_listed};
-use super::token;
-use super::value::{Until, is_dedent, value};
+use super::noise::Plain;
+use super::reference::{self, is_word};
+use super::shell;
+use super::text::{
+    ALNUM, BACKSLASH, BASE64, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed,
+    minus, plus,
+};
+use super::token::{self, is_mixed};
+use super::url;
+use super::value::{
+    Found, Until, begins_pair, elements, is_dedent, is_number, is_size, semicolon, shell_word,
+    value,
+};
 
-/// The longest name, in bytes, and the deepest indentation.
-const NAME_MAX: usize = 64;
+/// The longest cookie that browsers keep.
+const COOKIE_MAX: usize = 4096;
+
+/// The deepest indentation that is looked at, and how far from a name its value stands.
 const INDENT_MAX: usize = 256;
+const NEIGHBOUR_MAX: usize = 512;
 
-/// What a text says in place of a value: no secrets.
-const WORDS: &str = "yes no true false null nil none not required expired invalid missing incorrect \
-    wrong empty failed unset is was has must cannot denied rejected revoked mismatch too permission \
-    authentication user access connection unauthorized undefined enabled disabled changed";
+/// The schemes of an `Authorization` header that its credentials follow, and those whose credentials are parameters.
+const SCHEMES: &str =
+    "bearer basic token sharedkey sharedkeylite apikey api-key negotiate ntlm key digest";
+const SIGNING: &str = "aws4-hmac-sha256 sharedaccesssignature sentry signature hawk oauth";
 
-/// The schemes of an `Authorization` header that its credentials follow.
-const SCHEMES: &str = "bearer basic token apikey negotiate digest";
+/// Words that go on a sentence behind an option's name.
+const JOINING: &str = "via for with to is or and flag option options must in on from as of the was has instead requires required cannot \
+    argument parameter value if when not";
+
+/// Cookies that say what somebody likes, and the attributes of one.
+const HARMLESS_COOKIES: &str = "theme lang language locale tz timezone path domain expires max-age samesite secure httponly version \
+    currency country *expiry *expires color-scheme consent cookieconsent _ga _gid priority partitioned";
 
 /// The text without its secrets; borrowed if it has none.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
-    let mut scan = Scan {
-        text: Text(text.as_bytes()),
-        copied: 0,
-        no_jwt_before: 0,
-        data: Data::Outside,
-        has_manifest: None,
-        names_secret: false,
-    };
-    let mut redacted = String::new();
-    let mut at = 0;
-    while at < text.len() {
-        let Some(secret) = scan.secret(at) else {
-            at = at.wrapping_add(1);
-            continue;
-        };
-        redacted.push_str(text.get(scan.copied..secret.start).unwrap_or_default());
-        redacted.push_str(REPLACEMENT);
-        at = secret.end;
-        scan.copied = at;
-    }
-    if redacted.is_empty() {
+    let plain = Plain::of(text);
+    let found = Scan::new(Text(&plain.text)).run();
+    if found.is_empty() {
         return Cow::Borrowed(text);
     }
-    redacted.push_str(text.get(scan.copied..).unwrap_or_default());
+    let mut redacted = String::with_capacity(text.len());
+    let mut copied = 0;
+    for range in found {
+        let range = plain.original(&range);
+        let start = text.floor_char_boundary(range.start).max(copied);
+        let end = text.ceil_char_boundary(range.end);
+        if start >= end {
+            continue;
+        }
+        redacted.push_str(text.get(copied..start).unwrap_or_default());
+        redacted.push_str(REPLACEMENT);
+        copied = end;
+    }
+    redacted.push_str(text.get(copied..).unwrap_or_default());
     if redacted == text {
         return Cow::Borrowed(text);
     }
     Cow::Owned(redacted)
 }
 
-/// Where the scan is in a Kubernetes Secret.
+/// Bytes that something may begin at or that end a name.
+const TRIGGERS: [bool; 256] = {
+    let mut triggers = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "worked out by the compiler"
+        )]
+        {
+            triggers[byte] = super::family::is_first(byte as u8)
+                || matches!(
+                    byte as u8,
+                    b'=' | b':'
+                        | b'-'
+                        | b'@'
+                        | b'<'
+                        | b'|'
+                        | b'\''
+                        | b'"'
+                        | b'{'
+                        | b'}'
+                        | b'['
+                        | b']'
+                        | b'\n'
+                        | b'~'
+                        | b'.'
+                        | b' '
+                        | b'b'
+                        | b'B'
+                        | b'e'
+                );
+        }
+        byte = byte.wrapping_add(1);
+    }
+    triggers
+};
+
+/// A group of values that the scan is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Data {
-    Outside,
-    /// In the `data` of a JSON object, so many braces deep.
+enum Group {
+    None,
+    /// In an object of braces or brackets, so many deep.
     Braces(usize),
-    /// In the `data` of a YAML mapping at this column.
+    /// In a YAML mapping at this column.
     Lines(usize),
 }
 
 struct Scan<'t> {
     text: Text<'t>,
+    found: Vec<Range<usize>>,
     /// How much of the text is dealt with. Names are not looked for before.
-    copied: usize,
+    done: usize,
     no_jwt_before: usize,
-    data: Data,
-    /// Whether the text has a Kubernetes Secret in it, once somebody wanted to know.
-    has_manifest: Option<bool>,
-    /// Whether the last `name:` was that of a secret, whose `value:` is still to come, as in a
-    /// container's `env`.
-    names_secret: bool,
+    group: Group,
+    /// What the values of the group are; nothing for the data of a Kubernetes Secret, where all are secrets.
+    of_group: Option<Secret>,
+    /// Where the group begins: behind the brackets of its type.
+    group_from: usize,
+    /// Where the data of Kubernetes Secrets is, once somebody wanted to know.
+    data: Option<Vec<usize>>,
+    /// Where a secret's name was told whose value is still to come, as in a container's `env`.
+    told: Option<usize>,
 }
 
-impl Scan<'_> {
-    /// The secret that the byte at `at` begins, or that it announces.
-    fn secret(&mut self, at: usize) -> Option<Range<usize>> {
-        let text = self.text;
-        let next = text.byte(at.wrapping_add(1));
-        match (text.byte(at), next) {
-            (b'=' | b':', _) => self.after_name(at),
-            (b'g', b'h' | b'i' | b'l') | (b'x', b'o' | b'a') | (b'A', b'I' | b'K' | b'S') => {
-                token::token(text, at)
+impl<'t> Scan<'t> {
+    fn new(text: Text<'t>) -> Self {
+        Self {
+            text,
+            found: Vec::new(),
+            done: 0,
+            no_jwt_before: 0,
+            group: Group::None,
+            of_group: None,
+            group_from: 0,
+            data: None,
+            told: None,
+        }
+    }
+
+    fn run(mut self) -> Vec<Range<usize>> {
+        let mut at = 0;
+        self.directive(0);
+        while at < self.text.len() {
+            let byte = self.text.byte(at);
+            let is_trigger = TRIGGERS.get(usize::from(byte)).copied().unwrap_or_default();
+            // Letters and digits matter where a word begins.
+            if is_trigger && (!is(byte, ALNUM) || token::is_word_start(self.text, at)) {
+                self.look(at);
             }
-            (b's', b'k') | (b'L', b'S') => token::token(text, at),
-            (b'e', b'y') if at >= self.no_jwt_before => match token::jwt(text, at) {
-                Ok(token) => Some(token),
-                Err(end) => {
-                    self.no_jwt_before = end;
-                    None
-                }
-            },
-            (b'b' | b'B', b'e' | b'E' | b'a' | b'A') => token::credentials(text, at),
-            (b'-', b'-') => token::pem(text, at).or_else(|| self.after_option(at)),
-            (b'@', b't' | b'u') => token::mysql_password(text, self.copied, at),
-            (b'{' | b'}' | b'\n', _) => {
-                self.follow_data(at);
+            at = plus(at, 1).max(self.done);
+        }
+        self.found
+    }
+
+    fn push(&mut self, range: Range<usize>) {
+        if range.start < range.end && range.start >= self.done {
+            self.done = range.end;
+            self.found.push(range);
+        }
+    }
+
+    /// Looks at what the byte at `at` begins, or announces.
+    fn look(&mut self, at: usize) {
+        let text = self.text;
+        let found = match text.byte(at) {
+            b'=' | b':' => return self.separator(at),
+            b'-' => token::pem(text, at).or_else(|| self.option(at)),
+            b'@' => url::without_scheme(text, self.done, at),
+            b'<' => return self.element(at),
+            b'|' => self.cell(at),
+            b'\'' | b'"' => self.quote(at),
+            b'{' | b'}' | b'[' | b']' => {
+                self.follow_group(at);
                 None
             }
+            b'\n' => {
+                self.follow_group(at);
+                return self.directive(plus(at, 1));
+            }
+            b'~' => token::azure_client(text, self.done, minus(at, 1))
+                .filter(|_| text.byte_before(at) == b'Q'),
+            b'.' => token::discord(text, self.done, at),
+            b' ' => self.beside(at),
+            _ => self.word(at),
+        };
+        if let Some(range) = found {
+            self.push(range);
+        }
+    }
+
+    /// A token by its form.
+    fn word(&mut self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        if let Some(token) = token::token(text, at) {
+            return Some(token);
+        }
+        match text.byte(at) {
+            b'e' if text.byte(plus(at, 1)) == b'y' && at >= self.no_jwt_before => {
+                match token::jwt(text, at) {
+                    Ok(token) => Some(token),
+                    Err(end) => {
+                        self.no_jwt_before = end;
+                        None
+                    }
+                }
+            }
+            b'b' | b'B' => token::credentials(text, at).or_else(|| self.identified_by(at)),
             _ => None,
         }
     }
 
-    /// At two dashes: the value of an option that a space is behind, as in `--password x`.
-    fn after_option(&mut self, at: usize) -> Option<Range<usize>> {
-        let text = Text(self.text.slice(0, at.wrapping_add(NAME_MAX)));
-        let end = text.run(at, NAME);
-        if text.byte(end) == b' ' && text.byte_before(at) != b'-' {
-            self.after_name(end)
+    /// SQL's `IDENTIFIED BY x`, with or without quotes.
+    fn identified_by(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let start = text.run(plus(at, 2), SPACE);
+        if !text.has_folded(at, b"by") || start == plus(at, 2) || text.byte_before(at) != b' ' {
+            return None;
+        }
+        let near = Text(text.slice(minus(at, 64), at));
+        let is_identified = (0..near.len()).any(|at| near.has_folded(at, b"identified "));
+        let start = if text.has_folded(start, b"password ") {
+            plus(start, 9)
         } else {
-            None
+            start
+        };
+        let start = if text.has_folded(start, b"values ") {
+            plus(start, 7)
+        } else {
+            start
+        };
+        let found = is_identified
+            .then(|| value(text, start, start, Until::Space))
+            .flatten()?;
+        self.unless_harmless(&found)
+    }
+
+    /// At a space: a word that looks like nothing but a secret behind a secret's name: `ENV API_KEY x`, `the api key is x`,
+    /// `configure set secret_access_key x`.
+    fn beside(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        if !is(text.byte_before(at), LETTER | DIGIT | super::text::DASH)
+            && text.byte_before(at) != b':'
+        {
+            return None;
+        }
+        let start = plus(at, 1);
+        if !is_mixed_ahead(text, start) {
+            return None;
+        }
+        let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
+        let word = text.slice(found.range.start, found.range.end);
+        if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
+            return None;
+        }
+        let floor = self.done.max(minus(at, name::MAX));
+        let mut end = text.run_back(
+            floor,
+            minus(at, usize::from(text.byte_before(at) == b':')),
+            BLANK,
+        );
+        let mut is_told = false;
+        for verb in [" is", " was", " to", " of"] {
+            if text.has(minus(end, verb.len()), verb) {
+                end = minus(end, verb.len());
+                is_told = true;
+            }
+        }
+        if text.byte_before(at) == b':' && !is_told {
+            return None;
+        }
+        let near = text.run_back(floor, end, NAME | BLANK);
+        let last = text.run_back(floor, end, NAME);
+        let spelled = text.slice(last, end);
+        let words = if spelled.eq_ignore_ascii_case(b"key") {
+            text.slice(near, end)
+        } else {
+            spelled
+        };
+        let digits = word.iter().filter(|byte| is(**byte, DIGIT)).count();
+        let is_random =
+            digits >= 2 && word.len() >= 8 && !is_uuid(word) && !reference::is_object_name(word);
+        let is_secret = match name::secret(words)? {
+            Secret::Certain => {
+                is_random
+                    || is_told
+                    || spelled.contains(&b'_')
+                    || is_listed("requirepass masterauth", spelled)
+            }
+            Secret::Likely => is_random && word.len() >= 20,
+            _ => false,
+        };
+        self.unless_harmless(&found).filter(|_| is_secret)
+    }
+
+    fn unless_harmless(&self, found: &Found) -> Option<Range<usize>> {
+        let word = self.text.slice(found.range.start, found.range.end);
+        (!reference::is_harmless(word, found.quoted)).then(|| found.range.clone())
+    }
+
+    /// At a quote: SQL's `PASSWORD 'x'`, `PASSWORD('x')`, `PASSWORD = N'x'`.
+    fn quote(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let floor = self.done.max(minus(at, name::MAX));
+        let open = minus(at, usize::from(text.byte_before(at) == b'('));
+        let end = text.run_back(floor, open, SPACE);
+        if end == at || end == floor {
+            return None;
+        }
+        let start = text.run_back(floor, end, NAME);
+        let spelled = text.slice(start, end);
+        let secret = name::secret(spelled).filter(|_| spelled.len() >= 3);
+        let is_word = spelled.iter().all(|byte| byte.is_ascii_uppercase());
+        let certain =
+            secret == Some(Secret::Certain) || (secret == Some(Secret::Likely) && is_word);
+        if !certain || text.is_at(minus(start, 1), QUOTE) {
+            return None;
+        }
+        let found = value(text, start, at, Until::Space)?;
+        let word = text.slice(found.range.start, found.range.end);
+        let is_sql = spelled
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+            || open < at;
+        let is_secret = (is_sql && secret == Some(Secret::Certain))
+            || (secret == Some(Secret::Certain)
+                && text.byte(at) == b'\''
+                && !reference::is_object_name(word))
+            || looks_secret(word);
+        self.unless_harmless(&found).filter(|_| is_secret)
+    }
+
+    /// At a line's beginning: a directive of a configuration, as Redis' `requirepass x`, and `.netrc`.
+    fn directive(&mut self, at: usize) {
+        let text = self.text;
+        let start = text.run(at, BLANK);
+        if !matches!(text.byte(start) | 0x20, b'a' | b'r' | b'm' | b'p' | b'd')
+            || minus(start, at) > INDENT_MAX
+        {
+            return;
+        }
+        let end = text.run(start, LETTER);
+        let spelled = text.slice(start, end);
+        let mut from = end;
+        let is_netrc = spelled == b"machine" || spelled == b"default";
+        if is_netrc {
+            let near = Text(text.slice(0, plus(end, INDENT_MAX)));
+            let Some(password) = near.find(end, "password ") else {
+                return;
+            };
+            from = plus(password, 8);
+        }
+        if !(is_netrc
+            || spelled == b"AUTH"
+            || is_listed("requirepass masterauth password", spelled))
+            || text.byte(from) != b' '
+        {
+            return;
+        }
+        let found = shell_word(text, text.run(from, BLANK));
+        let ends = text.run(plus(found.range.end, usize::from(found.quoted)), BLANK);
+        let is_last = ends >= text.len() || text.is_at(ends, BREAK);
+        let word = text.slice(found.range.start, found.range.end);
+        if (is_last || is_netrc)
+            && (spelled != b"password" || found.quoted || looks_secret(word))
+            && let Some(range) = self.unless_harmless(&found)
+        {
+            self.push(range);
         }
     }
 
-    /// At `=`, `:`, or a space behind an option: the secret behind it, if the name before it says so.
-    fn after_name(&mut self, at: usize) -> Option<Range<usize>> {
+    /// At a dash: the value of an option that a space is behind, as in `--password x`, or the next argument of a list.
+    fn option(&mut self, at: usize) -> Option<Range<usize>> {
         let text = self.text;
-        let separator = text.byte(at);
-        let from = at.wrapping_add(1);
-        let name = self.name_before(at)?;
-        let spelled = text.slice(name.start, name.end);
-        let next = text.byte(from);
-        match separator {
-            b':' if text.has(at, "://") => return token::url_password(text, at),
-            b':' if matches!(next, b':' | b'=') => return None,
-            b'=' if matches!(next, b'=' | b'~') => return None,
-            b' ' if next == b'-' => return None,
-            b':' if spelled == b"data" || spelled == b"stringData" => {
-                self.enter_data(&name, from);
-                return None;
-            }
-            b':' if spelled == b"name" => {
-                self.names_secret = self.is_name_of_secret(from);
-                return None;
-            }
-            _ => {}
+        let before = text.byte_before(at);
+        if at > 0 && !is(before, SPACE | QUOTE) && !matches!(before, b',' | b'[' | b'(' | b'=') {
+            return None;
         }
-        let in_data = self.data != Data::Outside && separator == b':';
-        let of_env = self.names_secret && spelled.eq_ignore_ascii_case(b"value");
-        // `api key`, the only name with a space.
-        let of_api = spelled.eq_ignore_ascii_case(b"key")
-            && text.has_folded(name.start.wrapping_sub(4).max(self.copied), b"api ");
-        let secret = if in_data || of_env || of_api {
+        if text.has(at, "--password-stdin")
+            || text.has(at, "--with-token")
+            || text.has(at, "--stdin")
+        {
+            return self.piped(at);
+        }
+        if let Some(range) = shell::option(text, at) {
+            return Some(range);
+        }
+        let near = Text(text.slice(0, plus(at, name::MAX)));
+        let start = plus(at, if text.byte(plus(at, 1)) == b'-' { 2 } else { 1 });
+        let end = near.run(start, NAME);
+        if end < plus(start, 3) {
+            return None;
+        }
+        let next = shell::next_word(text, end).or_else(|| self.next_argument(at, end))?;
+        if matches!(text.byte(next), b'-' | b'<' | b'>' | b'|' | b'&') {
+            return None;
+        }
+        let spelled = text.slice(start, end);
+        let secret = name::secret(spelled)
+            .filter(|secret| *secret != Secret::IfLong)
+            .or_else(|| (spelled == b"pass").then_some(Secret::Certain));
+        if spelled == b"cookie" {
+            let found = shell_word(text, next);
+            let value = text
+                .slice(found.range.start, found.range.end)
+                .iter()
+                .position(|byte| *byte == b'=')?;
+            let range = plus(plus(found.range.start, value), 1)..found.range.end;
+            return looks_secret(text.slice(range.start, range.end)).then_some(range);
+        }
+        let secret = secret?;
+        // An item of a list in YAML has its line.
+        let found = if text.byte(end) == b' ' || text.is_at(next, QUOTE | BACKSLASH) {
+            let mut inside = next;
+            while text.byte(inside) == b'\\' && text.is_at(plus(inside, 1), QUOTE | BACKSLASH) {
+                inside = plus(inside, 1);
+            }
+            if inside > next {
+                value(text, start, next, Until::Space)?
+            } else {
+                shell_word(text, next)
+            }
+        } else {
+            value(text, start, next, Until::Assignment)?
+        };
+        let word = text.slice(found.range.start, found.range.end);
+        // A single dash and a plain word is a sentence's: `- token refresh failed`.
+        let is_plain = before == b' '
+            && start == plus(at, 1)
+            && secret != Secret::Certain
+            && !looks_secret(word);
+        let is_sentence = is_listed(JOINING, word) && !found.quoted;
+        let is_count = is_sentence
+            || secret == Secret::Several
+            || (secret == Secret::Likely && is_number(word));
+        self.unless_harmless(&found)
+            .filter(|_| !is_plain && !is_count)
+    }
+
+    /// The next line's argument, in a list of arguments as `kubectl describe` prints it.
+    fn next_argument(&self, at: usize, end: usize) -> Option<usize> {
+        let text = self.text;
+        let column = text.column_of(at);
+        let next = text.run(plus(end, 1), BLANK);
+        let is_next = text.byte(end) == b'\n'
+            && minus(next, plus(end, 1)) == column
+            && column > 0
+            && text.run(minus(at, column), BLANK) == at;
+        is_next.then_some(next)
+    }
+
+    /// What `echo` gives the option at `at` to read.
+    fn piped(&self, at: usize) -> Option<Range<usize>> {
+        let text = self.text;
+        let floor = self.done.max(minus(at, INDENT_MAX));
+        let line = text.slice(floor, at);
+        let echo = (0..line.len())
+            .rev()
+            .find(|at| Text(line).has(*at, "echo ") || Text(line).has(*at, "printf "))?;
+        let word = Text(line).run(echo, LETTER);
+        let mut start = text.run(plus(floor, word), BLANK);
+        if text.has(start, "-n ") {
+            start = plus(start, 3);
+        }
+        let is_piped = Text(line).find(word, "|").is_some();
+        self.unless_harmless(&shell_word(text, start))
+            .filter(|_| is_piped)
+    }
+
+    fn element(&mut self, at: usize) {
+        match element::element(self.text, at, self.is_told(at)) {
+            Element::Value(range, secret) => {
+                self.told = None;
+                let word = self.text.slice(range.start, range.end);
+                let is_secret = match secret {
+                    Secret::Certain => true,
+                    Secret::Likely => !reference::is_object_name(word) && !is_number(word),
+                    Secret::Several | Secret::IfLong => looks_secret(word),
+                };
+                if is_secret && !reference::is_harmless(word, true) {
+                    self.push(range);
+                }
+            }
+            Element::Name => self.told = Some(at),
+            Element::Nothing => {}
+        }
+    }
+
+    /// The cell of a table behind one that has a secret's name.
+    fn cell(&self, at: usize) -> Option<Range<usize>> {
+        let (before, cell) = element::cells(self.text, at)?;
+        let word = self.text.slice(cell.start, cell.end);
+        name::secret(self.text.slice(before.start, before.end))?;
+        let word_is_secret = looks_secret(word) && !reference::is_harmless(word, true);
+        word_is_secret.then_some(cell)
+    }
+
+    fn is_told(&self, at: usize) -> bool {
+        self.told
+            .is_some_and(|told| minus(at, told) < NEIGHBOUR_MAX)
+    }
+
+    /// At `=` or `:`: the secret behind it, if the name before it says so.
+    fn separator(&mut self, at: usize) {
+        let text = self.text;
+        let from = plus(at, 1);
+        let (separator, next) = (text.byte(at), text.byte(from));
+        if separator == b':' {
+            if text.has(at, "://") {
+                if let Some(range) = url::password(text, at) {
+                    self.push(range);
+                }
+                return;
+            }
+            if let Some(range) = token::telegram(text, self.done, at) {
+                return self.push(range);
+            }
+        } else if let Some(range) = token::azure_account(text, self.done, at) {
+            return self.push(range);
+        }
+        if matches!((separator, next), (b':', b':') | (b'=', b'=' | b'~'))
+            || (separator == b':' && next == b'=')
+        {
+            return;
+        }
+        let Some(name) = self.name_before(at) else {
+            return;
+        };
+        let spelled = text.slice(name.start, name.end);
+        if separator == b':' && manifest::is_data(spelled) && self.is_secret_data(at) {
+            return self.enter_data(&name, from);
+        }
+        if name::tells_name(spelled) {
+            self.told = self.is_name_of_secret(from).then_some(at);
+        }
+        if separator == b':' && is_listed("cookie set-cookie cookies", spelled) && !name.quoted {
+            return self.cookies(from);
+        }
+        let in_group = self.group != Group::None
+            && (separator == b':' || matches!(self.group, Group::Braces(_)));
+        if in_group && self.of_group.is_none() {
+            return self.datum(&name, at);
+        }
+        let secret = self.what_follows(&name, at, in_group);
+        let Some(secret) = secret else {
+            return;
+        };
+        if let Some(range) = self.secret_value(&name, secret, at) {
+            self.told = None;
+            self.push(range);
+        } else {
+            self.values_of_group(&name, secret, from);
+        }
+    }
+
+    /// What the name, its neighbour or its group says about its value.
+    fn what_follows(&self, name: &Name, at: usize, in_group: bool) -> Option<Secret> {
+        let text = self.text;
+        let spelled = text.slice(name.start, name.end);
+        if let Some(secret) = name::secret(spelled) {
+            return Some(secret);
+        }
+        if self.is_told(at) && name::tells_value(spelled) {
+            return Some(Secret::Certain);
+        }
+        // The private part of a JSON Web Key.
+        if matches!(spelled, b"d" | b"k") && name.quoted {
+            let near = Text(text.slice(minus(at, 512), plus(at, 512)));
+            return near.find(0, "\"kty\"").map(|_| Secret::Certain);
+        }
+        // `API key`, a name of two words.
+        let is_number = spelled.len() <= 2
+            && spelled.iter().all(u8::is_ascii_digit)
+            && text.has_folded(minus(name.start, 4), b"key ");
+        if is_number || spelled.eq_ignore_ascii_case(b"key") {
+            let floor = self.done.max(minus(name.start, 24));
+            let floor = if is_number {
+                floor.max(minus(name.start, 20))
+            } else {
+                floor
+            };
+            if is_number {
+                let start = text.run_back(floor, name.start, LETTER | BLANK);
+                return name::secret(text.slice(start, name.end));
+            }
+            let end = text.run_back(floor, name.start, BLANK);
+            let start = text.run_back(floor, end, NAME);
+            let words = text.slice(start, name.end);
+            return name::secret(words).filter(|_| end < name.start && start < end);
+        }
+        let of_group = self.of_group.filter(|_| in_group)?;
+        let tells_about = name::is_describing(spelled);
+        (!tells_about).then_some(if of_group == Secret::Certain {
             Secret::Certain
         } else {
-            name::secret(spelled)?
+            Secret::Several
+        })
+    }
+
+    /// A member of a Kubernetes Secret's data.
+    fn datum(&mut self, name: &Name, at: usize) {
+        let text = self.text;
+        let from = plus(at, 1);
+        let start = text.run(from, BLANK);
+        if text.byte(start) == b'[' {
+            return self.list(start, None);
+        }
+        // Go's bytes: `[]uint8{0x68, …}`.
+        if text.has(start, "[]") {
+            return;
+        }
+        let until = match (self.column(name.start), self.group) {
+            (Some(column), Group::Lines(_)) => Until::Line(column),
+            _ => Until::Space,
         };
-        self.secret_value(&name, secret, at, in_data)
+        if let Some(found) = value(text, name.start, from, until) {
+            self.push(found.range);
+        }
     }
 
     /// The value behind the separator at `at`, if it is a secret.
-    fn secret_value(
-        &self,
-        name: &Name,
-        secret: Secret,
-        at: usize,
-        in_data: bool,
-    ) -> Option<Range<usize>> {
+    fn secret_value(&self, name: &Name, secret: Secret, at: usize) -> Option<Range<usize>> {
         let text = self.text;
         let colon = text.byte(at) == b':';
-        let mut from = at.wrapping_add(1);
+        let mut from = plus(at, 1);
         if !colon && text.byte(from) == b'>' {
-            from = from.wrapping_add(1);
+            from = plus(from, 1);
         }
-        let is_likely = secret == Secret::Likely && !name.quoted;
-        // An image, as in `vault-token:1.2.3`, and a file, as in `/etc/passwd: permission denied`.
-        let image = is_likely
-            && !text.is_at(from, SPACE)
-            && text.slice(name.start, name.end).contains(&b'-');
-        if colon && !in_data && (image || text.byte_before(name.start) == b'/') {
+        let is_unsure = secret != Secret::Certain && !name.quoted;
+        // An image, as in `vault-token:1.2.3`, a file, as in `/etc/passwd: permission denied`, and a checksum's annotation.
+        let spelled = text.slice(name.start, name.end);
+        let is_image = is_unsure
+            && !text.is_at(from, SPACE | QUOTE)
+            && spelled.contains(&b'-')
+            && text.is_at(from, DIGIT | LETTER)
+            && text.column_of(name.start) > 0;
+        let is_file =
+            text.byte_before(name.start) == b'/' && text.is_at(minus(name.start, 2), ALNUM);
+        // A part of an ARN, a default in a shell's `${NAME:?text}`.
+        let is_part = colon
+            && ((is_unsure && text.byte_before(name.start) == b':')
+                || text.has(minus(name.start, 2), "${"));
+        // External Secrets' name of a key, beside where it comes from.
+        let near = Text(text.slice(minus(name.start, 96), plus(from, 96)));
+        let is_key_name = colon
+            && matches!(spelled, b"secretKey" | b"secret_key")
+            && near.find(0, "remoteRef").is_some();
+        if is_key_name || is_part || (colon && (is_image || is_file)) || self.is_checksum(name) {
             return None;
         }
-        let until = match self.column(name.start) {
-            Some(column) if colon && (in_data || (!is_likely && self.has_lines(from))) => {
-                Until::Line(column)
+        let found = value(text, name.start, from, self.until(name, secret, at, from))?;
+        let word = text.slice(found.range.start, found.range.end);
+        if is_listed(SCHEMES, word) && !found.quoted && secret != Secret::Certain {
+            let rest = value(text, name.start, found.range.end, Until::Space)?;
+            let word = text.slice(rest.range.start, rest.range.end);
+            let is_none = is_word(word, "realm error token") || is_word_of_challenge(word);
+            return self.unless_harmless(&rest).filter(|_| !is_none);
+        }
+        let scheme = Text(word).run(0, LETTER);
+        let found = if !found.quoted
+            && is_listed(
+                SCHEMES,
+                text.slice(found.range.start, plus(found.range.start, scheme)),
+            )
+            && word.get(scheme) == Some(&b' ')
+        {
+            Found {
+                range: text.run(plus(found.range.start, scheme), BLANK)..found.range.end,
+                quoted: false,
+            }
+        } else {
+            found
+        };
+        let word = text.slice(found.range.start, found.range.end);
+        if is_listed(SIGNING, word) || is_size(word) || is_word_of_challenge(word) {
+            return None;
+        }
+        if reference::is_harmless(word, found.quoted)
+            || is_redacted(word) && secret != Secret::Certain
+        {
+            return None;
+        }
+        self.is_secret(name, secret, at, &found)
+            .then_some(found.range)
+    }
+
+    fn is_checksum(&self, name: &Name) -> bool {
+        let near = Text(self.text.slice(minus(name.start, 16), name.start));
+        near.0.ends_with(b"/") && near.find(0, "checksum").is_some()
+    }
+
+    /// How a bare value ends here.
+    fn until(&self, name: &Name, secret: Secret, at: usize, from: usize) -> Until {
+        let text = self.text;
+        let before = text.byte_before(name.start);
+        let is_parameter = (matches!(before, b'?' | b'&')
+            || is_listed("jsessionid", text.slice(name.start, name.end)))
+            && text.byte(at) == b'=';
+        if is_parameter {
+            return Until::Parameter;
+        }
+        if text.has_folded(minus(name.end, 15), b"accesssignature") && text.byte(at) == b'=' {
+            let ends = |at: &usize| text.is_at(*at, SPACE | QUOTE) || text.byte(*at) == b';';
+            return Until::Semicolon((from..text.len()).find(ends).unwrap_or(text.len()));
+        }
+        if text.byte(at) == b'='
+            && !text.is_at(from, BLANK)
+            && let Some(end) = semicolon(text, from)
+        {
+            return Until::Semicolon(end);
+        }
+        match self.column(name.start) {
+            Some(column)
+                if text.byte(at) == b':' && text.is_at(from, SPACE) && self.has_lines(from) =>
+            {
+                // A word in prose, or a mapping's scalar.
+                if secret == Secret::Certain || self.is_mapping(from) {
+                    Until::Line(column)
+                } else {
+                    Until::Space
+                }
+            }
+            Some(_) if text.byte(at) == b'=' && self.is_assignment_file(name, at) => {
+                Until::Assignment
             }
             _ => Until::Space,
+        }
+    }
+
+    /// Whether a line is one of `name = value` lines, and not of a command or a log.
+    fn is_assignment_file(&self, name: &Name, at: usize) -> bool {
+        let text = self.text;
+        let line = text.near_line_end(at);
+        let rest = text.slice(plus(at, 1), line.min(plus(at, INDENT_MAX)));
+        // Another pair on the line, as in a log.
+        if rest.contains(&b'=') && rest.contains(&b' ')
+            || rest.contains(&b'"')
+            || rest.contains(&b'\'')
+        {
+            return false;
+        }
+        let next = Text(text.slice(0, plus(line, name::MAX)));
+        let start = plus(line, 1);
+        let end = next.run(next.run(start, BLANK), NAME);
+        let is_next = next.byte(next.run(end, BLANK)) == b'=' && end > start;
+        let is_before = {
+            let floor = minus(name.start, INDENT_MAX);
+            let before = text.slice(floor, minus(name.start, 1));
+            let line = before
+                .rsplit(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
+            let line = Text(line);
+            let end = line.run(0, NAME);
+            end > 0
+                && line.byte(line.run(end, BLANK)) == b'='
+                && text.byte_before(name.start) == b'\n'
         };
-        let (range, quoted) = value(text, from, until)?;
+        is_next || is_before || (text.is_at(plus(at, 1), BLANK) && text.is_at(minus(at, 1), BLANK))
+    }
+
+    /// Whether the next line is another pair of a mapping, or ends it.
+    fn is_mapping(&self, from: usize) -> bool {
+        let text = self.text;
+        let line = text.near_line_end(from);
+        let start = text.run(plus(line, 1), BLANK);
+        let near = Text(text.slice(0, plus(start, name::MAX)));
+        let end = near.run(start, NAME);
+        end > start && near.byte(end) == b':'
+    }
+
+    /// Whether a value is a secret that may be a plain word too.
+    fn is_secret(&self, name: &Name, secret: Secret, at: usize, found: &Found) -> bool {
+        let text = self.text;
+        let (range, colon) = (&found.range, text.byte(at) == b':');
         let word = text.slice(range.start, range.end);
-        if in_data {
-            return Some(range);
+        let spelled = text.slice(name.start, name.end);
+        let is_empty = range.start > plus(at, 1) && !found.quoted && !colon && is_pair(text, range);
+        if is_empty {
+            return false;
         }
-        let is_path = word.starts_with(b"/") && text.run(range.start, PATH) >= range.end;
-        if is_path || (!quoted && is_word(word, WORDS)) {
-            return None;
+        let has_letters = word.iter().any(|byte| is(*byte, ALNUM) || !byte.is_ascii());
+        let refers = is_secret_name(spelled)
+            && (reference::is_object_name(word) || self.is_beside_namespace(name, word));
+        // Go prints an empty text as nothing.
+        let is_next = colon
+            && !found.quoted
+            && range.start > plus(at, 1)
+            && text.byte(name.start).is_ascii_uppercase()
+            && is_field(word);
+        if is_next {
+            return false;
         }
-        if is_likely && !quoted && is_word(word, SCHEMES) {
-            return value(text, range.end, Until::Space).map(|(range, _)| range);
-        }
-        let is_secret = match secret {
-            Secret::IfLong => !colon && word.len() >= 16 && !is_redacted(word),
-            _ if quoted => true,
-            Secret::Certain => colon || range.start == from || !is_pair(text, &range),
-            Secret::Likely => {
-                name.quoted || !colon || self.is_alone(name, from, &range) || looks_secret(word)
+        match secret {
+            Secret::Certain => found.quoted || !colon || !self.is_prose(name, plus(at, 1), found),
+            Secret::Likely if refers || !has_letters || (is_number(word) && word.len() < 6) => {
+                false
             }
-        };
-        is_secret.then_some(range)
+            Secret::Likely if found.quoted => true,
+            Secret::Likely => {
+                name.quoted
+                    || !colon
+                    || self.is_alone(name, plus(at, 1), range)
+                    || looks_secret(word)
+            }
+            Secret::Several => {
+                looks_secret(word) && !is_number(word) && !reference::is_object_name(word)
+            }
+            Secret::IfLong => is_long_secret(spelled, word, colon, found.quoted),
+        }
+    }
+
+    /// Whether a word is the name of an object whose namespace is told too.
+    fn is_beside_namespace(&self, name: &Name, word: &[u8]) -> bool {
+        let near = Text(self.text.slice(minus(name.start, 128), plus(name.end, 128)));
+        let is_name = word
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+        is_name
+            && word.len() < 24
+            && (near.find(0, "namespace").is_some() || near.find(0, "kube_secret").is_some())
+    }
+
+    /// Whether a name and a value are words of a sentence: `verify password: the hash differs`.
+    fn is_prose(&self, name: &Name, from: usize, found: &Found) -> bool {
+        let text = self.text;
+        let word = text.slice(found.range.start, found.range.end);
+        let is_plain = word
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'/' | b':' | b'-' | b'\''));
+        let end = found.range.end;
+        let goes_on =
+            text.byte(end) == b' ' && text.is_at(plus(end, 1), LETTER) || word.ends_with(b":");
+        let is_line = self.column(name.start).is_some();
+        !name.quoted && found.range.start > from && is_plain && goes_on && !is_line
     }
 
     /// The name that ends before the separator at `at`.
     fn name_before(&self, at: usize) -> Option<Name> {
         let text = self.text;
-        let floor = self.copied.max(at.saturating_sub(NAME_MAX));
+        let floor = self.done.max(minus(at, name::MAX));
         let mut end = at;
-        let separator = text.byte(at);
-        if separator != b' ' {
-            if end > floor && separator == b'=' && text.byte_before(end) == b':' {
-                end = end.wrapping_sub(1);
-            }
-            end = text.run_back(floor, end, BLANK);
+        if end > floor && text.byte(at) == b'=' && text.byte_before(end) == b':' {
+            end = minus(end, 1);
         }
-        let quoted = end > floor && is(text.byte_before(end), QUOTE) && separator != b' ';
+        end = text.run_back(floor, end, BLANK);
+        // An index, as in `env["DB_PASSWORD"] = "x"`.
+        if end > floor && text.byte_before(end) == b']' && text.is_at(minus(end, 2), QUOTE) {
+            end = minus(end, 1);
+        }
+        let quoted = end > floor && is(text.byte_before(end), QUOTE);
         if quoted {
-            end = end.wrapping_sub(1);
+            end = minus(end, 1);
             while end > floor && text.byte_before(end) == b'\\' {
-                end = end.wrapping_sub(1);
+                end = minus(end, 1);
             }
         }
         let mut start = text.run_back(floor, end, NAME);
         while start < end && text.byte(start) == b'-' {
-            start = start.wrapping_add(1);
+            start = plus(start, 1);
         }
-        let is_url = text.has(at, "://");
-        (start < end || is_url).then_some(Name { start, end, quoted })
+        (start < end).then_some(Name { start, end, quoted })
     }
 
-    /// The column of a name that begins a line, behind spaces and a list's dash.
+    /// The column of a name that begins a line, behind spaces, a list's dash, a diff's sign and a shell's or a comment's word.
     fn column(&self, start: usize) -> Option<usize> {
         let mut line = start;
-        let floor = start.saturating_sub(INDENT_MAX);
-        while line > floor && matches!(self.text.byte_before(line), b' ' | b'-') {
-            line = line.wrapping_sub(1);
+        let floor = minus(start, INDENT_MAX);
+        let before = |line: usize, word: &str| self.text.has(line.wrapping_sub(word.len()), word);
+        for word in ["export ", "set ", "ENV ", "ARG "] {
+            if before(line, word) {
+                line = minus(line, word.len());
+            }
+        }
+        while line > floor && matches!(self.text.byte_before(line), b' ' | b'-' | b'+' | b'\t') {
+            line = minus(line, 1);
         }
         let begins = line == 0 || self.text.byte_before(line) == b'\n';
-        begins.then(|| start.wrapping_sub(line))
+        let sign = usize::from(
+            self.text.byte(line) == b'+'
+                || (self.text.byte(line) == b'-' && self.text.byte(plus(line, 2)) == b' '),
+        );
+        begins.then(|| minus(minus(start, line), sign))
     }
 
     /// Whether the text has more lines than the one that a value from `from` is in.
     fn has_lines(&self, from: usize) -> bool {
-        let floor = from.saturating_sub(INDENT_MAX.wrapping_add(NAME_MAX));
-        self.text.slice(floor, from).contains(&b'\n') || self.text.line_end(from) < self.text.len()
+        let floor = minus(from, plus(INDENT_MAX, name::MAX));
+        self.text.slice(floor, from).contains(&b'\n')
+            || self.text.byte(self.text.near_line_end(from)) == b'\n'
     }
 
     /// Whether a name and its value are all that a line says.
@@ -258,38 +912,194 @@ impl Scan<'_> {
         self.column(name.start).is_some() && value.start > from && ends
     }
 
-    /// Whether a name of a secret follows at `at`.
+    /// Whether a name of a secret follows at `at`, and nothing but the name.
     fn is_name_of_secret(&self, at: usize) -> bool {
         let start = self.text.run(at, BLANK | QUOTE | BACKSLASH);
-        let text = Text(self.text.slice(0, start.wrapping_add(NAME_MAX)));
-        name::secret(text.slice(start, text.run(start, NAME))).is_some()
+        let text = Text(self.text.slice(0, plus(start, name::MAX)));
+        let end = text.run(start, NAME);
+        let is_reference =
+            reference::is_object_name(text.slice(start, end)) && !text.is_at(end, QUOTE);
+        !is_reference && name::secret(text.slice(start, end)).is_some()
     }
 
-    /// Behind `data:`: everything in it is a secret, if the text has a Secret in it.
-    fn enter_data(&mut self, name: &Name, from: usize) {
+    /// The pairs of a `Cookie` header.
+    fn cookies(&mut self, from: usize) {
         let text = self.text;
-        let start = text.run(from, BLANK);
-        let data = match (text.byte(start), self.column(name.start)) {
-            (b'{', _) => Data::Braces(0),
-            (b'\n' | b'\r' | b'#', Some(column)) => Data::Lines(column),
-            _ => return,
-        };
-        if *self
-            .has_manifest
-            .get_or_insert_with(|| token::has_kubernetes_secret(text))
-        {
-            self.data = data;
+        let line = text.len();
+        let mut at = from;
+        while at < line {
+            at = text.run(at, BLANK);
+            let end = text.run(at, NAME);
+            if end == at || text.byte(end) != b'=' {
+                return;
+            }
+            let start = plus(end, 1);
+            let stop = (start..line.min(plus(start, COOKIE_MAX)))
+                .find(|at| text.is_at(*at, SPACE | QUOTE) || matches!(text.byte(*at), b';' | b'\\'))
+                .unwrap_or(line);
+            let value = text.slice(start, stop);
+            if value.len() >= 8
+                && is_mixed(value)
+                && !is_listed(HARMLESS_COOKIES, text.slice(at, end))
+                && !reference::is_harmless(value, true)
+            {
+                self.push(start..stop);
+            }
+            if text.byte(stop) != b';' {
+                return;
+            }
+            at = plus(stop, 1);
         }
     }
 
-    /// Notices where the data ends.
-    fn follow_data(&mut self, at: usize) {
-        self.data = match (self.data, self.text.byte(at)) {
-            (Data::Braces(depth), b'{') => Data::Braces(depth.wrapping_add(1)),
-            (Data::Braces(depth), b'}') if depth > 1 => Data::Braces(depth.wrapping_sub(1)),
-            (Data::Braces(_), b'}') => Data::Outside,
-            (Data::Lines(column), b'\n') if is_dedent(self.text, at, column) => Data::Outside,
-            (data, _) => data,
+    fn is_secret_data(&mut self, at: usize) -> bool {
+        let text = self.text;
+        let data = self.data.get_or_insert_with(|| manifest::secret_data(text));
+        data.binary_search(&at).is_ok()
+    }
+
+    /// Behind the `data:` of a Kubernetes Secret.
+    fn enter_data(&mut self, name: &Name, from: usize) {
+        let start = self.text.run(from, BLANK);
+        let go = self.text.run(start, ALNUM);
+        let braces = Text(self.text.slice(0, plus(start, 32)));
+        self.group_from = if self.text.has(start, "map[string]") {
+            braces.find(start, "{").unwrap_or(start)
+        } else {
+            start
+        };
+        self.group = match (self.text.byte(start), self.column(name.start)) {
+            (b'{', _) => Group::Braces(0),
+            // `map[…]` of Go.
+            (b'm', _) if self.text.byte(go) == b'[' => Group::Braces(0),
+            (b'\n' | b'\r' | b'#', Some(column)) => Group::Lines(column),
+            _ => return,
+        };
+        self.of_group = None;
+    }
+
+    /// Behind the name of a secret whose value is no text: an object, a list or lines.
+    fn values_of_group(&mut self, name: &Name, secret: Secret, from: usize) {
+        let text = self.text;
+        if secret == Secret::IfLong || self.group != Group::None {
+            return;
+        }
+        let mut start = text.run(from, BLANK);
+        // Go's and Ruby's ways to begin a list or a map.
+        if text.has(start, "map[") {
+            self.group = Group::Braces(0);
+            self.of_group = Some(secret);
+            return;
+        }
+        if text.has(start, "[]string{") {
+            start = plus(start, 8);
+        }
+        match text.byte(start) {
+            b'[' => self.list(start, Some(secret)),
+            b'{' if text.byte(start.wrapping_sub(1)) != b'$'
+                && text.byte(plus(start, 1)) != b'{' =>
+            {
+                let inside = text.run(plus(start, 1), SPACE);
+                if start > 7 && text.has(minus(start, 8), "[]string") {
+                    return self.list(start, Some(secret));
+                }
+                if text.is_at(inside, QUOTE | BACKSLASH | NAME) {
+                    self.group = Group::Braces(0);
+                    self.of_group = Some(secret);
+                }
+            }
+            b'\n' | b'\r' if text.byte(minus(from, 1)) == b':' => self.lines(name, secret, start),
+            _ => {}
+        }
+    }
+
+    /// The elements of a list.
+    fn list(&mut self, start: usize, secret: Option<Secret>) {
+        let text = self.text;
+        let elements = elements(text, start);
+        let numbers = elements.len() > 3
+            && elements
+                .iter()
+                .all(|element| is_number(text.slice(element.range.start, element.range.end)));
+        if numbers
+            && secret.is_none_or(|secret| secret == Secret::Certain)
+            && let (Some(first), Some(last)) = (elements.first(), elements.last())
+        {
+            return self.push(first.range.start..last.range.end);
+        }
+        for element in elements {
+            let word = text.slice(element.range.start, element.range.end);
+            let is_secret = match secret {
+                None => true,
+                Some(Secret::Certain) => !reference::is_harmless(word, element.quoted),
+                Some(Secret::Likely) => {
+                    !reference::is_harmless(word, element.quoted)
+                        && !is_number(word)
+                        && !reference::is_object_name(word)
+                }
+                Some(_) => looks_secret(word) && !reference::is_object_name(word),
+            };
+            if is_secret {
+                self.push(element.range);
+            }
+        }
+    }
+
+    /// The lines behind a name: a mapping or a list that is indented.
+    fn lines(&mut self, name: &Name, secret: Secret, start: usize) {
+        let text = self.text;
+        let Some(column) = self.column(name.start) else {
+            return;
+        };
+        let line = text.line_end(start);
+        let first = text.run(plus(line, 1), BLANK);
+        let indented = minus(first, plus(line, 1));
+        let is_item = text.has(first, "- ");
+        if indented < column || (indented == column && !is_item) {
+            return;
+        }
+        if !is_item {
+            self.group = Group::Lines(column);
+            self.of_group = Some(secret);
+            return;
+        }
+        let mut line = line;
+        while line < text.len() {
+            let dash = text.run(plus(line, 1), BLANK);
+            if !text.has(dash, "- ") || minus(dash, plus(line, 1)) != indented {
+                return;
+            }
+            let from = plus(dash, 2);
+            let end = text.line_end(from);
+            let is_object = Text(text.slice(0, end)).find(from, ": ").is_some()
+                || text.byte_before(end) == b':';
+            let found = value(text, from, from, Until::Assignment).filter(|_| !is_object);
+            if let Some(found) = found {
+                let word = text.slice(found.range.start, found.range.end);
+                let is_secret = if secret == Secret::Certain {
+                    !reference::is_harmless(word, found.quoted)
+                } else {
+                    looks_secret(word) && !reference::is_object_name(word)
+                };
+                if is_secret {
+                    self.push(found.range);
+                }
+            }
+            line = end;
+        }
+    }
+
+    /// Notices where the group ends.
+    fn follow_group(&mut self, at: usize) {
+        if at < self.group_from {
+            return;
+        }
+        self.group = match (self.group, self.text.byte(at)) {
+            (Group::Braces(depth), b'{' | b'[') => Group::Braces(plus(depth, 1)),
+            (Group::Braces(depth), b'}' | b']') if depth > 1 => Group::Braces(minus(depth, 1)),
+            (Group::Braces(_), b'}' | b']') => Group::None,
+            (Group::Lines(column), b'\n') if is_dedent(self.text, at, column) => Group::None,
+            (group, _) => group,
         };
     }
 }
@@ -301,12 +1111,56 @@ struct Name {
     quoted: bool,
 }
 
-/// Whether a word, without what punctuates it, is one of these.
-fn is_word(word: &[u8], words: &str) -> bool {
+/// Whether a word is a field and its value, as Go prints a struct: `Host:db`.
+fn is_field(word: &[u8]) -> bool {
     let text = Text(word);
     let end = text.run(0, LETTER);
-    let punctuation = |byte: &u8| b",;.:!".contains(byte);
-    text.slice(end, word.len()).iter().all(punctuation) && is_listed(words, text.slice(0, end))
+    end > 1 && text.byte(end) == b':' && word.first().is_some_and(u8::is_ascii_uppercase)
+}
+
+/// Whether a name ends with `secret`, so that its value may be the name of a Secret.
+fn is_secret_name(name: &[u8]) -> bool {
+    let end = minus(name.len(), 7);
+    name.to_ascii_lowercase()
+        .get(end..)
+        .is_some_and(|end| end.ends_with(b"secret") || end.ends_with(b"secrets"))
+}
+
+/// A parameter of a challenge: `Bearer realm="x"`.
+fn is_word_of_challenge(word: &[u8]) -> bool {
+    Text(word).has_folded(0, b"realm=")
+}
+
+/// A signature, a cookie, the `auth` of a registry: random and long enough.
+fn is_long_secret(name: &[u8], word: &[u8], colon: bool, quoted: bool) -> bool {
+    let is_base64 = word.iter().all(|byte| is(*byte, BASE64)) && word.len() >= 8;
+    let is_short_name = is_listed("auth pass _auth", name);
+    let blank = word.contains(&b' ') && !quoted;
+    if is_listed("secretid secret_id secret-id", name) {
+        return is_uuid(word);
+    }
+    let is_pass = is_listed("pass", name);
+    let is_session = is_listed("*session *sessionid *sid", name);
+    (word.len() >= 16
+        && !is_pass
+        && !(is_session && (word.len() < 20 || is_uuid(word)))
+        && !blank
+        && !is_redacted(word)
+        && (is_mixed(word) || !colon))
+        || (is_short_name
+            && (quoted || !colon)
+            && ((is_base64 && is_mixed(word)) || (is_pass && word.len() >= 6 && !is_number(word))))
+}
+
+/// Whether a word is a UUID, which tells things apart.
+fn is_uuid(word: &[u8]) -> bool {
+    let text = Text(word);
+    let groups = word.split(|byte| *byte == b'-');
+    text.len() == 36
+        && groups.count() == 5
+        && word
+            .iter()
+            .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
 /// Another pair, as `user=x` behind `password= `: the password was empty.
@@ -314,16 +1168,43 @@ fn is_pair(text: Text<'_>, word: &Range<usize>) -> bool {
     let end = text.run(word.start, NAME);
     end > word.start
         && text.byte(end) == b'='
-        && end.wrapping_add(1) < word.end
-        && text.byte(end.wrapping_add(1)) != b'='
+        && plus(end, 1) < word.end
+        && text.byte(plus(end, 1)) != b'='
+        && begins_pair(text, word.start)
+}
+
+/// Whether the word that begins at `at` has letters and digits, or humps.
+fn is_mixed_ahead(text: Text<'_>, at: usize) -> bool {
+    let word = text.slice(at, plus(at, 64));
+    let end = word
+        .iter()
+        .position(|byte| is(*byte, SPACE))
+        .unwrap_or(word.len());
+    end >= 6 && is_mixed(word.get(..end).unwrap_or_default())
 }
 
 /// What no plain word looks like.
 fn looks_secret(word: &[u8]) -> bool {
-    (word.len() >= 32 || (word.len() >= 8 && token::is_mixed(word))) && !is_redacted(word)
+    let blanks = word.iter().filter(|byte| **byte == b' ').count();
+    (word.len() >= 32 || (word.len() >= 6 && is_mixed(word))) && blanks < 4 && !is_redacted(word)
 }
 
 /// Whether a secret in a word was replaced already. The word may have become long by that only.
 fn is_redacted(word: &[u8]) -> bool {
     Text(word).find(0, REPLACEMENT).is_some()
+}
+
+/// Whether the text of a member of this name is a secret.
+pub(super) fn is_value(name: &[u8], secret: Secret, word: &[u8]) -> bool {
+    let refers = is_secret_name(name) && reference::is_object_name(word);
+    !reference::is_harmless(word, true)
+        && !is_size(word)
+        && match secret {
+            Secret::Certain => true,
+            Secret::Likely => !refers && !(is_number(word) && word.len() < 6),
+            Secret::Several => {
+                looks_secret(word) && !is_number(word) && !reference::is_object_name(word)
+            }
+            Secret::IfLong => is_long_secret(name, word, true, true),
+        }
 }

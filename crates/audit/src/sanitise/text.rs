@@ -18,7 +18,7 @@ pub(super) const BREAK: Class = 1 << 5;
 /// `"`, `'` and `` ` ``.
 pub(super) const QUOTE: Class = 1 << 6;
 /// `+`, `=` and `~`.
-const SIGN: Class = 1 << 7;
+pub(super) const SIGN: Class = 1 << 7;
 pub(super) const SLASH: Class = 1 << 8;
 const CAPITAL_LETTER: Class = 1 << 9;
 const SMALL_LETTER: Class = 1 << 10;
@@ -27,6 +27,8 @@ pub(super) const BACKSLASH: Class = 1 << 11;
 const ANGLE: Class = 1 << 12;
 /// `?` and `#`.
 const QUERY: Class = 1 << 13;
+/// `@`, `%` and `:`.
+pub(super) const AT: Class = 1 << 15;
 /// All other characters, those outside of ASCII as well, but no control characters.
 const OTHER: Class = 1 << 14;
 
@@ -38,8 +40,10 @@ pub(super) const BASE64: Class = WORD | SIGN | SLASH;
 pub(super) const CAPITALS: Class = CAPITAL_LETTER | DIGIT;
 pub(super) const PATH: Class = SMALL_LETTER | DIGIT | DASH | DOT | SLASH;
 pub(super) const SPACE: Class = BLANK | BREAK;
+/// What the path of a web hook has.
+pub(super) const TOKEN_PATH: Class = WORD | DOT | SLASH | SIGN | AT;
 /// What the host and user of a URL have.
-pub(super) const AUTHORITY: Class = WORD | DOT | SIGN | OTHER;
+pub(super) const AUTHORITY: Class = WORD | DOT | SIGN | AT | OTHER;
 pub(super) const URL: Class = AUTHORITY | SLASH | QUERY;
 
 const CLASSES: [Class; 256] = {
@@ -62,6 +66,7 @@ const CLASSES: [Class; 256] = {
             b'\\' => BACKSLASH,
             b'<' | b'>' => ANGLE,
             b'?' | b'#' => QUERY,
+            b'@' | b'%' | b':' => AT,
             0..=31 | 127 => 0,
             _ => OTHER,
         };
@@ -71,6 +76,16 @@ const CLASSES: [Class; 256] = {
         byte = byte.wrapping_add(1);
     }
 };
+
+/// A position so many bytes on.
+pub(super) const fn plus(at: usize, bytes: usize) -> usize {
+    at.wrapping_add(bytes)
+}
+
+/// A position so many bytes back, or zero; also the distance of two positions.
+pub(super) const fn minus(at: usize, bytes: usize) -> usize {
+    at.saturating_sub(bytes)
+}
 
 /// Whether a byte is one of a class.
 pub(super) fn is(byte: u8, class: Class) -> bool {
@@ -119,6 +134,22 @@ impl<'t> Text<'t> {
             end = end.wrapping_sub(1);
         }
         end
+    }
+
+    /// How far `at` is from the beginning of its line; a few hundred bytes at most.
+    pub(super) fn column_of(self, at: usize) -> usize {
+        let near = self.slice(minus(at, 256), at);
+        near.iter()
+            .rev()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(near.len())
+    }
+
+    /// Where the line ends that `at` is in, or some hundred bytes on: for whoever asks at many places of a line.
+    pub(super) fn near_line_end(self, at: usize) -> usize {
+        let near = self.slice(at, plus(at, 512));
+        let end = near.iter().position(|byte| *byte == b'\n');
+        plus(at.min(self.len()), end.unwrap_or(near.len()))
     }
 
     /// Where the line ends that `at` is in.

@@ -2,51 +2,59 @@
 
 use std::ops::Range;
 
+use super::family::{self, Family};
 use super::text::{
-    ALNUM, AUTHORITY, BASE64, BLANK, CAPITALS, DASH, DIGIT, DOT, LETTER, QUOTE, SPACE, Text, URL,
-    WORD, is,
+    ALNUM, BASE64, BLANK, CAPITALS, DASH, DIGIT, DOT, LETTER, Text, WORD, is, minus, plus,
 };
-
-/// How tokens begin. Sources: the issuers' documentation of GitHub, GitLab, Slack, Google and
-/// `OpenAI`. The last one is `-----BEGIN` in base64, as in a kubeconfig.
-const TOKENS: &str = "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- glptt- \
-    xoxa- xoxb- xoxp- xoxr- xoxs- xapp- AIza sk-proj- sk-svcacct- sk-admin- sk-ant- LS0tLS1CRUdJTi";
-
-/// Characters behind such a beginning, at least. Below the issuers' lengths, so that a token that a
-/// log has cut is still one.
-const TOKEN_MIN: usize = 16;
 
 /// Letters and digits behind `OpenAI`'s plain `sk-`, at least; names of Kubernetes objects begin so too.
 const OPENAI_MIN: usize = 20;
 
-/// Capitals and digits behind the `AKIA` or `ASIA` of an AWS access key id, exactly.
-const AWS: usize = 16;
-
 /// The token that begins at `at`.
 pub(super) fn token(text: Text<'_>, at: usize) -> Option<Range<usize>> {
-    let known = TOKENS
-        .split(' ')
-        .find(|known| text.has(at, known))
-        .map(|known| at.wrapping_add(known.len()));
-    if let Some(start) = known {
-        let class = if text.byte(at) == b'L' { BASE64 } else { WORD };
-        let end = text.run(start, class);
-        return (end.wrapping_sub(start) >= TOKEN_MIN).then_some(at..end);
-    }
-    if !is_word_start(text, at) {
+    let families = family::beginning_with(text.byte(at));
+    if families.is_empty() || !is_word_start(text, at) {
         return None;
     }
-    if text.has(at, "sk-") {
-        let start = at.wrapping_add(3);
-        let length = text.run(start, ALNUM).wrapping_sub(start);
-        return (length >= OPENAI_MIN).then(|| at..text.run(start, WORD));
+    let found = families
+        .iter()
+        .find_map(|family| of_family(text, at, family));
+    found.or_else(|| openai(text, at))
+}
+
+fn of_family(text: Text<'_>, at: usize, family: &Family) -> Option<Range<usize>> {
+    if !text.has(at, family.prefix) {
+        return None;
     }
-    if text.has(at, "AKIA") || text.has(at, "ASIA") {
-        let end = text.run(at, CAPITALS);
-        let length = end.wrapping_sub(at);
-        return (length == AWS.wrapping_add(4) && !text.is_at(end, ALNUM)).then_some(at..end);
+    let start = plus(at, family.prefix.len());
+    let mut end = text.run(start, family.alphabet);
+    // A dot at the end is the sentence's.
+    while text.byte_before(end) == b'.' {
+        end = minus(end, 1);
     }
-    None
+    let length = minus(end, start);
+    let has_end = family.max == usize::MAX || !text.is_at(end, WORD);
+    let token = text.slice(start, end);
+    // `key-` and `SK` before nothing but hexadecimal digits; a name of Kubernetes may begin with the rest.
+    let fits = family.max != 32 || matches!(family.prefix, "cio") || is_hexadecimal(token);
+    let is_random = token
+        .iter()
+        .any(|byte| is(*byte, DIGIT) || byte.is_ascii_uppercase());
+    let is_token = length >= family.min && length <= family.max && has_end && fits && is_random;
+    is_token.then_some(if family.keeps_prefix { start } else { at }..end)
+}
+
+fn openai(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    if !text.has(at, "sk-") {
+        return None;
+    }
+    let start = plus(at, 3);
+    let length = minus(text.run(start, ALNUM), start);
+    (length >= OPENAI_MIN).then(|| at..text.run(start, WORD))
+}
+
+fn is_hexadecimal(token: &[u8]) -> bool {
+    token.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The JSON Web Token that begins at `at`, of two parts or more. The error is where a search may go
@@ -57,10 +65,65 @@ pub(super) fn jwt(text: Text<'_>, at: usize) -> Result<Range<usize>, usize> {
     }
     let first = text.run(at, WORD);
     let mut end = first;
-    while text.byte(end) == b'.' && text.is_at(end.wrapping_add(1), WORD) {
-        end = text.run(end.wrapping_add(1), WORD);
+    while text.byte(end) == b'.' && text.is_at(plus(end, 1), WORD | DOT) {
+        end = text.run(plus(end, 1), WORD);
     }
-    if end > first { Ok(at..end) } else { Err(end) }
+    if end > first && minus(first, at) > 8 {
+        Ok(at..end)
+    } else {
+        Err(end)
+    }
+}
+
+/// The client secret of an Azure application around the `Q~` at `at`: three characters and a digit before it, some thirty
+/// behind it.
+pub(super) fn azure_client(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
+    let start = minus(at, 4);
+    let end = text.run(plus(at, 2), WORD | DOT | super::text::SIGN);
+    let before = text.slice(start, at);
+    let is_secret = start >= floor
+        && before.len() == 4
+        && before
+            .iter()
+            .all(|byte| is(*byte, WORD | DOT | super::text::SIGN))
+        && text.is_at(minus(at, 1), DIGIT)
+        && (30..=40).contains(&minus(end, plus(at, 2)));
+    is_secret.then_some(start..end)
+}
+
+/// The token of a Discord bot around the dot at `at`: an id in base64, a time, a digest.
+pub(super) fn discord(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
+    let start = text.run_back(floor.max(minus(at, 32)), at, WORD);
+    let second = text.run(plus(at, 1), WORD);
+    let third = text.run(plus(second, 1), WORD);
+    let is_token = matches!(text.byte(start), b'M' | b'N' | b'O')
+        && (23..=28).contains(&minus(at, start))
+        && minus(second, at) == 7
+        && text.byte(second) == b'.'
+        && minus(third, second) >= 28
+        && is_word_start(text, start);
+    is_token.then_some(start..third)
+}
+
+/// The key of an Azure account that ends with the `==` at `at`: 64 bytes in base64. A digest says so before it.
+pub(super) fn azure_account(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
+    let start = minus(at, 86);
+    let is_key = text.has(at, "==")
+        && start >= floor
+        && text.run_back(minus(start, 1).max(floor), at, BASE64) == start;
+    let is_digest = text.has(minus(start, 7), "sha512-") || text.has(minus(start, 7), "sha512:");
+    (is_key && !is_digest && is_mixed(text.slice(start, at))).then_some(start..plus(at, 2))
+}
+
+/// The token of a Telegram bot around the colon at `at`.
+pub(super) fn telegram(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
+    if !text.has(at, ":AA") {
+        return None;
+    }
+    let start = text.run_back(floor.max(minus(at, 12)), at, DIGIT);
+    let end = text.run(plus(at, 1), WORD);
+    let is_token = (8..=11).contains(&minus(at, start)) && (34..=40).contains(&minus(end, at));
+    is_token.then_some(start..end)
 }
 
 /// The credentials behind the name of a scheme that begins at `at`: `Bearer …`, `Basic …`. In prose
@@ -76,7 +139,16 @@ pub(super) fn credentials(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let end = text.run(start, if is_bearer { BASE64 | DOT } else { BASE64 });
+    let end = if text.byte_before(end) == b'.' {
+        minus(end, 1)
+    } else {
+        end
+    };
     let value = text.slice(start, end);
+    // A parameter of a challenge, as in `Bearer realm="x"`.
+    if text.is_at(end, super::text::QUOTE) && value.ends_with(b"=") {
+        return None;
+    }
     let secret = if is_bearer {
         value.len() >= 20 || (value.len() >= 6 && is_mixed(value))
     } else {
@@ -101,59 +173,11 @@ pub(super) fn is_mixed(word: &[u8]) -> bool {
 }
 
 /// Whether no word goes on here; an escape such as the `n` of `\n` is no word.
-fn is_word_start(text: Text<'_>, at: usize) -> bool {
+pub(super) fn is_word_start(text: Text<'_>, at: usize) -> bool {
     let before = text.byte_before(at);
-    !is(before, ALNUM)
+    at == 0
+        || !is(before, ALNUM)
         || (matches!(before, b'n' | b'r' | b't') && text.byte(at.wrapping_sub(2)) == b'\\')
-}
-
-/// The most bytes of `user:password` in an address without a scheme.
-const USER_MAX: usize = 256;
-
-/// The password of the address whose `://` begins at `at`.
-///
-/// A password may have a `/` in it that should have been escaped; then what is before it is no port.
-pub(super) fn url_password(text: Text<'_>, at: usize) -> Option<Range<usize>> {
-    let start = at.wrapping_add(3);
-    let mut end = text.run(start, AUTHORITY);
-    let colon = text
-        .slice(start, end)
-        .iter()
-        .position(|byte| *byte == b':')?;
-    let password = start.wrapping_add(colon).wrapping_add(1);
-    let is_port = text.run(password, DIGIT) == end;
-    let last_at = |end| {
-        text.slice(start, end)
-            .iter()
-            .rposition(|byte| *byte == b'@')
-    };
-    let mut host = last_at(end);
-    if host.is_none() && !is_port && text.byte(start) != b'[' {
-        // The slash at the end may be that of another address, which begins a byte before.
-        end = end.wrapping_sub(1);
-        while text.is_at(end, URL) && !text.has(end, "://") {
-            end = end.wrapping_add(1);
-        }
-        host = last_at(end);
-    }
-    let host = start.wrapping_add(host?);
-    (password < host).then_some(password..host)
-}
-
-/// The password of the address whose `@` is at `at`, as Go's driver for `MySQL` writes it:
-/// `user:password@tcp(host:3306)/name`. It does not begin before `floor`.
-pub(super) fn mysql_password(text: Text<'_>, floor: usize, at: usize) -> Option<Range<usize>> {
-    if !text.has(at, "@tcp(") && !text.has(at, "@unix(") {
-        return None;
-    }
-    let floor = floor.max(at.saturating_sub(USER_MAX));
-    let start = text.run_back(floor, at, URL);
-    let colon = text
-        .slice(start, at)
-        .iter()
-        .rposition(|byte| *byte == b':')?;
-    let password = start.wrapping_add(colon).wrapping_add(1);
-    (password < at).then_some(password..at)
 }
 
 /// The longest label of a PEM block.
@@ -162,13 +186,17 @@ const LABEL_MAX: usize = 64;
 /// The PEM block that begins at `at`, if it is a certificate or a private key. One without an end
 /// was cut, and goes on to the end of the text.
 pub(super) fn pem(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    // In a header or a query a block is written as a URL has it.
+    if text.has(at, "-----BEGIN%20") || text.has(at, "-----BEGIN+") {
+        return Some(at..text.run(at, super::text::URL));
+    }
     if !begins_pem(text, at) {
         return None;
     }
     let Some(last) = text.find(at, "-----END ") else {
         return Some(at..text.len());
     };
-    let label = last.wrapping_add(9);
+    let label = plus(last, 9);
     let end = text.run(text.run(label, CAPITALS | BLANK), DASH);
     // The last dashes may be those of another block that follows without a line between.
     let next = end.wrapping_sub(5);
@@ -182,7 +210,7 @@ pub(super) fn pem(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 
 /// Where such a block begins, from `at` on and before `end`.
 pub(super) fn find_pem(text: Text<'_>, at: usize, end: usize) -> usize {
-    let text = Text(text.slice(0, end.wrapping_add(LABEL_MAX)));
+    let text = Text(text.slice(0, plus(end, LABEL_MAX)));
     (at..end).find(|at| begins_pem(text, *at)).unwrap_or(end)
 }
 
@@ -190,38 +218,10 @@ fn begins_pem(text: Text<'_>, at: usize) -> bool {
     if !text.has(at, "-----BEGIN ") {
         return false;
     }
-    let start = at.wrapping_add(11);
+    let start = plus(at, 11);
     let end = text.run(start, CAPITALS | BLANK);
     let label = Text(text.slice(start, end));
     label.len() <= LABEL_MAX
         && text.has(end, "-----")
         && (label.find(0, "PRIVATE KEY").is_some() || label.find(0, "CERTIFICATE").is_some())
-}
-
-/// Whether the text has the manifest of a Kubernetes Secret in it: `kind: Secret`, `"kind":"Secret"`,
-/// and that in a JSON string of JSON.
-pub(super) fn has_kubernetes_secret(text: Text<'_>) -> bool {
-    let mut at = 0_usize;
-    while let Some(secret) = text.find(at, "Secret") {
-        at = secret.wrapping_add(6);
-        let before = |end: usize| {
-            let byte = text.byte_before(end);
-            end > 0 && (is(byte, SPACE | QUOTE) || byte == b'\\')
-        };
-        let back = |mut end: usize| {
-            // A few spaces, quotes and backslashes.
-            let floor = end.saturating_sub(32);
-            while end > floor && before(end) {
-                end = end.wrapping_sub(1);
-            }
-            end
-        };
-        let colon = back(secret);
-        let kind = back(colon.wrapping_sub(1).min(colon));
-        let is_kind = text.byte_before(colon) == b':' && text.has(kind.wrapping_sub(4), "kind");
-        if is_kind && !text.is_at(at, ALNUM) {
-            return true;
-        }
-    }
-    false
 }

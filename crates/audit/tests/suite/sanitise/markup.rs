@@ -18,56 +18,30 @@ fn free(text: &str) -> String {
 }
 
 #[test]
-fn markup_is_removed_and_what_is_around_it_kept() {
+fn what_can_act_is_removed_and_what_is_around_it_kept() {
     for (text, expected) in [
         ("a<script>alert(1)</script>b", "ab"),
         ("a<SCRIPT type='x'>alert(1)</ScRiPt  >b", "ab"),
         ("a<script\n>x</script\t>b", "ab"),
         ("a<script/src=x>y</script>b", "ab"),
         ("a<script>if (x</scripts>) y</script>b", "ab"),
-        ("a<script>never closed", "a"),
-        ("a<script src=//evil", "a"),
-        ("a <b <script src=//evil", "a <b "),
-        ("a<script>x</script", "a"),
-        ("a</script>b", "ab"),
+        ("a<script>never closed", "a&lt;script>never closed"),
+        ("a<script src=//evil", "a&lt;script src=//evil"),
+        ("a</script>b", "a&lt;/script>b"),
         ("a<iframe src='https://x'>fallback</iframe>b", "ab"),
-        ("a<iframe src=x", "a"),
         ("a<object data=x><param name=y></object>b", "ab"),
+        ("a<svg onload=x><circle/></svg>b<math>c</math>d", "abd"),
         (
-            "  a <b>bold</b>  and <i>italic</i> ",
-            "  a bold  and italic ",
+            "a <b>bold</b>  and <i>italic</i> ",
+            "a <b>bold</b>  and <i>italic</i> ",
         ),
-        ("<img src=x onerror=alert(1)>", ""),
-        ("<img src=x onerror=alert(1) ", "<img src=x  "),
-        ("<svg/onload=alert(1)>", ""),
-        ("<svg\n/onload = 'a b'\n>x", "x"),
-        ("<a href=\"javascript:alert('x')\">here</a>", "here"),
+        ("<img src=x onerror=alert(1)>", "<img src=x >"),
+        ("<a href=\"javascript:alert('x')\">here</a>", "<a >here</a>"),
+        ("<a href=\"java\tscript&colon;x\">here</a>", "<a >here</a>"),
         (
-            "<!-- comment -->a<!doctype html>b<?xml version='1'?>c",
-            "abc",
+            "<a href='&#x6A;av&#x61;script&#0058x'>here</a>",
+            "<a >here</a>",
         ),
-        ("<scr<script>ipt>alert(1)</script>", "ipt>alert(1)"),
-        ("<<b>script>alert(1)</script>x", "x"),
-        ("<<<b>b>b>x", "x"),
-        ("<scr<script></script>ipt>", "ipt>"),
-        ("<javascript:x\nscript", "<\nscript"),
-        ("<javascript:x b>y", "< b>y"),
-        ("x\" onmouseover=\"alert(1)\" y", "x\"  y"),
-        ("x' ONCLICK = alert(1) y", "x'  y"),
-        ("see javascript:alert(1) there", "see  there"),
-        ("see JaVaScRiPt:alert(1) there", "see  there"),
-        ("java\tscript:alert(1)", ""),
-        ("j\na\nv\na\ns\nc\nr\ni\np\nt\n:alert(1)", ""),
-        ("javascript&#58;alert(1) x", " x"),
-        ("javascript&#x3A;alert(1)", ""),
-        ("javascript&colon;alert(1)", ""),
-        ("&#106;avascript:alert(1)", ""),
-        ("&#x6A;av&#x61;script&#0058alert(1)", ""),
-        ("java&Tab;scr&NewLine;ipt:alert(1)", ""),
-        ("java&#xascript:alert(1)", ""),
-        ("javajavascript:x\nscript:alert(1)", ""),
-        ("List<String> and Map<K, V>", "List and Map"),
-        ("if (a <b && c> d)", "if (a  d)"),
     ] {
         assert_eq!(free(text), expected, "{text}");
         assert_eq!(free(&free(text)), expected, "again: {text}");
@@ -89,6 +63,9 @@ fn other_text_is_kept() {
         "javascriptx:1, my-java script: yes",
         "&lt;script&gt; is escaped, and so is &amp; &#60;",
         "1 <\n2",
+        "List<String> and Map<K, V>, a<b AND c>d, <init>, <module>, <no value>, <pod-name>",
+        "<object object at 0x7f3c2a>, <jane+ops@corp.example>",
+        "x\" onmouseover=\"alert(1)\" y, see javascript:alert(1) there",
     ] {
         assert_eq!(free(text), text);
     }
@@ -96,7 +73,7 @@ fn other_text_is_kept() {
 
 #[test]
 fn free_text_is_cleaned_wherever_it_is() {
-    let markup = "x<script>1</script>y<b>z";
+    let markup = "x<script>1</script>yz";
     let body = payload("store_aianalysis").with(&json!({
         "error_message": markup, "metadata": {"a": [{"b": markup}]}, "findings": [markup],
         "unknown": {"deep": [[markup]]},
@@ -165,12 +142,11 @@ fn a_name_with_markup_is_refused() {
             }
             seen.push(name.clone());
             for bad in [
-                "a<b>c",
                 "<script>x",
-                "a</b>",
                 "x<script",
-                "\" onclick=\"x",
-                "javascript:x",
+                "a<iframe src=x>",
+                "<img src=x onerror=y>",
+                "<a href='javascript:x'>",
             ] {
                 let body = payload.with(&Value::Object(
                     [(name.clone(), json!(bad))].into_iter().collect(),
@@ -187,7 +163,7 @@ fn a_name_with_markup_is_refused() {
                 );
                 assert!(!violation.message.contains(bad));
             }
-            let body = payload.with(&json!({name: "a < b > c x<3 <none> my-app<v2"}));
+            let body = payload.with(&json!({name: "a < b > c x<3 <none> my-app<v2 List<String>"}));
             assert!(payload.read(body).is_ok(), "{}: {name}", payload.form);
         }
     }
