@@ -8,6 +8,7 @@ mod indexes;
 mod latency;
 mod load;
 mod recall;
+mod redaction;
 mod report;
 mod store;
 mod tail;
@@ -45,6 +46,8 @@ enum What {
     Recall,
     /// The same rates with more and more records, as a plot in docs/
     Growth,
+    /// What is redacted, what is left alone, and how fast, beside gitleaks and detect-secrets
+    Redaction,
     /// What each index of the records costs a write
     Indexes,
     /// How fast vectors are written and found while the tail takes them, and without it
@@ -75,6 +78,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         Some(What::Growth) => {
             let figures = load::growth::run(arguments.load, arguments.quick).await?;
+            return report::save(arguments.json.as_deref(), &figures);
+        }
+        Some(What::Redaction) => {
+            let figures = redaction::run(arguments.quick).await?;
             return report::save(arguments.json.as_deref(), &figures);
         }
         Some(What::Recall) => recall::run(arguments.quick).await?,
