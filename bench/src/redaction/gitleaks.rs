@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::Result;
 use corpus::{Harmless, Secrets};
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexBuilder};
 
 use super::gitleaks_rules::{GENERIC, How, RULES, Rule};
 use super::score::Score;
@@ -25,6 +25,9 @@ const NO_VALUES: [&str; 9] = [
 
 /// Names that the generic rule does not take.
 const NO_NAMES: &str = r"(?i)access(?:ibility|or)|access[_.-]?id|random[_.-]?access|api[_.-]?(?:id|name|version)|rapid|capital|author|credentials?[_.-]?id|(?:bucket|foreign|hot|natural|primary|pub(?:lic)?|schema|sequence)[_.-]?key|turkey|key[_.-]?(?:alias|board|code|frame|id|length|name|pair|ring|size|store|word|up|down|left|right)|key[_.-]?vault[_.-]?(?:id|name)|(?:secret)[_.-]?(?:length|name|size)|csrf[_.-]?token|(?:api|credentials|token)[_.-]?(?:endpoint|ur[il])|public[_.-]?token|(?:key|token)[_.-]?file";
+
+/// Expressions with many repetitions are large, in bytes.
+const LARGEST: usize = 1 << 28;
 
 struct Compiled {
     rule: Rule,
@@ -102,7 +105,7 @@ fn compile(rule: Rule) -> Result<Compiled> {
     };
     Ok(Compiled {
         rule,
-        expression: Regex::new(&expression)?,
+        expression: RegexBuilder::new(&expression).size_limit(LARGEST).build()?,
     })
 }
 

@@ -1,8 +1,7 @@
 //! What this service makes of the corpus.
 
-use std::time::SystemTime;
-
 use audit::{Dialect, Kind, json, redact};
+use chrono::DateTime;
 use corpus::{Fate, Harmless, Secrets, judge};
 use serde_json::Value;
 
@@ -10,6 +9,9 @@ use super::score::Score;
 
 /// What stands in a secret's place (contract, sanitising).
 pub(super) const REPLACEMENT: &str = "***REDACTED***";
+
+/// When records are stored: a time after that of the record, in nanoseconds since 1970.
+const NOW: i64 = 1_780_000_000_000_000_000;
 
 /// What only a tool that changes texts can do wrong.
 #[derive(Default)]
@@ -54,7 +56,7 @@ fn stored(text: &str) -> Option<String> {
         "start_time": "2025-11-05T10:00:00Z", "remediation_request_id": "d", "metadata": {"corpus-text": text},
     });
     let body = json::parse(body.to_string().as_bytes()).ok()?;
-    let now = SystemTime::now().into();
+    let now = DateTime::from_timestamp_nanos(NOW);
     let record = audit::read(Kind::Remediation, Dialect::Store, body, None, now).ok()?;
     let record: Value = serde_json::from_str(&record.to_json().ok()?).ok()?;
     member(&record)
