@@ -52,8 +52,10 @@ pub(super) fn measure(secrets: &[Secrets], harmless: &[Harmless]) -> (Own, Score
 /// The text as a record keeps it in its metadata.
 fn stored(text: &str) -> Option<String> {
     let body = serde_json::json!({
-        "name": "a", "namespace": "b", "status": "success", "phase": "completed", "action_type": "c",
-        "start_time": "2025-11-05T10:00:00Z", "remediation_request_id": "d", "metadata": {"corpus-text": text},
+        "name": "a", "namespace": "b", "status": "running", "phase": "processing", "action_type": "drain_node",
+        "start_time": "2026-02-03T04:05:06Z", "remediation_request_id": "d", "alert_fingerprint": "e",
+        "severity": "critical", "environment": "staging", "cluster_name": "f", "target_resource": "node/g",
+        "metadata": {"corpus-text": text},
     });
     let body = json::parse(body.to_string().as_bytes()).ok()?;
     let now = DateTime::from_timestamp_nanos(NOW);
