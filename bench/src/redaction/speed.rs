@@ -40,7 +40,7 @@ pub(super) struct Speed {
     pub(super) ordinary: String,
     /// Bytes per microsecond: of that text, of each harmless text by itself.
     whole: f64,
-    single: f64,
+    single: (usize, f64),
     /// Nanoseconds per byte by size.
     hostile: Vec<(&'static str, Vec<(usize, f64)>)>,
 }
@@ -65,7 +65,7 @@ pub(super) fn measure(harmless: &[Harmless], quick: bool) -> Speed {
     };
     Speed {
         whole,
-        single: rate(bytes, single),
+        single: (bytes, rate(bytes, single)),
         hostile: HOSTILE.map(|piece| (piece, growth(piece, sizes))).into(),
         ordinary,
     }
@@ -95,11 +95,8 @@ impl Speed {
         if let Some(rate) = wasm {
             row("ordinary logs, Wasm".to_owned(), bytes, rate);
         }
-        row(
-            "harmless texts one by one, native".to_owned(),
-            0,
-            self.single,
-        );
+        let (bytes, rate) = self.single;
+        row("harmless texts one by one, native".to_owned(), bytes, rate);
         for (piece, times) in &self.hostile {
             for (bytes, nanoseconds) in times {
                 row(
