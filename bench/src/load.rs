@@ -1,7 +1,7 @@
 //! Requests per second: the service beside the bare component and the native baseline.
 
 pub(crate) mod against;
-mod client;
+pub(crate) mod client;
 mod extras;
 pub(crate) mod figures;
 pub(crate) mod fill;
@@ -14,7 +14,7 @@ mod plot;
 mod process;
 mod rules;
 mod samples;
-mod servers;
+pub(crate) mod servers;
 mod table;
 mod targets;
 

@@ -8,6 +8,7 @@ mod indexes;
 mod latency;
 mod load;
 mod recall;
+mod redaction;
 mod report;
 mod store;
 mod tail;
@@ -49,6 +50,8 @@ enum What {
     Growth,
     /// Lists of one namespace beside writers, with ten thousand and a million records
     Lists,
+    /// What is redacted, what is left alone, and how fast, beside gitleaks and detect-secrets
+    Redaction,
     /// What each index of the records costs a write
     Indexes,
     /// How fast vectors are written and found while the tail takes them, and without it
@@ -76,6 +79,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         None => load::run(load, quick).await?,
         Some(What::Growth) => load::growth::run(load, quick).await?,
         Some(What::Lists) => load::lists::run(load, quick).await?,
+        Some(What::Redaction) => redaction::run(quick).await?,
         Some(What::Recall) => printed(&recall::run(quick).await?),
         Some(What::Indexes) => printed(&indexes::run(quick).await?),
         Some(What::Tail) => printed(&tail::run(quick).await?),

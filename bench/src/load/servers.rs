@@ -144,7 +144,7 @@ impl Checkout {
 }
 
 /// A program that `cargo xtask bench` has built.
-fn program(variable: &str) -> Result<PathBuf> {
+pub(crate) fn program(variable: &str) -> Result<PathBuf> {
     env::var_os(variable)
         .map(PathBuf::from)
         .with_context(|| format!("{variable} is not set; run `cargo xtask bench`, which builds it"))

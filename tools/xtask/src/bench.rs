@@ -23,6 +23,8 @@ impl Bench {
         let has = |name: &str| self.arguments.iter().any(|argument| argument == name);
         let programs = if DATABASE_ONLY.into_iter().any(has) {
             cargo::build_programs("the benchmarks", &["-p", "bench"])?
+        } else if has("redaction") {
+            build_for_redaction(has("--quick"))?
         } else {
             build(has("--quick"))?
         };
@@ -49,5 +51,17 @@ fn build(quick: bool) -> Result<Programs> {
     cargo::build_wasm(components.chain(["bare", "rules"]))?;
     let mut arguments = vec!["--profile", "bench"];
     arguments.extend(cargo::select(["bench", "host-tests", "native"].into_iter()));
+    cargo::build_programs("the benchmarks", &arguments)
+}
+
+/// Builds what redaction is measured with: the component that redacts, the host, and the benchmarks, which call it natively.
+fn build_for_redaction(quick: bool) -> Result<Programs> {
+    cargo::build_wasm(["rules"].into_iter())?;
+    let mut arguments = if quick {
+        vec![]
+    } else {
+        vec!["--profile", "bench"]
+    };
+    arguments.extend(cargo::select(["bench", "host-tests"].into_iter()));
     cargo::build_programs("the benchmarks", &arguments)
 }
