@@ -1,0 +1,34 @@
+// The ways in which a text is put into a page. Each returns the whole document that a server without a template
+// engine would send, or says that a script of the page puts the text in.
+
+import MarkdownIt from "markdown-it";
+import { marked } from "marked";
+
+const markdownIt = new MarkdownIt({ html: true, linkify: true });
+
+const page = (body) => `<!doctype html><meta charset="utf-8"><body>${body}</body>`;
+
+// A text that has no tag in it is text by the contract: whoever puts it between quotes escapes the quotes.
+const quoted = (text, quote, vector) =>
+  vector.isText ? text.replaceAll(quote, `&#${quote.charCodeAt(0)};`) : text;
+
+export const WAYS = {
+  innerHTML: { inner: (text) => text },
+  "document.write": { written: (text) => page(text) },
+  "attribute in double quotes": {
+    written: (text, vector) => page(`<div title="${quoted(text, '"', vector)}">a</div>`),
+  },
+  "attribute in single quotes": {
+    written: (text, vector) => page(`<div title='${quoted(text, "'", vector)}'>a</div>`),
+  },
+  textarea: { written: (text) => page(`<textarea>${text}</textarea>`) },
+  svg: { written: (text) => page(`<svg width="9" height="9">${text}</svg>`) },
+  "Markdown by markdown-it": {
+    written: (text) => page(markdownIt.render(text)),
+    isMarkdown: true,
+  },
+  "Markdown by marked": {
+    written: (text) => page(marked.parse(text)),
+    isMarkdown: true,
+  },
+};
