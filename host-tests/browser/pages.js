@@ -38,20 +38,27 @@ export class Pages {
     await context.addInitScript({ content: await ours("hooks.js") });
     await context.route("**/*", (route) => this.#answer(route));
     this.trigger = await ours("trigger.js");
-    this.page = await context.newPage();
-    this.#watch(context);
+    this.context = context;
   }
 
-  #watch(context) {
-    context.on("page", (page) => {
+  /** A page of our own for the next texts: nothing of the last ones is left in it. */
+  async #begin() {
+    await this.page?.close();
+    this.#seen = new Map();
+    this.#pending.clear();
+    this.page = await this.context.newPage();
+    this.#watch();
+    await this.page.goto(OWN);
+  }
+
+  #watch() {
+    this.page.on("popup", (page) => {
       this.#note(undefined, `opened ${page.url()}`);
-      page.close();
+      page.close().catch(() => {});
     });
-    context.on("requestfinished", (request) => this.#pending.delete(request));
-    context.on("requestfailed", (request) => this.#pending.delete(request));
     this.page.on("dialog", (dialog) => {
       this.#note(undefined, `ran ${dialog.type()}()`);
-      dialog.dismiss().catch(() => {});
+      dialog.accept().catch(() => {});
     });
     this.page.on("console", (message) => {
       // Chromium says this of a frame of another origin, where it shows no dialog.
@@ -63,9 +70,7 @@ export class Pages {
 
   /** Puts each of `items` (`{ name, written }` or `{ name, inner }`) into a frame of its own. */
   async put(items) {
-    this.#seen = new Map();
-    this.#pending.clear();
-    await this.page.goto(OWN);
+    await this.#begin();
     await this.page.evaluate(putIntoFrames, items);
     await this.#rest();
     await this.page.evaluate(runInFrames, this.trigger);
@@ -149,6 +154,9 @@ function putIntoFrames(items) {
   for (const { name, written, inner } of items) {
     const frame = document.createElement("iframe");
     frame.name = name;
+    // All of them are on the screen, where nothing waits to be scrolled to.
+    frame.width = 64;
+    frame.height = 32;
     document.body.append(frame);
     const inside = frame.contentDocument;
     if (inner !== undefined) {

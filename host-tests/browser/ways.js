@@ -1,5 +1,5 @@
-// The ways in which a text is put into a page. Each returns the whole document that a server without a template
-// engine would send, or says that a script of the page puts the text in.
+// The ways in which a text is put into a page: `written` is the whole document, as a server without a template engine
+// sends it, `inner` what a script of the page puts into it.
 
 import MarkdownIt from "markdown-it";
 import { marked } from "marked";
@@ -21,7 +21,11 @@ export const WAYS = {
   "attribute in single quotes": {
     written: (text, vector) => page(`<div title='${quoted(text, "'", vector)}'>a</div>`),
   },
-  textarea: { written: (text) => page(`<textarea>${text}</textarea>`) },
+  textarea: {
+    written: (text) => page(`<textarea>${text}</textarea>`),
+    // All else is the text of the element.
+    canAct: (text) => /<\/textarea/i.test(text),
+  },
   svg: { written: (text) => page(`<svg width="9" height="9">${text}</svg>`) },
   "Markdown by markdown-it": {
     written: (text) => page(markdownIt.render(text)),
