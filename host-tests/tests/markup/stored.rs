@@ -65,7 +65,10 @@ fn members(record: &Value) -> Members {
         ("message", text(&document["message"])),
         ("reasoning", text(&document["reasoning"])),
         ("metadata.text", text(&record["metadata"]["text"])),
-        ("metadata.list", text(&record["metadata"]["list"][0]["text"])),
+        (
+            "metadata.list",
+            text(&record["metadata"]["list"][0]["text"]),
+        ),
     ]
 }
 
