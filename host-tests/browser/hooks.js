@@ -7,7 +7,6 @@
     if (typeof report === "function") report(what);
     else console.error(`ran: ${what}`);
   };
-  window.__ran = ran;
   for (const name of ["alert", "confirm", "prompt", "print"]) {
     window[name] = () => ran(`${name}()`);
   }

@@ -7,7 +7,7 @@ const OWN = "http://proof.test/";
 const GIF = Buffer.from("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==", "base64");
 
 /** Longer than any page takes to come to rest. */
-const PATIENCE = 20_000;
+const PATIENCE = 120_000;
 
 /** What the attacker's server answers, by the end of the path; all else is not found. */
 const ANSWERS = {
@@ -47,6 +47,7 @@ export class Pages {
     this.#seen = new Map();
     this.#pending.clear();
     this.page = await this.context.newPage();
+    this.page.setDefaultTimeout(PATIENCE);
     this.#watch();
     await this.page.goto(OWN);
   }
@@ -102,7 +103,8 @@ export class Pages {
   /** Waits until nothing is being fetched and two frames of the screen have brought nothing new, twice. */
   async #rest() {
     const end = Date.now() + PATIENCE;
-    for (let quiet = 0; quiet < 2 && Date.now() < end; ) {
+    for (let quiet = 0; quiet < 2; ) {
+      if (Date.now() > end) throw new Error(`a page did not come to rest within ${PATIENCE / 1000} s`);
       const before = this.#news;
       await this.page.evaluate(twoFrames).catch(() => {});
       quiet = this.#pending.size === 0 && this.#news === before ? quiet + 1 : 0;
@@ -132,13 +134,16 @@ export class Pages {
   }
 
   #note(frame, what) {
-    this.#news += 1;
+    // What comes late from a page that was closed, or from a window that an attack opened, which has been seen.
+    if (frame && frame.page() !== this.page) return;
     let place = frame;
     while (place && place.parentFrame() && place.parentFrame() !== this.page.mainFrame()) place = place.parentFrame();
     const name = place && place !== this.page.mainFrame() ? place.name() || undefined : undefined;
     const seen = this.#seen.get(name) ?? [];
-    if (!seen.includes(what)) seen.push(what);
-    this.#seen.set(name, seen);
+    // What goes on and on, as some animations do, is news once.
+    if (seen.includes(what)) return;
+    this.#news += 1;
+    this.#seen.set(name, [...seen, what]);
   }
 
   async close() {
