@@ -2,8 +2,14 @@
 // stays asleep. Events are made for every handler that an element has, whatever it is called.
 
 (() => {
-  // Handlers of animations in SVG are called otherwise than their events.
-  const EVENT_NAMES = { begin: "beginEvent", end: "endEvent", repeat: "repeatEvent" };
+  // Handlers of animations are called otherwise than their events.
+  const EVENT_NAMES = {
+    begin: "beginEvent",
+    end: "endEvent",
+    repeat: "repeatEvent",
+    webkitanimationstart: "webkitAnimationStart",
+    webkitanimationend: "webkitAnimationEnd",
+  };
   const quietly = (act) => {
     try {
       act();

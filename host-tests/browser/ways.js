@@ -6,7 +6,8 @@ import { marked } from "marked";
 
 const markdownIt = new MarkdownIt({ html: true, linkify: true });
 
-const page = (body) => `<!doctype html><meta charset="utf-8"><body>${body}</body>`;
+// A script of the page's own ends one that was put in without an end.
+const page = (body) => `<!doctype html><meta charset="utf-8"><body>${body}</body><script></script>`;
 
 // A text that has no tag in it is text by the contract: whoever puts it between quotes escapes the quotes.
 const quoted = (text, quote, vector) =>
