@@ -42,7 +42,7 @@ impl Browser {
 }
 
 fn find(given: Option<PathBuf>) -> Result<PathBuf> {
-    let places = given.map_or_else(
+    let places: Vec<PathBuf> = given.map_or_else(
         || PLACES.iter().map(PathBuf::from).collect(),
         |given| vec![given],
     );
