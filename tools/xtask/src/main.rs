@@ -2,6 +2,7 @@
 
 mod bench;
 mod blackbox;
+mod browser;
 mod building;
 mod cargo;
 mod check;
@@ -47,6 +48,8 @@ enum Command {
     Blackbox(blackbox::Blackbox),
     /// Check a running instance against the API's description with made-up requests
     Schemathesis(schemathesis::Schemathesis),
+    /// Put attacks that the service stored into pages of Chromium, where nothing may run or be requested
+    Browser(browser::Browser),
     /// Feed made-up bytes to everything that reads what strangers send
     Fuzz(fuzz::Fuzz),
     /// Measure: `cargo xtask bench --help` says what
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),
+        Command::Browser(browser) => browser.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Bench(bench) => bench.run(),
         Command::Sizes => sizes::run(),

@@ -47,7 +47,8 @@ impl Test {
         command.arg("test").args(SELECTION).args(exclude(guests));
         command.arg("--");
         if self.slow {
-            command.arg("--include-ignored");
+            // What needs a browser has a command of its own.
+            command.args(["--include-ignored", "--skip", "in_chromium"]);
         }
         command.args(self.filter);
         command
@@ -55,7 +56,7 @@ impl Test {
 }
 
 /// `TEST_DATABASE_URL`, `DATABASE_URL`, or a server that ends with the tests.
-fn server() -> Result<(Option<Server>, String)> {
+pub(crate) fn server() -> Result<(Option<Server>, String)> {
     let given = ["TEST_DATABASE_URL", "DATABASE_URL"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
