@@ -2,10 +2,6 @@
 
 use super::text::Text;
 
-/// The longest spelling that is decoded, in bytes. HTML would allow zeros before a number without
-/// end; these are more than anybody needs.
-const MAX: usize = 24;
-
 /// The ASCII character at `at`, and where its spelling ends: `:`, `&#58;`, `&#x3a` and `&colon;` all
 /// give a colon. Nothing for other characters.
 pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
@@ -14,11 +10,18 @@ pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
         return Some((text.byte(at), after(1))).filter(|(byte, _)| byte.is_ascii());
     }
     if text.byte(after(1)) != b'#' {
-        // Those that a URL's scheme may be interrupted with or end with.
+        // The characters of ASCII that addresses and styles need and that have a name.
         let names = [
             (&b"&colon;"[..], b':'),
             (b"&tab;", b'\t'),
             (b"&newline;", b'\n'),
+            (b"&sol;", b'/'),
+            (b"&comma;", b','),
+            (b"&semi;", b';'),
+            (b"&lpar;", b'('),
+            (b"&bsol;", b'\\'),
+            (b"&grave;", b'`'),
+            (b"&equals;", b'='),
         ];
         let found = names
             .into_iter()
@@ -33,8 +36,8 @@ pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
     };
     let mut number = 0_u32;
     let mut end = start;
-    while end < after(MAX)
-        && let Some(digit) = char::from(text.byte(end)).to_digit(radix)
+    // HTML allows zeros before a number without end.
+    while let Some(digit) = char::from(text.byte(end)).to_digit(radix)
     {
         number = number.saturating_mul(radix).saturating_add(digit);
         end = end.wrapping_add(1);

@@ -1,6 +1,7 @@
-//! Tags: which names are elements, and where a tag ends.
+//! Tags, as the tokenizer of HTML reads them: which names are elements, where a tag ends, which attributes it has.
 
-use super::entity;
+use std::ops::Range;
+
 use super::text::{QUOTE, SLASH, SPACE, Text, is_listed, minus, plus};
 
 /// The elements of HTML, those that are obsolete too. Sources: the HTML standard's index of elements and its list of obsolete ones.
@@ -10,153 +11,190 @@ const HTML: &str = "a abbr acronym address applet area article aside audio b bas
     img input ins isindex kbd keygen label legend li link listing main map mark marquee menu menuitem meta meter multicol nav nextid \
     nobr noembed noframes noscript object ol optgroup option output p param picture plaintext portal pre progress q rb rbc rp rt rtc ruby s \
     samp script search section select selectedcontent shadow slot small source spacer span strike strong style sub summary sup svg table tbody td template \
-    textarea tfoot th thead time title tr track tt u ul var video wbr xmp xss";
+    textarea tfoot th thead time title tr track tt u ul var video wbr xmp";
 
 /// Those of SVG and MathML that are none of HTML. Sources: SVG 2, MathML 3.
 const OTHERS: &str = "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse fe* \
     filter foreignobject g handler line lineargradient marker mask metadata mpath path pattern polygon polyline radialgradient rect \
-    set solidcolor stop switch symbol text textpath tref tspan use view math annotation annotation-xml maction maligngroup menclose \
+    set solidcolor stop switch symbol text textpath tref tspan use view math annotation annotation-xml maction maligngroup malignmark menclose \
     merror mfenced mfrac mglyph mi mlabeledtr mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt \
     mstyle msub msubsup msup mtable mtd mtext mtr munder munderover semantics";
 
-/// Elements that go with what is in them (contract, sanitising).
-pub(super) const WITH_CONTENT: &str = "script iframe object embed style svg math";
+/// The longest tag that is one (contract, sanitising).
+pub(super) const MAX: usize = 2048;
 
-/// Elements that act or load without an attribute, or change how the rest of a page is read.
-const ACTIVE: &str = "script iframe style svg math base link meta form frame frameset applet portal fencedframe plaintext xmp noscript \
-    noembed noframes template textarea title listing body html head image img video audio source input button select \
-    isindex keygen marquee bgsound foreignobject animate* set use handler";
-
-/// Attributes that load or act, beside handlers.
-const LOADING: &str = "src srcdoc srcset href xlink:href data action formaction poster background code codebase archive classid ping \
-    manifest lowsrc dynsrc style from to values by attributename http-equiv usemap type is";
-
-/// The longest tag.
-const MAX: usize = 2048;
-
-/// A tag, from its `<` on.
-pub(super) struct Tag {
-    /// Its name, in the text.
-    pub(super) name: (usize, usize),
-    pub(super) is_end: bool,
-    /// Behind its `>`.
-    pub(super) end: Option<usize>,
-    /// Whether one of its attributes loads or acts.
-    pub(super) acts: bool,
+/// Whether an element of HTML, SVG or MathML has this name.
+pub(super) fn is_element(name: &[u8]) -> bool {
+    is_listed(HTML, name) || is_listed(OTHERS, name)
 }
 
-/// The tag that begins with the `<` at `at`. One with no end on its line is a browser's tag all the same, if the text goes on.
-pub(super) fn tag(text: Text<'_>, at: usize) -> Option<Tag> {
-    let first = plus(at, 1);
+/// What begins at a `<` and may be a tag.
+#[derive(Clone)]
+pub(super) struct Tag {
+    pub(super) name: Range<usize>,
+    pub(super) is_end: bool,
+}
+
+/// The beginning of the tag whose `<` is at `open`.
+pub(super) fn tag(text: Text<'_>, open: usize) -> Option<Tag> {
+    let first = plus(open, 1);
     let is_end = text.byte(first) == b'/';
     let start = plus(first, usize::from(is_end));
-    let end = name_end(text, start);
-    let name = text.slice(start, end);
-    let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-    if !text.byte(start).is_ascii_alphabetic()
-        || !(is_listed(HTML, local) || is_listed(OTHERS, local))
-    {
+    if !text.byte(start).is_ascii_alphabetic() {
         return None;
     }
-    let next = text.byte(end);
-    if !(text.is_at(end, SPACE | SLASH) || matches!(next, b'>' | b'<') || end >= text.len()) {
-        return None;
+    let limit = plus(start, MAX).min(text.len());
+    let mut end = start;
+    while end < limit && !text.is_at(end, SPACE | SLASH) && text.byte(end) != b'>' {
+        end = plus(end, 1);
     }
-    let (close, acts) = attributes(text, at, end);
     Some(Tag {
-        name: (start, end),
+        name: start..end,
         is_end,
-        end: close,
-        acts,
     })
 }
 
-/// Whether an element is one that is never kept as a text, even without attributes.
-pub(super) fn is_active(name: &[u8]) -> bool {
-    is_listed(ACTIVE, name)
+/// An attribute of a tag.
+pub(super) struct Attribute {
+    pub(super) name: Range<usize>,
+    pub(super) value: Range<usize>,
+    /// With its value's quotes.
+    pub(super) all: Range<usize>,
+    pub(super) is_quoted: bool,
+    /// Whether its value has a quote that is closed, or needs none.
+    pub(super) is_whole: bool,
 }
 
-fn name_end(text: Text<'_>, mut at: usize) -> usize {
-    while at < text.len()
-        && !text.is_at(at, SPACE | SLASH)
-        && !matches!(text.byte(at), b'>' | b'<' | b'"' | b'\'' | b'=')
-    {
-        at = plus(at, 1);
-    }
-    at
+/// The attributes of a tag, one after the other.
+///
+/// A `>` that begins a line ends a tag, but not in a quotation of Markdown, where it is not part of the text. So the attributes
+/// behind it are looked at too.
+pub(super) struct Attributes<'t> {
+    text: Text<'t>,
+    at: usize,
+    /// Where looking ends.
+    limit: usize,
+    /// Behind the first `>` that ends the tag.
+    pub(super) end: Option<usize>,
+    is_over: bool,
+    /// Whether these are the words within a value, where no `>` ends anything.
+    is_inside: bool,
 }
 
-/// Where a tag ends whose name ends at `at`, and whether any attribute of it loads or acts.
-fn attributes(text: Text<'_>, open: usize, mut at: usize) -> (Option<usize>, bool) {
-    let limit = plus(open, MAX).min(text.len());
-    let mut acts = false;
-    let mut quote = 0_u8;
-    let mut word = at;
-    while at < limit {
-        let byte = text.byte(at);
-        if quote != 0 {
-            quote = if byte == quote { 0 } else { quote };
-        } else if byte == b'>' {
-            return (Some(plus(at, 1)), acts);
-        } else if text.is_at(at, QUOTE)
-            && byte != b'`'
-            && text.byte_before(text.run_back(open, at, SPACE)) == b'='
-        {
-            quote = byte;
-        } else if byte == b'=' {
-            let end = text.run_back(word, at, SPACE);
-            let name = text.slice(word, end);
-            acts |= is_listed(LOADING, name) || has_prefix(name);
-        } else if byte == b'<' && text.byte(plus(at, 1)).is_ascii_alphabetic() && at > open {
-            // Another tag: a browser would read on, and so do we, but this one is not over on its line.
-        } else if text.is_at(at, SPACE | SLASH | QUOTE) {
-            let next = text.run(at, SPACE);
-            if text.byte(next) != b'=' {
-                word = plus(at, 1);
-            }
-        }
-        at = plus(at, 1);
-    }
-    (None, acts)
-}
-
-fn has_prefix(name: &[u8]) -> bool {
-    name.len() > 2 && Text(name).has_folded(0, b"on")
-}
-
-/// Whether a text begins with an address that runs a script, with the characters and entities that browsers see through.
-pub(super) fn is_script_address(text: Text<'_>, start: usize, end: usize) -> bool {
-    let schemes: [&[u8]; 7] = [
-        b"javascript:",
-        b"vbscript:",
-        b"livescript:",
-        b"data:text/html",
-        b"data:image/svg",
-        b"data:text/xml",
-        b"data:application/x",
-    ];
-    schemes
-        .iter()
-        .any(|scheme| begins(text, start, end, scheme))
-}
-
-fn begins(text: Text<'_>, start: usize, end: usize, scheme: &[u8]) -> bool {
-    let mut at = start;
-    for (place, expected) in scheme.iter().enumerate() {
-        loop {
-            let Some((found, next)) = entity::decode(text, at).filter(|_| at < end) else {
-                return false;
-            };
-            at = next;
-            if found.to_ascii_lowercase() == *expected {
-                break;
-            }
-            let is_skipped =
-                matches!(found, b'\t' | b'\n' | b'\r') || (place == 0 && found <= b' ');
-            if !is_skipped {
-                return false;
-            }
+impl<'t> Attributes<'t> {
+    /// Of the tag whose name ends at `start`.
+    pub(super) fn of_tag(text: Text<'t>, start: usize) -> Self {
+        Self {
+            text,
+            at: start,
+            limit: plus(start, MAX).min(text.len()),
+            end: None,
+            is_over: false,
+            is_inside: false,
         }
     }
-    minus(at, start) > 0
+
+    /// What would be attributes if the value were not quoted.
+    pub(super) fn inside(text: Text<'t>, value: &Range<usize>) -> Self {
+        Self {
+            text,
+            at: value.start,
+            limit: value.end,
+            end: None,
+            is_over: false,
+            is_inside: true,
+        }
+    }
+
+    /// How far has been looked.
+    pub(super) fn seen(&self) -> usize {
+        self.at
+    }
+
+    /// Goes over white space, and over what else stands between attributes.
+    fn skip(&mut self, between: u16) {
+        while self.at < self.limit && !self.is_over {
+            if self.text.byte(self.at) == b'>' {
+                if !self.is_inside {
+                    self.is_over = !self.begins_line();
+                    self.end.get_or_insert(plus(self.at, 1));
+                }
+            } else if !self.text.is_at(self.at, SPACE | between) {
+                return;
+            }
+            self.at = plus(self.at, 1);
+        }
+    }
+
+    fn begins_line(&self) -> bool {
+        let mut at = self.at;
+        while at > 0 && matches!(self.text.byte_before(at), b' ' | b'\t' | b'>') {
+            at = minus(at, 1);
+        }
+        matches!(self.text.byte_before(at), b'\n' | b'\r')
+    }
+
+    fn until(&self, mut at: usize, ends: impl Fn(u8) -> bool) -> usize {
+        while at < self.limit && !ends(self.text.byte(at)) {
+            at = plus(at, 1);
+        }
+        at
+    }
+}
+
+impl Iterator for Attributes<'_> {
+    type Item = Attribute;
+
+    fn next(&mut self) -> Option<Attribute> {
+        self.skip(SLASH);
+        if self.is_inside {
+            // A quote would end the value that these words are in.
+            while self.at < self.limit && self.text.is_at(self.at, QUOTE | SPACE | SLASH) {
+                self.at = plus(self.at, 1);
+            }
+        }
+        if self.is_over || self.at >= self.limit {
+            return None;
+        }
+        let start = self.at;
+        // An equals sign in front belongs to the name.
+        let end = self.until(plus(start, 1), |byte| {
+            super::text::is(byte, SPACE | SLASH) || matches!(byte, b'=' | b'>')
+        });
+        self.at = end;
+        self.skip(0);
+        let name = start..end;
+        if self.is_over || self.at >= self.limit || self.text.byte(self.at) != b'=' {
+            return Some(Attribute {
+                name,
+                value: end..end,
+                all: start..end,
+                is_quoted: false,
+                is_whole: true,
+            });
+        }
+        self.at = plus(self.at, 1);
+        self.skip(0);
+        let quote = self.text.byte(self.at);
+        let is_quoted = self.at < self.limit && !self.is_over && matches!(quote, b'"' | b'\'');
+        let from = plus(self.at, usize::from(is_quoted)).min(self.limit);
+        let to = if self.is_over {
+            from
+        } else if is_quoted {
+            self.until(from, |byte| byte == quote)
+        } else {
+            self.until(from, |byte| super::text::is(byte, SPACE) || byte == b'>')
+        };
+        let is_whole = !is_quoted || to < self.limit;
+        if !self.is_over {
+            self.at = plus(to, usize::from(is_quoted && is_whole));
+        }
+        Some(Attribute {
+            name,
+            value: from..to,
+            all: start..if self.is_over { to } else { self.at },
+            is_quoted,
+            is_whole,
+        })
+    }
 }

@@ -169,6 +169,13 @@ impl<'t> Text<'t> {
             .eq_ignore_ascii_case(word)
     }
 
+    /// Where a byte first is from `at` on.
+    pub(super) fn find_byte(self, at: usize, byte: u8) -> Option<usize> {
+        let rest = self.slice(at, self.len());
+        let found = rest.iter().position(|of| *of == byte);
+        found.map(|place| plus(at, place))
+    }
+
     /// Where `word` first begins from `at` on.
     #[inline(never)]
     pub(super) fn find(self, mut at: usize, word: &str) -> Option<usize> {
