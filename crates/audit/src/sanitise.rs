@@ -20,6 +20,7 @@ mod object;
 mod reference;
 mod secrets;
 mod shell;
+mod sql;
 mod tag;
 mod text;
 mod token;

@@ -97,7 +97,9 @@ fn content(text: Text<'_>, start: usize) -> Option<Range<usize>> {
         end = plus(end, 1);
     }
     let trimmed = text.run_back(start, end, SPACE);
-    (start < trimmed && text.has(end, "</")).then_some(start..trimmed)
+    // A text may end within it.
+    let is_cut = || !text.slice(start, end).iter().any(|byte| is(*byte, SPACE));
+    (start < trimmed && (text.has(end, "</") || is_cut())).then_some(start..trimmed)
 }
 
 /// Whether an element's text is a secret's name and nothing else.

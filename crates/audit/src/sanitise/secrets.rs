@@ -14,6 +14,7 @@ use super::name::{self, Secret};
 use super::noise::Plain;
 use super::reference::{self, is_word};
 use super::shell;
+use super::sql;
 use super::text::{
     ALNUM, BACKSLASH, BASE64, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed,
     minus, plus,
@@ -103,6 +104,8 @@ const TRIGGERS: [bool; 256] = {
                         | b' '
                         | b'b'
                         | b'B'
+                        | b'v'
+                        | b'V'
                         | b'e'
                 );
         }
@@ -219,6 +222,12 @@ impl<'t> Scan<'t> {
                         None
                     }
                 }
+            }
+            b'v' | b'V' => {
+                for range in sql::inserted(text, self.done, at) {
+                    self.push(range);
+                }
+                None
             }
             b'b' | b'B' => token::credentials(text, at).or_else(|| self.identified_by(at)),
             _ => None,
@@ -664,6 +673,12 @@ impl<'t> Scan<'t> {
             return None;
         }
         let found = value(text, name.start, from, self.until(name, secret, at, from))?;
+        // The scope of a signature tells things apart: `AKIA…/20260102/eu-west-1/s3/aws4_request`.
+        if is_listed("*credential", spelled)
+            && let Some(token) = token::token(text, found.range.start)
+        {
+            return Some(token);
+        }
         let word = text.slice(found.range.start, found.range.end);
         if is_listed(SCHEMES, word) && !found.quoted && secret != Secret::Certain {
             let rest = value(text, name.start, found.range.end, Until::Space)?;
@@ -1052,8 +1067,14 @@ impl<'t> Scan<'t> {
             return;
         };
         let line = text.line_end(start);
-        let first = text.run(plus(line, 1), BLANK);
-        let indented = minus(first, plus(line, 1));
+        // In a diff a line's first space is a sign too.
+        let own = minus(name.start, text.column_of(name.start));
+        let is_diff = text.byte(own) == b'+'
+            || (text.byte(own) == b'-' && !text.is_at(plus(own, 1), BLANK));
+        let begin = plus(line, 1);
+        let begin = plus(begin, usize::from(is_diff && text.byte(begin) == b' '));
+        let first = text.run(begin, BLANK);
+        let indented = minus(first, begin);
         let is_item = text.has(first, "- ");
         if indented < column || (indented == column && !is_item) {
             return;

@@ -10,6 +10,9 @@ use super::text::{
 /// Letters and digits behind `OpenAI`'s plain `sk-`, at least; names of Kubernetes objects begin so too.
 const OPENAI_MIN: usize = 20;
 
+/// So much of a token that is cut says what it is.
+const CUT_MIN: usize = 6;
+
 /// The token that begins at `at`.
 pub(super) fn token(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let families = family::beginning_with(text.byte(at));
@@ -41,7 +44,16 @@ fn of_family(text: Text<'_>, at: usize, family: &Family) -> Option<Range<usize>>
         .iter()
         .any(|byte| is(*byte, DIGIT) || byte.is_ascii_uppercase());
     let is_token = length >= family.min && length <= family.max && has_end && fits && is_random;
-    is_token.then_some(if family.keeps_prefix { start } else { at }..end)
+    (is_token || is_cut(text, end, family, token)).then_some(if family.keeps_prefix { start } else { at }..end)
+}
+
+/// Whether a token is one of which the end of the text has cut a part.
+fn is_cut(text: Text<'_>, end: usize, family: &Family, token: &[u8]) -> bool {
+    let is_telling = family.prefix.len() >= 4 && matches!(family.max, 16 | usize::MAX);
+    // Without a digit it may be a word.
+    let is_random = token.iter().any(|byte| is(*byte, DIGIT));
+    let length = CUT_MIN..=family.max;
+    end >= text.len() && length.contains(&token.len()) && is_telling && is_random
 }
 
 fn openai(text: Text<'_>, at: usize) -> Option<Range<usize>> {
