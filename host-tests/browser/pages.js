@@ -86,6 +86,17 @@ export class Pages {
     return this.#attributed(items);
   }
 
+  /** Puts one item in that should act, and waits until it does, or for `patience` milliseconds. Says whether it did. */
+  async acts(item, patience) {
+    const end = Date.now() + patience;
+    let seen = await this.put([item]);
+    while (seen.size === 0 && Date.now() < end) {
+      await this.page.evaluate(twoFrames);
+      seen = this.#seen;
+    }
+    return seen.size > 0;
+  }
+
   /** What was seen of each item; of what no frame is known for, the items are put in fewer at a time. */
   async #attributed(items) {
     const seen = this.#seen;
