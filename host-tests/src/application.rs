@@ -176,7 +176,7 @@ fn load(mut jobs: Vec<(Job, Loaded)>) -> Loaders {
 
 impl Grants {
     fn job(&self, id: &str, component: &manifest::Component, options: &Options) -> Result<Job> {
-        let source = component.source(&options.manifest)?;
+        let source = component.source(&options.manifest, options.components.as_deref())?;
         let size = source.metadata();
         let size = size.with_context(|| source.display().to_string())?.len();
         let allowed_hosts = Arc::new(AllowedHosts::parse(

@@ -42,6 +42,8 @@ pub use server::{Running, begin, start};
 pub struct Options {
     /// The `spin.toml`.
     pub manifest: PathBuf,
+    /// The folder of the components' files, instead of the folders that the manifest names.
+    pub components: Option<PathBuf>,
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Values of `[variables]`; they win over `SPIN_VARIABLE_…` in the environment.
@@ -64,6 +66,7 @@ impl Options {
         Self {
             state_dir: manifest.with_file_name(".spin"),
             manifest,
+            components: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             variables: BTreeMap::new(),
             runtime_config: None,

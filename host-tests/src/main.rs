@@ -27,6 +27,10 @@ struct Arguments {
     #[arg(long, short, default_value = "spin.toml")]
     from: PathBuf,
 
+    /// The folder that the components' files are in, whatever folder the manifest names
+    #[arg(long, value_name = "FOLDER")]
+    components: Option<PathBuf>,
+
     /// IP address and port to listen on
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
@@ -63,6 +67,7 @@ struct Arguments {
 impl Arguments {
     fn into_options(self) -> Options {
         let mut options = Options::new(self.from);
+        options.components = self.components;
         options.listen = self.listen;
         options.variables = BTreeMap::from_iter(self.variable);
         options.runtime_config = self.runtime_config_file;

@@ -200,10 +200,14 @@ impl Manifest {
 }
 
 impl Component {
-    /// The file of the component; relative paths start at the folder of the manifest.
-    pub(crate) fn source(&self, manifest: &Path) -> Result<PathBuf> {
+    /// The file of the component: relative paths start at the folder of the manifest, and `folder` is taken instead of all folders
+    /// in the path.
+    pub(crate) fn source(&self, manifest: &Path, folder: Option<&Path>) -> Result<PathBuf> {
         match &self.source {
-            Source::Local(path) => Ok(manifest.parent().unwrap_or(Path::new("")).join(path)),
+            Source::Local(path) => Ok(match (folder, path.file_name()) {
+                (Some(folder), Some(name)) => folder.join(name),
+                _ => manifest.parent().unwrap_or(Path::new("")).join(path),
+            }),
             Source::Elsewhere(value) => {
                 bail!("source = {value} is not a local file, the only source this host loads")
             }
@@ -240,8 +244,11 @@ mod tests {
     #[test]
     fn a_source_is_relative_to_the_manifest() {
         let manifest = read(MINIMAL).unwrap();
-        let source = manifest.component["one"].source(Path::new("/apps/a/spin.toml"));
+        let source = manifest.component["one"].source(Path::new("/apps/a/spin.toml"), None);
         assert_eq!(source.unwrap(), Path::new("/apps/a/one.wasm"));
+        let folder = Path::new("/built");
+        let source = manifest.component["one"].source(Path::new("/apps/a/spin.toml"), Some(folder));
+        assert_eq!(source.unwrap(), Path::new("/built/one.wasm"));
     }
 
     #[test]
@@ -283,7 +290,7 @@ mod tests {
         let manifest = read(&text).unwrap();
         assert!(
             manifest.component["one"]
-                .source(Path::new("spin.toml"))
+                .source(Path::new("spin.toml"), None)
                 .is_err()
         );
     }

@@ -94,23 +94,48 @@ pub(crate) fn exclude<'a>(packages: impl Iterator<Item = &'a str>) -> Vec<&'a st
         .collect()
 }
 
-/// Starts to build components, for release.
+/// How components are built.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    Release,
+    /// Quickly, for whoever waits for them.
+    Quick,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Quick => "quick",
+        }
+    }
+
+    /// The folder that the components are in.
+    pub(crate) fn folder(self, target: &Path) -> PathBuf {
+        target.join(WASM).join(self.name())
+    }
+}
+
+/// Starts to build components.
 ///
 /// Always into `target`, because `spin.toml` names the files there, wherever
 /// `CARGO_TARGET_DIR` puts the rest.
 pub(crate) fn start_wasm<'a>(
     packages: impl Iterator<Item = &'a str>,
+    profile: Profile,
     priority: Priority,
 ) -> Result<Build> {
     ensure_wasm_target()?;
     say("building the components");
-    let arguments = for_release(&workspace().join("target"), packages);
+    let arguments = arguments(&workspace().join("target"), profile, packages);
     Build::start("components", &arguments, priority)
 }
 
 /// Builds components, for release.
 pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<()> {
-    start_wasm(packages, Priority::Usual)?.wait().map(drop)
+    start_wasm(packages, Profile::Release, Priority::Usual)?
+        .wait()
+        .map(drop)
 }
 
 /// Builds components as for release, but with the names of their functions, and returns the folder
@@ -119,16 +144,27 @@ pub(crate) fn build_wasm_with_names(packages: &[String]) -> Result<PathBuf> {
     ensure_wasm_target()?;
     say("building the components with names");
     let folder = workspace().join("target/sizes");
-    let arguments = for_release(&folder, packages.iter().map(String::as_str));
+    let packages = packages.iter().map(String::as_str);
+    let arguments = arguments(&folder, Profile::Release, packages);
     let variables = [("CARGO_PROFILE_RELEASE_STRIP", "none")];
     Build::start_with("components", &arguments, Priority::Usual, &variables)?.wait()?;
-    Ok(folder.join(WASM).join("release"))
+    Ok(Profile::Release.folder(&folder))
 }
 
-fn for_release<'a>(folder: &Path, packages: impl Iterator<Item = &'a str>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = ["--release", "--target", WASM, "--target-dir"]
-        .map(OsString::from)
-        .into();
+fn arguments<'a>(
+    folder: &Path,
+    profile: Profile,
+    packages: impl Iterator<Item = &'a str>,
+) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = [
+        "--profile",
+        profile.name(),
+        "--target",
+        WASM,
+        "--target-dir",
+    ]
+    .map(OsString::from)
+    .into();
     arguments.push(folder.into());
     arguments.extend(select(packages).into_iter().map(OsString::from));
     arguments

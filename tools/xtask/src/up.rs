@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::building::{Builds, Priority};
-use crate::cargo::{self, WasmPackages};
+use crate::cargo::{self, Profile, WasmPackages};
 use crate::embeddings::Embeddings;
 use crate::progress::{Step, say};
 use crate::readiness;
@@ -213,8 +213,10 @@ fn by_meaning(url: &str) -> String {
 async fn build(spin: Option<Spin>) -> Result<Host> {
     let packages = WasmPackages::find()?;
     let mut builds = Vec::new();
-    let mut priority = Priority::Usual;
+    // Spin takes the components from where `spin.toml` says.
+    let (mut profile, mut priority) = (Profile::Release, Priority::Usual);
     if spin.is_none() {
+        profile = Profile::Quick;
         let arguments = ["-p", "host-tests"];
         builds.push(cargo::start_programs(
             "native host",
@@ -224,7 +226,7 @@ async fn build(spin: Option<Spin>) -> Result<Host> {
         // The host takes longer, and its last crates need one core each. The components take what that leaves.
         priority = Priority::Low;
     }
-    builds.push(cargo::start_wasm(select(&packages), priority)?);
+    builds.push(cargo::start_wasm(select(&packages), profile, priority)?);
     let mut programs = Builds::from(builds).wait().await?;
     match spin {
         Some(spin) => Ok(Host::Spin(spin)),

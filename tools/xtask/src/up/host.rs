@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use database::{ChildProcess, IfAbandoned};
 
-use crate::cargo;
+use crate::cargo::{self, Profile};
 use crate::progress::say;
 
 /// The oldest Spin that runs these components: they use the asynchronous interfaces of WASI 0.3.
@@ -84,6 +84,10 @@ impl Host {
             Self::Spin(spin) => vec![spin.program.as_os_str(), OsStr::new("up")],
         };
         line.extend(["--from", "spin.toml"].map(OsStr::new));
+        let components = Profile::Quick.folder(&cargo::workspace().join("target"));
+        if matches!(self, Self::Native(_)) {
+            line.extend([OsStr::new("--components"), components.as_os_str()]);
+        }
         line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsStr::new));
         line.extend(["--listen", &listen].map(OsStr::new));
         let mut shell = Command::new("sh");
