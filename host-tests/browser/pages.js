@@ -62,8 +62,8 @@ export class Pages {
       dialog.accept().catch(() => {});
     });
     this.page.on("console", (message) => {
-      // Chromium says this of a frame of another origin, where it shows no dialog.
-      if (/^ran: |subframe tried to create a JavaScript dialog/.test(message.text())) {
+      // Chromium says these of a frame of another origin and of one in a sandbox, where it shows no dialog.
+      if (/^ran: |subframe tried to create a JavaScript dialog|Ignored call to/.test(message.text())) {
         this.#note(undefined, `ran a script that said: ${message.text()}`);
       }
     });
