@@ -4,6 +4,7 @@
 mod detect_secrets;
 mod gitleaks;
 mod gitleaks_rules;
+mod logs;
 mod made_up;
 mod ours;
 mod score;

@@ -27,7 +27,10 @@ fuzz_target!(|text: &str| -> Corpus {
     );
     let seen = stored.to_lowercase();
     for element in ELEMENTS {
-        assert!(!begins_element(&seen, element), "{text:?} became {stored:?}");
+        assert!(
+            !begins_element(&seen, element),
+            "{text:?} became {stored:?}"
+        );
     }
     Corpus::Keep
 });

@@ -12,6 +12,7 @@ mod attribute;
 mod element;
 mod entity;
 mod family;
+mod list;
 mod manifest;
 pub(crate) mod markup;
 mod name;

@@ -1,8 +1,9 @@
 //! What an attribute of a tag does in a page: it runs a script, or it makes the browser ask for something.
 
 use super::entity;
+use super::list::{List, list};
 use super::tag::Attribute;
-use super::text::{Text, is_listed, plus};
+use super::text::{Text, plus};
 
 /// What an attribute does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub(super) enum Effect {
 
 /// The names of handlers without their `on`: those of the HTML and SVG standards and what browsers add to them. Outside of the tags of known
 /// elements only these count, because `once=` and `onFailure=` are words of other languages.
-const HANDLERS: &str = "abort activate afterprint afterscriptexecute animation* auxclick beforecopy beforecut beforeinput beforematch beforepaste \
+const HANDLERS: List = List::new(
+    "abort activate afterprint afterscriptexecute animation* auxclick beforecopy beforecut beforeinput beforematch beforepaste \
     beforeprint beforescriptexecute beforetoggle beforeunload begin blur bounce cancel canplay canplaythrough change click close command \
     contentvisibilityautostatechange contextlost contextmenu contextrestored copy cuechange cut dblclick drag dragend dragenter \
     dragexit dragleave dragover dragstart drop durationchange emptied end ended error finish focus focusin focusout formdata fullscreen* \
@@ -24,13 +26,16 @@ const HANDLERS: &str = "abort activate afterprint afterscriptexecute animation* 
     lostpointercapture message messageerror mouse* offline online pagehide pagereveal pageshow pageswap paste pause play playing pointer* popstate \
     progress promptdismiss promptaction ratechange repeat reset resize scroll scrollend scrollsnapchange scrollsnapchanging search securitypolicyviolation \
     seeked seeking select selectionchange selectstart show slotchange stalled start storage submit suspend timeupdate toggle touch* \
-    transition* unhandledrejection unload validationstatuschange volumechange waiting webkit* wheel zoom";
+    transition* unhandledrejection unload validationstatuschange volumechange waiting webkit* wheel zoom",
+);
 
 /// Attributes that a browser loads or sends to. An `href` is one unless it is that of a link, which needs a click.
-const LOADING: &str = "action archive attributionsrc background classid codebase data dynsrc formaction imagesrcset lowsrc manifest ping poster src srcdoc srcset";
+const LOADING: List = List::new(
+    "action archive attributionsrc background classid codebase data dynsrc formaction imagesrcset lowsrc manifest ping poster src srcdoc srcset",
+);
 
 /// Where an animation of SVG says what becomes of the attribute that it changes.
-const ANIMATED: &str = "from to by values";
+const ANIMATED: List = List::new("from to by values");
 
 /// What an attribute does in a tag of `element`.
 pub(super) fn effect(text: Text<'_>, element: &[u8], attribute: &Attribute) -> Effect {
@@ -39,12 +44,12 @@ pub(super) fn effect(text: Text<'_>, element: &[u8], attribute: &Attribute) -> E
     if is_set && (is_handler(name) || acts(text, name, attribute)) {
         return Effect::Acts;
     }
-    let is_link = is_listed("a area", element);
-    let is_address = is_listed("href xlink:href", name);
-    let loads = is_listed(LOADING, name)
+    let is_link = list!("a area").has(element);
+    let is_address = list!("href xlink:href").has(name);
+    let loads = LOADING.has(name)
         || (is_address && !is_link)
-        || (is_listed("attributename", name) && is_listed("animate* set", element));
-    if is_listed("http-equiv", name) {
+        || (list!("attributename").has(name) && list!("animate* set").has(element));
+    if list!("http-equiv").has(name) {
         return Effect::Loads;
     }
     if !loads || !is_set {
@@ -77,14 +82,12 @@ pub(super) fn is_script(text: Text<'_>, attribute: &Attribute) -> bool {
 
 /// Whether an attribute may do something, by its name alone.
 pub(super) fn may_act(name: &[u8]) -> bool {
-    is_handler(name)
-        || is_listed(LOADING, name)
-        || is_listed("href xlink:href style http-equiv", name)
+    is_handler(name) || LOADING.has(name) || list!("href xlink:href style http-equiv").has(name)
 }
 
 pub(super) fn is_known_handler(name: &[u8]) -> bool {
     name.get(2..)
-        .is_some_and(|event| is_handler(name) && is_listed(HANDLERS, event))
+        .is_some_and(|event| is_handler(name) && HANDLERS.has(event))
 }
 
 fn is_handler(name: &[u8]) -> bool {
@@ -96,13 +99,13 @@ fn acts(text: Text<'_>, name: &[u8], attribute: &Attribute) -> bool {
         return false;
     }
     let value = decoded(text, attribute);
-    let is_address = is_listed("href xlink:href formaction", name) || is_listed(LOADING, name);
+    let is_address = list!("href xlink:href formaction").has(name) || LOADING.has(name);
     is_script_address(&value, is_address)
-        || (is_listed(ANIMATED, name)
+        || (ANIMATED.has(name)
             && value
                 .split(|byte| *byte == b';')
                 .any(|address| is_script_address(address, true)))
-        || is_active_style(&value, is_listed("style", name))
+        || is_active_style(&value, list!("style").has(name))
 }
 
 /// Styles that load or run something. An address may stand in other attributes of SVG too, as in `fill`.
@@ -238,8 +241,19 @@ mod tests {
             let found = script_address(Text(text.as_bytes()), 0, text.len());
             assert_eq!(found, Some(text.len()), "{text:?}");
         }
-        for text in ["", "java script:", "javascript", "xjavascript:", "data:image/png", "https://x"] {
-            assert_eq!(script_address(Text(text.as_bytes()), 0, text.len()), None, "{text:?}");
+        for text in [
+            "",
+            "java script:",
+            "javascript",
+            "xjavascript:",
+            "data:image/png",
+            "https://x",
+        ] {
+            assert_eq!(
+                script_address(Text(text.as_bytes()), 0, text.len()),
+                None,
+                "{text:?}"
+            );
         }
     }
 }

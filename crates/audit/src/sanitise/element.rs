@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use super::list::list;
 use super::name::{self, Secret};
-use super::text::{ALNUM, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus};
+use super::text::{ALNUM, NAME, QUOTE, SPACE, Text, is, minus, plus};
 
 /// The longest tag, and the longest text of an element that may be a name.
 const TAG_MAX: usize = 512;
@@ -33,11 +34,11 @@ pub(super) fn element(text: Text<'_>, at: usize, is_told: bool) -> Element {
     let local = tag.rsplit(|byte| *byte == b':').next().unwrap_or_default();
     let inside = plus(close, 1);
     let named = name::secret(local).or_else(|| attribute(text, end, close));
-    let told = is_told && is_listed("td dd value val string code pre span input", local);
+    let told = is_told && list!("td dd value val string code pre span input").has(local);
     if let Some(secret) = named.or(told.then_some(Secret::Certain)) {
         return content(text, inside).map_or(Element::Name, |range| Element::Value(range, secret));
     }
-    if is_listed("td th dt key name b strong label span li p", local) && is_name(text, inside) {
+    if list!("td th dt key name b strong label span li p").has(local) && is_name(text, inside) {
         return Element::Name;
     }
     Element::Nothing

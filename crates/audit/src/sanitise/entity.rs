@@ -37,8 +37,7 @@ pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
     let mut number = 0_u32;
     let mut end = start;
     // HTML allows zeros before a number without end.
-    while let Some(digit) = char::from(text.byte(end)).to_digit(radix)
-    {
+    while let Some(digit) = char::from(text.byte(end)).to_digit(radix) {
         number = number.saturating_mul(radix).saturating_add(digit);
         end = end.wrapping_add(1);
     }

@@ -219,6 +219,29 @@ const ROWS: [(u8, u8); 128] = {
     rows
 };
 
+/// The second bytes of each first one, in a set of 64. `sk-` has no row.
+const SECONDS: [u64; 128] = {
+    let mut seconds = [0; 128];
+    let mut row = 0;
+    while row < FAMILIES.len() {
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let prefix = FAMILIES[row].prefix.as_bytes();
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let (first, second) = (prefix[0] as usize, prefix[1]);
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let of_first = &mut seconds[first];
+        *of_first |= 1 << (second & 63);
+        row = row.wrapping_add(1);
+    }
+    seconds
+};
+
+/// Whether any family's tokens may begin with two bytes.
+pub(super) fn may_begin(first: u8, second: u8) -> bool {
+    let seconds = SECONDS.get(usize::from(first)).copied();
+    seconds.unwrap_or_default() >> (second & 63) & 1 != 0
+}
+
 /// Whether any family's tokens begin with a byte.
 pub(super) const fn is_first(byte: u8) -> bool {
     #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]

@@ -42,8 +42,8 @@ pub(super) fn secret_data(text: Text<'_>) -> Vec<usize> {
         braces: vec![Object::default()],
         ..Pass::default()
     };
-    for at in 0..text.len() {
-        match text.byte(at) {
+    for (at, byte) in text.0.iter().enumerate() {
+        match byte {
             b'{' | b'[' => pass.braces.push(Object {
                 kind: if text.has(minus(at, 6), "Secret{") {
                     Kind::Secret

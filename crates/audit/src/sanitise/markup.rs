@@ -13,8 +13,9 @@ use std::ops::Range;
 
 use self::edits::Edits;
 use super::attribute::{self, Effect};
+use super::list::list;
 use super::tag::{self, Attribute, Attributes, Tag};
-use super::text::{QUOTE, SLASH, SPACE, Text, is_listed, minus, plus};
+use super::text::{QUOTE, SLASH, SPACE, Text, minus, plus};
 
 /// Elements that go with what is in them (contract, sanitising).
 const WITH_CONTENT: [&[u8]; 7] = [
@@ -151,7 +152,7 @@ impl Pass<'_> {
         let end = found.end.and_then(|end| self.content_end(element, end));
         let name = WITH_CONTENT.get(element).copied().unwrap_or_default();
         // `<object object at 0x7f3c2a>`, as Python prints.
-        let is_text = is_listed("object embed", name) && !found.acts && !found.loads;
+        let is_text = list!("object embed").has(name) && !found.acts && !found.loads;
         match end {
             Some(end) if self.how == How::Removes => {
                 self.edits.remove(open..end);
@@ -267,7 +268,7 @@ impl Pass<'_> {
             let name = name_before(text, equals);
             let is_free = text.is_at(name.start.wrapping_sub(1), SPACE | SLASH | QUOTE);
             let word = text.slice(name.start, name.end);
-            let may_act = attribute::is_known_handler(word) || is_listed("style", word);
+            let may_act = attribute::is_known_handler(word) || list!("style").has(word);
             if is_free && may_act && self.acts(name.start) {
                 self.edits.remove(name.start..at);
             }
@@ -298,7 +299,9 @@ fn name_before(text: Text<'_>, equals: usize) -> Range<usize> {
     let floor = minus(equals, NAME_MAX);
     let end = text.run_back(floor, equals, SPACE);
     let mut start = end;
-    while start > floor && matches!(text.byte_before(start), b'a'..=b'z' | b'A'..=b'Z' | b':' | b'-') {
+    while start > floor
+        && matches!(text.byte_before(start), b'a'..=b'z' | b'A'..=b'Z' | b':' | b'-')
+    {
         start = minus(start, 1);
     }
     start..end
@@ -343,8 +346,14 @@ mod tests {
             ("<p style='background:url(//x)'>", "<p >"),
             // What only loads is kept, but is no tag any more.
             ("<img src=x onerror=alert(1)>", "&lt;img src=x >"),
-            ("<link rel=icon href=/x.ico>", "&lt;link rel=icon href=/x.ico>"),
-            ("<meta http-equiv=refresh content=0>", "&lt;meta http-equiv=refresh content=0>"),
+            (
+                "<link rel=icon href=/x.ico>",
+                "&lt;link rel=icon href=/x.ico>",
+            ),
+            (
+                "<meta http-equiv=refresh content=0>",
+                "&lt;meta http-equiv=refresh content=0>",
+            ),
             ("<img src=x ", "&lt;img src=x "),
             // Halves of a tag do not come together.
             ("<scr<script></script>ipt>x", "&lt;script>x"),
@@ -394,7 +403,10 @@ mod tests {
             "<retry count=\"3\" onFailure=\"skip\"/>",
             "[runbook](https://x.example) [1]: data: 5",
         ] {
-            assert!(matches!(strip(text), std::borrow::Cow::Borrowed(_)), "{text}");
+            assert!(
+                matches!(strip(text), std::borrow::Cow::Borrowed(_)),
+                "{text}"
+            );
             assert!(!is_in(text));
         }
     }

@@ -4,7 +4,8 @@
 //! three, three, three and three of them. What they end with, once numbers and words that only say which one are out,
 //! decides.
 
-use super::text::{LETTER, is, is_listed, minus, plus};
+use super::list::{List, list};
+use super::text::{LETTER, is, minus, plus};
 
 /// What follows a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,42 +22,57 @@ pub(super) enum Secret {
 }
 
 /// Last words that mean a password, also with others before them in one word: `pgpassword`, `mypwd`.
-const PASSWORDS: &str = "*password *passwords *passwd *passwds *passphrase *passphrases *pwd *passcode *passwort \
-    *requirepass *masterauth *dbpass *userpass *rootpass *sshpass accesssignature";
+const PASSWORDS: List = List::new(
+    "*password *passwords *passwd *passwds *passphrase *passphrases *pwd *passcode *passwort \
+    *requirepass *masterauth *dbpass *userpass *rootpass *sshpass accesssignature",
+);
 
 /// Keys, as one word.
-const KEYS: &str = "*apikey *apikeys *accesskey *secretkey *privatekey *accountkey *signingkey *encryptionkey \
-    *authkey *masterkey *sharedkey *storagekey *apptoken *privkey";
+const KEYS: List = List::new(
+    "*apikey *apikeys *accesskey *secretkey *privatekey *accountkey *signingkey *encryptionkey \
+    *authkey *masterkey *sharedkey *storagekey *apptoken *privkey",
+);
 
 /// Words that make a key of `key` a secret one. `public`, `primary`, `partition` and others do not.
-const OF_KEY: &str = "api apis access secret private account signing encryption decryption auth authentication master \
+const OF_KEY: List = List::new(
+    "api apis access secret private account signing encryption decryption auth authentication master \
     shared storage service license subscription hmac jwt session admin app application integration ingest deploy \
     root client ssh tls ssl rsa pgp gpg write sas unseal recovery management function host priv webhook \
-    datadog stripe openai anthropic cohere cloudflare heroku sendgrid twilio mailgun pgsodium vapid sentry instrumentation wireguard preshared psk";
+    datadog stripe openai anthropic cohere cloudflare heroku sendgrid twilio mailgun pgsodium vapid sentry instrumentation wireguard preshared psk",
+);
 
 /// Words before `pass` and `pw` that make it a password's short name.
-const OF_PASS: &str = "db database user root admin mysql mariadb postgres postgresql pg redis smtp imap mail email ftp sftp ssh \
+const OF_PASS: List = List::new(
+    "db database user root admin mysql mariadb postgres postgresql pg redis smtp imap mail email ftp sftp ssh \
     http https proxy auth login sudo app service svc mongo mongodb rabbitmq rabbit amqp ldap bind keystore truststore \
     registry docker git nexus jenkins elastic es kibana kafka sasl basic vnc wifi zip sql oracle my mq backup repl \
-    replication jdbc rds master default";
+    replication jdbc rds master default",
+);
 
 /// Words behind a secret's name that say which one it is, or how it is written.
-const QUALIFIERS: &str = "old new current previous prev prod production dev development staging stage test live primary \
+const QUALIFIERS: List = List::new(
+    "old new current previous prev prod production dev development staging stage test live primary \
     secondary backup confirm confirmation repeat again value values val plain plaintext cleartext raw base b \
-    encoded decoded string text data json pem main default eu us actual temp temporary tmp initial override";
+    encoded decoded string text data json pem main default eu us actual temp temporary tmp initial override",
+);
 
 /// Words that make a name none of a secret, wherever they stand in it.
-const HARMLESS: &str = "checksum checksums no has is use uses enable enabled disable disabled require requires required allow \
-    allows count counts max min num number total limit";
+const HARMLESS: List = List::new(
+    "checksum checksums no has is use uses enable enabled disable disabled require requires required allow \
+    allows count counts max min num number total limit",
+);
 
 /// Words before `token` that make it a position in a list or a piece of text, or something public.
-const NOT_TOKEN: &str = "next page continue continuation to first last per prompt completion input output cached \
+const NOT_TOKEN: List = List::new(
+    "next page continue continuation to first last per prompt completion input output cached \
     reasoning unexpected stop eos bos pad unk cls sep mask special start end think thinking sync resume cancellation cancel \
-    pagination skip delta cursor audio text image tool";
+    pagination skip delta cursor audio text image tool",
+);
 
 /// Words before `secret` that make it a Kubernetes Secret's name.
-const NOT_SECRET: &str =
-    "pull existing tls image volume kubernetes kube k8s target ref issuer external sealed";
+const NOT_SECRET: List = List::new(
+    "pull existing tls image volume kubernetes kube k8s target ref issuer external sealed",
+);
 
 /// The longest name that is looked at, in bytes, and the most words of it.
 pub(super) const MAX: usize = 64;
@@ -134,15 +150,15 @@ impl Words {
     fn drop_qualifiers(&mut self) {
         while self.count > 1 {
             let last = self.from_end(0);
-            if !last.iter().all(u8::is_ascii_digit) && !is_listed(QUALIFIERS, last) {
+            if !last.iter().all(u8::is_ascii_digit) && !QUALIFIERS.has(last) {
                 break;
             }
             self.count = minus(self.count, 1);
         }
     }
 
-    fn has_any(&self, list: &str) -> bool {
-        (0..self.count).any(|behind| is_listed(list, self.from_end(behind)))
+    fn has_any(&self, list: &List) -> bool {
+        (0..self.count).any(|behind| list.has(self.from_end(behind)))
     }
 }
 
@@ -196,22 +212,22 @@ pub(super) fn secret(name: &[u8]) -> Option<Secret> {
     let mut words = Words::of(name);
     words.drop_qualifiers();
     let secret = by_last_word(&words)?;
-    (!words.has_any(HARMLESS)).then_some(secret)
+    (!words.has_any(&HARMLESS)).then_some(secret)
 }
 
 fn by_last_word(words: &Words) -> Option<Secret> {
     let (last, before) = (words.from_end(0), words.from_end(1));
-    if is_listed(PASSWORDS, last) {
-        let is_other = is_listed("oldpwd cwd nopasswd nopassword", last)
+    if PASSWORDS.has(last) {
+        let is_other = list!("oldpwd cwd nopasswd nopassword").has(last)
             || (last == b"pwd" && before == b"old");
         return (!is_other).then_some(Secret::Certain);
     }
     match last {
-        b"pass" | b"pw" | b"passw" if is_listed(OF_PASS, before) => return Some(Secret::Certain),
+        b"pass" | b"pw" | b"passw" if OF_PASS.has(before) => return Some(Secret::Certain),
         b"pass" if before.is_empty() => return Some(Secret::IfLong),
         b"word" if before == b"pass" => return Some(Secret::Certain),
         b"phrase" if before == b"pass" => return Some(Secret::Certain),
-        b"key" | b"keys" if is_listed(OF_KEY, before) => return Some(Secret::Certain),
+        b"key" | b"keys" if OF_KEY.has(before) => return Some(Secret::Certain),
         b"signature" if matches!(before, b"access" | b"shared") => return Some(Secret::Certain),
         b"literal" if before == b"from" => return Some(Secret::Certain),
         b"auth" | b"_auth" if words.count == 1 => return Some(Secret::IfLong),
@@ -221,13 +237,13 @@ fn by_last_word(words: &Words) -> Option<Secret> {
             return Some(Secret::IfLong);
         }
         b"psk" => return Some(Secret::Certain),
-        _ if is_listed(KEYS, last) => return Some(Secret::Certain),
+        _ if KEYS.has(last) => return Some(Secret::Certain),
         _ => {}
     }
     if last.ends_with(b"tokens") || last.ends_with(b"secrets") {
         let is_told =
-            is_listed("access auth refresh api bearer client bot", before) || last.len() > 8;
-        let is_reference = is_listed(NOT_SECRET, before) || is_listed(NOT_TOKEN, before);
+            list!("access auth refresh api bearer client bot").has(before) || last.len() > 8;
+        let is_reference = NOT_SECRET.has(before) || NOT_TOKEN.has(before);
         return (!is_reference).then_some(if is_told {
             Secret::Likely
         } else {
@@ -235,34 +251,31 @@ fn by_last_word(words: &Words) -> Option<Secret> {
         });
     }
     if last.ends_with(b"token") {
-        let is_position = is_listed(NOT_TOKEN, before)
-            || is_listed(
-                "*nexttoken *pagetoken *continuetoken *continuationtoken",
-                last,
-            );
+        let is_position = NOT_TOKEN.has(before)
+            || list!("*nexttoken *pagetoken *continuetoken *continuationtoken").has(last);
         return (!is_position).then_some(Secret::Likely);
     }
     if last.ends_with(b"secret") {
-        let is_reference = is_listed(NOT_SECRET, before)
-            || is_listed("*pullsecret *existingsecret *tlssecret", last);
+        let is_reference =
+            NOT_SECRET.has(before) || list!("*pullsecret *existingsecret *tlssecret").has(last);
         return (!is_reference).then_some(Secret::Likely);
     }
-    is_listed(
-        "authorization jwt bearer credential credentials creds cookie cookies pat otp",
-        last,
-    )
-    .then_some(if last.starts_with(b"auth") {
-        Secret::Likely
-    } else {
-        Secret::IfLong
-    })
+    list!("authorization jwt bearer credential credentials creds cookie cookies pat otp")
+        .has(last)
+        .then_some(if last.starts_with(b"auth") {
+            Secret::Likely
+        } else {
+            Secret::IfLong
+        })
 }
 
 /// Members that tell about a secret beside them, and are none.
-const DESCRIBING: &str = "name secretname secret_name namespace kind apiversion type token_type tokentype version path mountpath \
+const DESCRIBING: List = List::new(
+    "name secretname secret_name namespace kind apiversion type token_type tokentype version path mountpath \
     mode defaultmode items key ref valuefrom secretkeyref configmapkeyref secretref optional file filename id uid \
     expires* expiry* expiration* created* updated* issued* rotated* scope scopes audience aud user username \
-    description format rotationpolicy encoding curve signer length size provider status state algorithm alg source label labels annotations";
+    description format rotationpolicy encoding curve signer length size provider status state algorithm alg source label labels annotations",
+);
 
 /// Whether a member of an object that is called like a secret only describes it.
 pub(super) fn is_describing(name: &[u8]) -> bool {
@@ -272,23 +285,18 @@ pub(super) fn is_describing(name: &[u8]) -> bool {
         || name.ends_with(b"Ref")
         || name.ends_with(b"Key")
         || name.ends_with(b"Name");
-    ends_in_id || is_listed(DESCRIBING, name)
+    ends_in_id || DESCRIBING.has(name)
 }
 
 /// Names whose value is the name of what their neighbour `value` is for.
 pub(super) fn tells_name(name: &[u8]) -> bool {
-    is_listed(
-        "name key id field variable parametername parameterkey varname headername header",
-        name,
-    )
+    list!("name key id field variable parametername parameterkey varname headername header")
+        .has(name)
 }
 
 /// Names of the neighbour that has the value.
 pub(super) fn tells_value(name: &[u8]) -> bool {
-    is_listed(
-        "value val defaultvalue parametervalue rawvalue stringvalue content",
-        name,
-    )
+    list!("value val defaultvalue parametervalue rawvalue stringvalue content").has(name)
 }
 
 #[cfg(test)]

@@ -11,8 +11,17 @@ use super::text::{DIGIT, Text, minus, plus};
 /// A text without noise, and where its bytes come from.
 pub(super) struct Plain<'t> {
     pub(super) text: Cow<'t, [u8]>,
-    /// For each byte its place in the original and how many bytes it stands for; nothing if they are the same.
-    places: Vec<(u32, u8)>,
+    /// Where pieces of the original begin, in order; nothing if it is the same text.
+    pieces: Vec<Piece>,
+}
+
+/// Bytes that stand behind one another in the original too.
+struct Piece {
+    /// Where they begin in the text without noise, and in the original.
+    plain: usize,
+    original: usize,
+    /// How many bytes of the original the first one stands for.
+    first: usize,
 }
 
 /// What is written otherwise than it is meant.
@@ -72,56 +81,106 @@ enum Noise {
 impl<'t> Plain<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let bytes = Text(text.as_bytes());
-        let Some(first) = (0..bytes.len()).find(|at| noise(bytes, *at).is_some()) else {
+        let mut plain = Vec::new();
+        let mut pieces = Vec::new();
+        let mut copied = 0;
+        let mut at = 0;
+        while let Some(next) = candidate(bytes, at) {
+            let Some(noise) = noise(bytes, next) else {
+                at = plus(next, 1);
+                continue;
+            };
+            if pieces.is_empty() {
+                plain.reserve(bytes.len());
+                pieces.push(Piece::of_one(0, 0, 1));
+            }
+            plain.extend_from_slice(bytes.slice(copied, next));
+            let length = match noise {
+                Noise::Nothing(length) => length,
+                Noise::Byte(byte, length) => {
+                    pieces.push(Piece::of_one(plain.len(), next, length));
+                    plain.push(byte);
+                    length
+                }
+            };
+            at = plus(next, length);
+            pieces.push(Piece::of_one(plain.len(), at, 1));
+            copied = at;
+        }
+        if pieces.is_empty() {
             return Self {
                 text: Cow::Borrowed(text.as_bytes()),
-                places: Vec::new(),
+                pieces,
             };
-        };
-        let mut plain = bytes.slice(0, first).to_vec();
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let mut places: Vec<_> = (0..first).map(|at| (place(at), 1)).collect();
-        let mut at = first;
-        while at < bytes.len() {
-            let (byte, length) = match noise(bytes, at) {
-                Some(Noise::Nothing(length)) => {
-                    at = plus(at, length);
-                    continue;
-                }
-                Some(Noise::Byte(byte, length)) => (byte, length),
-                None => (bytes.byte(at), 1),
-            };
-            plain.push(byte);
-            places.push((place(at), u8::try_from(length).unwrap_or(u8::MAX)));
-            at = plus(at, length);
         }
+        plain.extend_from_slice(bytes.slice(copied, bytes.len()));
         Self {
             text: Cow::Owned(plain),
-            places,
+            pieces,
         }
     }
 
     /// Where a range of this text is in the original.
     pub(super) fn original(&self, range: &Range<usize>) -> Range<usize> {
-        let place = |at: usize| self.places.get(at).copied();
-        match (place(range.start), place(minus(range.end, 1))) {
-            (Some((start, _)), Some((end, length))) => {
-                start as usize..plus(end as usize, usize::from(length))
-            }
-            _ => range.clone(),
+        if self.pieces.is_empty() {
+            return range.clone();
+        }
+        let (start, _) = self.place(range.start);
+        let (last, length) = self.place(minus(range.end, 1));
+        start..plus(last, length)
+    }
+
+    /// Where a byte is in the original, and how many bytes it stands for.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let behind = self.pieces.partition_point(|piece| piece.plain <= at);
+        let piece = self.pieces.get(minus(behind, 1));
+        piece.map_or((at, 1), |piece| {
+            let offset = minus(at, piece.plain);
+            let length = if offset == 0 { piece.first } else { 1 };
+            (plus(piece.original, offset), length)
+        })
+    }
+}
+
+impl Piece {
+    const fn of_one(plain: usize, original: usize, first: usize) -> Self {
+        Self {
+            plain,
+            original,
+            first,
         }
     }
 }
 
-fn noise(text: Text<'_>, at: usize) -> Option<Noise> {
-    if !matches!(
-        text.byte(at),
-        b'&' | b'\\' | 0x1b | 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef
-    ) {
-        return None;
+/// Bytes that noise may begin with.
+const FIRSTS: [bool; 256] = {
+    let mut firsts = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let is_first = &mut firsts[byte as usize];
+        *is_first = matches!(byte, b'&' | b'\\' | 0x1b | 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef);
+        if byte == u8::MAX {
+            break firsts;
+        }
+        byte = byte.wrapping_add(1);
     }
+};
+
+/// The next place where noise may begin.
+fn candidate(text: Text<'_>, at: usize) -> Option<usize> {
+    let rest = text.slice(at, text.len());
+    let is_first = |byte: &u8| FIRSTS.get(usize::from(*byte)).copied().unwrap_or_default();
+    rest.iter().position(is_first).map(|next| plus(at, next))
+}
+
+fn noise(text: Text<'_>, at: usize) -> Option<Noise> {
     if let Some(length) = ansi(text, at) {
         return Some(Noise::Nothing(length));
+    }
+    // `\n`, by far the most frequent escape, is a part of what a text says.
+    if text.byte(at) == b'\\' && matches!(text.byte(plus(at, 1)), b'n' | b'"' | b't') {
+        return None;
     }
     let invisible = INVISIBLE.iter().find(|piece| text.has(at, piece));
     if let Some(piece) = invisible {

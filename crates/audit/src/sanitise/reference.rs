@@ -2,27 +2,32 @@
 //! words that say that there is none.
 
 use super::REPLACEMENT;
+use super::list::{List, list};
 use super::name;
-use super::text::{
-    ALNUM, DASH, DIGIT, DOT, LETTER, NAME, PATH, Text, WORD, is, is_listed, minus, plus,
-};
+use super::text::{ALNUM, DASH, DIGIT, DOT, LETTER, NAME, PATH, Text, WORD, is, minus, plus};
 
 /// What a text says in place of a value.
-const WORDS: &str = "yes no true false null nil none not required expired invalid missing incorrect \
+const WORDS: List = List::new(
+    "yes no true false null nil none not required expired invalid missing incorrect \
     wrong empty failed unset cannot denied rejected revoked mismatch too permission \
     authentication user access connection unauthorized undefined enabled disabled changed ok accepted valid optional unknown \
     redacted hidden masked filtered removed omitted obfuscated sensitive confidential protected n/a na tbd todo fixme \
     string str varchar text any object bytes boolean bool int integer number write read \
-    changeme change-me change_me replaceme replace-me replace_me placeholder dummy";
+    changeme change-me change_me replaceme replace-me replace_me placeholder dummy",
+);
 
 /// How a message begins that stands in place of a value.
-const VERBS: &str = "is was has have must should cannot can't not required expired invalid missing incorrect wrong may will does did \
-    are were been authentication failed unset too at for rejected denied mismatch connection changed reset permission access user";
+const VERBS: List = List::new(
+    "is was has have must should cannot can't not required expired invalid missing incorrect wrong may will does did \
+    are were been authentication failed unset too at for rejected denied mismatch connection changed reset permission access user",
+);
 
 /// Types and expressions of code that a value is read by.
-const CODE: &str = "os.* process.env* system.getenv* env* var.* local.* data.* module.* secrets.* vars.* inputs.* self.* this.* \
+const CODE: List = List::new(
+    "os.* process.env* system.getenv* env* var.* local.* data.* module.* secrets.* vars.* inputs.* self.* this.* \
     args.* config.* cfg.* settings.* request.* req.* params.* options.* opts.* ctx.* props.* values.* .values.* c.* conf.* \
-    viper.* flags.* cmd.* user.* option<* optional<* string? secretstr* getpass* std::* &str* *string";
+    viper.* flags.* cmd.* user.* option<* optional<* string? secretstr* getpass* std::* &str* *string",
+);
 
 /// How references begin: where a secret is kept.
 const PLACES: &[&str] = &[
@@ -98,8 +103,8 @@ const PLACES: &[&str] = &[
 ];
 
 /// How files end that keys are read from.
-const FILES: &str =
-    "*.pem *.key *.crt *.p12 *.pfx *.jks *.json *.txt *.yaml *.yml *.pub *.env *.file";
+const FILES: List =
+    List::new("*.pem *.key *.crt *.p12 *.pfx *.jks *.json *.txt *.yaml *.yml *.pub *.env *.file");
 
 /// Whether a value is none.
 pub(super) fn is_harmless(value: &[u8], quoted: bool) -> bool {
@@ -111,9 +116,9 @@ pub(super) fn is_harmless(value: &[u8], quoted: bool) -> bool {
         || is_placeholder(bare)
         || PLACES.iter().any(|place| bare.has(0, place))
         || is_path(text)
-        || is_listed(FILES, trimmed) && bare.run(0, NAME) == bare.len()
-        || is_word(trimmed, WORDS)
-        || (!quoted && is_word(trimmed, VERBS))
+        || FILES.has(trimmed) && bare.run(0, NAME) == bare.len()
+        || is_word(trimmed, &WORDS)
+        || (!quoted && is_word(trimmed, &VERBS))
         || begins_phrase(bare)
         || (!quoted && (is_code(bare) || bare.has(1, ":\\")))
 }
@@ -199,31 +204,27 @@ fn is_path(text: Text<'_>) -> bool {
 }
 
 /// Whether a word, without what punctuates it, is one of these.
-pub(super) fn is_word(word: &[u8], words: &str) -> bool {
+pub(super) fn is_word(word: &[u8], words: &List) -> bool {
     let text = Text(word);
     let mut end = word.len();
     while end > 0 && b",;.:!)".contains(&text.byte_before(end)) {
         end = minus(end, 1);
     }
-    end > 0 && is_listed(words, text.slice(0, end))
+    end > 0 && words.has(text.slice(0, end))
 }
 
 /// A message in place of a value: `must have 8 characters`.
 fn begins_phrase(text: Text<'_>) -> bool {
     let end = text.run(0, LETTER);
-    text.byte(end) == b' '
-        && text.is_at(plus(end, 1), ALNUM)
-        && is_listed(VERBS, text.slice(0, end))
+    text.byte(end) == b' ' && text.is_at(plus(end, 1), ALNUM) && VERBS.has(text.slice(0, end))
 }
 
 /// An expression that is worked out elsewhere.
 fn is_code(text: Text<'_>) -> bool {
     let chain = text.run(0, NAME);
     let function = text.slice(0, chain);
-    let wraps = is_listed(
-        "some just ok optional secret password sensitive redacted string bytes",
-        function,
-    );
+    let wraps = list!("some just ok optional secret password sensitive redacted string bytes")
+        .has(function);
     let is_call = chain > 0
         && text.byte(chain) == b'('
         && text.is_at(0, LETTER)
@@ -237,8 +238,7 @@ fn is_code(text: Text<'_>) -> bool {
         && name::secret(function).is_some();
     is_call
         || is_chain
-        || (is_listed(CODE, text.0)
-            && !text.0.iter().any(|byte| matches!(byte, b'!' | b'#' | b'%')))
+        || (CODE.has(text.0) && !text.0.iter().any(|byte| matches!(byte, b'!' | b'#' | b'%')))
 }
 
 /// Whether what opens at `at` is closed at the end.

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use super::REPLACEMENT;
 use super::element::{self, Element};
+use super::family;
+use super::list::{List, list};
 use super::manifest;
 use super::name::{self, Secret};
 use super::noise::Plain;
@@ -16,8 +18,8 @@ use super::reference::{self, is_word};
 use super::shell;
 use super::sql;
 use super::text::{
-    ALNUM, BACKSLASH, BASE64, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed,
-    minus, plus,
+    ALNUM, BACKSLASH, BASE64, BLANK, BREAK, CAPITAL_LETTER, DIGIT, LETTER, NAME, QUOTE, SPACE,
+    Text, class, is, minus, plus,
 };
 use super::token::{self, is_mixed};
 use super::url;
@@ -34,17 +36,23 @@ const INDENT_MAX: usize = 256;
 const NEIGHBOUR_MAX: usize = 512;
 
 /// The schemes of an `Authorization` header that its credentials follow, and those whose credentials are parameters.
-const SCHEMES: &str =
-    "bearer basic token sharedkey sharedkeylite apikey api-key negotiate ntlm key digest";
-const SIGNING: &str = "aws4-hmac-sha256 sharedaccesssignature sentry signature hawk oauth";
+const SCHEMES: List = List::new(
+    "bearer basic token sharedkey sharedkeylite apikey api-key negotiate ntlm key digest",
+);
+const SIGNING: List =
+    List::new("aws4-hmac-sha256 sharedaccesssignature sentry signature hawk oauth");
 
 /// Words that go on a sentence behind an option's name.
-const JOINING: &str = "via for with to is or and flag option options must in on from as of the was has instead requires required cannot \
-    argument parameter value if when not";
+const JOINING: List = List::new(
+    "via for with to is or and flag option options must in on from as of the was has instead requires required cannot \
+    argument parameter value if when not",
+);
 
 /// Cookies that say what somebody likes, and the attributes of one.
-const HARMLESS_COOKIES: &str = "theme lang language locale tz timezone path domain expires max-age samesite secure httponly version \
-    currency country *expiry *expires color-scheme consent cookieconsent _ga _gid priority partitioned";
+const HARMLESS_COOKIES: List = List::new(
+    "theme lang language locale tz timezone path domain expires max-age samesite secure httponly version \
+    currency country *expiry *expires color-scheme consent cookieconsent _ga _gid priority partitioned",
+);
 
 /// The text without its secrets; borrowed if it has none.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
@@ -73,46 +81,53 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// Bytes that something may begin at or that end a name.
-const TRIGGERS: [bool; 256] = {
-    let mut triggers = [false; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        #[expect(
-            clippy::indexing_slicing,
-            clippy::cast_possible_truncation,
-            reason = "worked out by the compiler"
-        )]
-        {
-            triggers[byte] = super::family::is_first(byte as u8)
-                || matches!(
-                    byte as u8,
-                    b'=' | b':'
-                        | b'-'
-                        | b'@'
-                        | b'<'
-                        | b'|'
-                        | b'\''
-                        | b'"'
-                        | b'{'
-                        | b'}'
-                        | b'['
-                        | b']'
-                        | b'\n'
-                        | b'~'
-                        | b'.'
-                        | b' '
-                        | b'b'
-                        | b'B'
-                        | b'v'
-                        | b'V'
-                        | b'e'
-                );
+/// What a byte may be the beginning or the end of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trigger {
+    No,
+    Always,
+    /// If it begins a word, and the next byte goes on with it.
+    Letter,
+    /// If a word that is no plain one follows.
+    Space,
+}
+
+const TRIGGERS: [Trigger; 256] = {
+    let mut triggers = [Trigger::No; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
+        let trigger = &mut triggers[byte as usize];
+        *trigger = match byte {
+            b' ' => Trigger::Space,
+            b'=' | b':' | b'-' | b'@' | b'<' | b'|' | b'\'' | b'"' | b'{' | b'}' | b'[' | b']'
+            | b'\n' | b'~' | b'.' => Trigger::Always,
+            b'b' | b'B' | b'e' | b'v' | b'V' => Trigger::Letter,
+            _ if super::family::is_first(byte) => Trigger::Letter,
+            _ => Trigger::No,
+        };
+        if byte == u8::MAX {
+            break triggers;
         }
         byte = byte.wrapping_add(1);
     }
-    triggers
 };
+
+fn trigger(byte: u8) -> Trigger {
+    let trigger = TRIGGERS.get(usize::from(byte)).copied();
+    trigger.unwrap_or(Trigger::No)
+}
+
+/// Whether a word that begins with two bytes may be a token, or one of those that `Scan::word` knows.
+fn may_begin(first: u8, second: u8) -> bool {
+    family::may_begin(first, second)
+        || match first {
+            b'e' => second == b'y',
+            b'b' | b'B' => matches!(second | 0x20, b'a' | b'e' | b'y'),
+            b'v' | b'V' => second | 0x20 == b'a',
+            _ => false,
+        }
+}
 
 /// A group of values that the scan is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,16 +174,29 @@ impl<'t> Scan<'t> {
     fn run(mut self) -> Vec<Range<usize>> {
         let mut at = 0;
         self.directive(0);
-        while at < self.text.len() {
-            let byte = self.text.byte(at);
-            let is_trigger = TRIGGERS.get(usize::from(byte)).copied().unwrap_or_default();
-            // Letters and digits matter where a word begins.
-            if is_trigger && (!is(byte, ALNUM) || token::is_word_start(self.text, at)) {
-                self.look(at);
+        while let Some(next) = self.next_trigger(at) {
+            let byte = self.text.byte(next);
+            at = plus(next, 1);
+            let is_trigger = match trigger(byte) {
+                Trigger::No => false,
+                Trigger::Always => true,
+                Trigger::Letter => {
+                    may_begin(byte, self.text.byte(at)) && token::is_word_start(self.text, next)
+                }
+                Trigger::Space => is_mixed_ahead(self.text, at),
+            };
+            if is_trigger {
+                self.look(next);
+                at = at.max(self.done);
             }
-            at = plus(at, 1).max(self.done);
         }
         self.found
+    }
+
+    fn next_trigger(&self, at: usize) -> Option<usize> {
+        let rest = self.text.slice(at, self.text.len());
+        let next = rest.iter().position(|byte| trigger(*byte) != Trigger::No);
+        next.map(|next| plus(at, next))
     }
 
     fn push(&mut self, range: Range<usize>) {
@@ -269,9 +297,6 @@ impl<'t> Scan<'t> {
             return None;
         }
         let start = plus(at, 1);
-        if !is_mixed_ahead(text, start) {
-            return None;
-        }
         let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
         let word = text.slice(found.range.start, found.range.end);
         if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
@@ -309,7 +334,7 @@ impl<'t> Scan<'t> {
                 is_random
                     || is_told
                     || spelled.contains(&b'_')
-                    || is_listed("requirepass masterauth", spelled)
+                    || list!("requirepass masterauth").has(spelled)
             }
             Secret::Likely => is_random && word.len() >= 20,
             _ => false,
@@ -376,7 +401,7 @@ impl<'t> Scan<'t> {
         }
         if !(is_netrc
             || spelled == b"AUTH"
-            || is_listed("requirepass masterauth password", spelled))
+            || list!("requirepass masterauth password").has(spelled))
             || text.byte(from) != b' '
         {
             return;
@@ -453,7 +478,7 @@ impl<'t> Scan<'t> {
             && start == plus(at, 1)
             && secret != Secret::Certain
             && !looks_secret(word);
-        let is_sentence = is_listed(JOINING, word) && !found.quoted;
+        let is_sentence = JOINING.has(word) && !found.quoted;
         let is_count = is_sentence
             || secret == Secret::Several
             || (secret == Secret::Likely && is_number(word));
@@ -557,7 +582,7 @@ impl<'t> Scan<'t> {
         if name::tells_name(spelled) {
             self.told = self.is_name_of_secret(from).then_some(at);
         }
-        if separator == b':' && is_listed("cookie set-cookie cookies", spelled) && !name.quoted {
+        if separator == b':' && list!("cookie set-cookie cookies").has(spelled) && !name.quoted {
             return self.cookies(from);
         }
         let in_group = self.group != Group::None
@@ -674,24 +699,21 @@ impl<'t> Scan<'t> {
         }
         let found = value(text, name.start, from, self.until(name, secret, at, from))?;
         // The scope of a signature tells things apart: `AKIA…/20260102/eu-west-1/s3/aws4_request`.
-        if is_listed("*credential", spelled)
+        if list!("*credential").has(spelled)
             && let Some(token) = token::token(text, found.range.start)
         {
             return Some(token);
         }
         let word = text.slice(found.range.start, found.range.end);
-        if is_listed(SCHEMES, word) && !found.quoted && secret != Secret::Certain {
+        if SCHEMES.has(word) && !found.quoted && secret != Secret::Certain {
             let rest = value(text, name.start, found.range.end, Until::Space)?;
             let word = text.slice(rest.range.start, rest.range.end);
-            let is_none = is_word(word, "realm error token") || is_word_of_challenge(word);
+            let is_none = is_word(word, &list!("realm error token")) || is_word_of_challenge(word);
             return self.unless_harmless(&rest).filter(|_| !is_none);
         }
         let scheme = Text(word).run(0, LETTER);
         let found = if !found.quoted
-            && is_listed(
-                SCHEMES,
-                text.slice(found.range.start, plus(found.range.start, scheme)),
-            )
+            && SCHEMES.has(text.slice(found.range.start, plus(found.range.start, scheme)))
             && word.get(scheme) == Some(&b' ')
         {
             Found {
@@ -702,7 +724,7 @@ impl<'t> Scan<'t> {
             found
         };
         let word = text.slice(found.range.start, found.range.end);
-        if is_listed(SIGNING, word) || is_size(word) || is_word_of_challenge(word) {
+        if SIGNING.has(word) || is_size(word) || is_word_of_challenge(word) {
             return None;
         }
         if reference::is_harmless(word, found.quoted)
@@ -724,7 +746,7 @@ impl<'t> Scan<'t> {
         let text = self.text;
         let before = text.byte_before(name.start);
         let is_parameter = (matches!(before, b'?' | b'&')
-            || is_listed("jsessionid", text.slice(name.start, name.end)))
+            || list!("jsessionid").has(text.slice(name.start, name.end)))
             && text.byte(at) == b'=';
         if is_parameter {
             return Until::Parameter;
@@ -955,7 +977,7 @@ impl<'t> Scan<'t> {
             let value = text.slice(start, stop);
             if value.len() >= 8
                 && is_mixed(value)
-                && !is_listed(HARMLESS_COOKIES, text.slice(at, end))
+                && !HARMLESS_COOKIES.has(text.slice(at, end))
                 && !reference::is_harmless(value, true)
             {
                 self.push(start..stop);
@@ -1069,8 +1091,8 @@ impl<'t> Scan<'t> {
         let line = text.line_end(start);
         // In a diff a line's first space is a sign too.
         let own = minus(name.start, text.column_of(name.start));
-        let is_diff = text.byte(own) == b'+'
-            || (text.byte(own) == b'-' && !text.is_at(plus(own, 1), BLANK));
+        let is_diff =
+            text.byte(own) == b'+' || (text.byte(own) == b'-' && !text.is_at(plus(own, 1), BLANK));
         let begin = plus(line, 1);
         let begin = plus(begin, usize::from(is_diff && text.byte(begin) == b' '));
         let first = text.run(begin, BLANK);
@@ -1155,13 +1177,13 @@ fn is_word_of_challenge(word: &[u8]) -> bool {
 /// A signature, a cookie, the `auth` of a registry: random and long enough.
 fn is_long_secret(name: &[u8], word: &[u8], colon: bool, quoted: bool) -> bool {
     let is_base64 = word.iter().all(|byte| is(*byte, BASE64)) && word.len() >= 8;
-    let is_short_name = is_listed("auth pass _auth", name);
+    let is_short_name = list!("auth pass _auth").has(name);
     let blank = word.contains(&b' ') && !quoted;
-    if is_listed("secretid secret_id secret-id", name) {
+    if list!("secretid secret_id secret-id").has(name) {
         return is_uuid(word);
     }
-    let is_pass = is_listed("pass", name);
-    let is_session = is_listed("*session *sessionid *sid", name);
+    let is_pass = list!("pass").has(name);
+    let is_session = list!("*session *sessionid *sid").has(name);
     (word.len() >= 16
         && !is_pass
         && !(is_session && (word.len() < 20 || is_uuid(word)))
@@ -1196,12 +1218,24 @@ fn is_pair(text: Text<'_>, word: &Range<usize>) -> bool {
 
 /// Whether the word that begins at `at` has letters and digits, or humps.
 fn is_mixed_ahead(text: Text<'_>, at: usize) -> bool {
-    let word = text.slice(at, plus(at, 64));
-    let end = word
-        .iter()
-        .position(|byte| is(*byte, SPACE))
-        .unwrap_or(word.len());
-    end >= 6 && is_mixed(word.get(..end).unwrap_or_default())
+    let near = text.slice(at, plus(at, 64));
+    let mut classes = 0;
+    let mut before = 0;
+    let mut humps = 0;
+    let mut length = 0_usize;
+    for byte in near {
+        let class = class(*byte);
+        if class & SPACE != 0 {
+            break;
+        }
+        // The bit of small letters is the one above that of capitals.
+        humps |= (before >> 1) & class & CAPITAL_LETTER;
+        before = class;
+        classes |= class;
+        length = plus(length, 1);
+    }
+    let is_mixed = humps != 0 || (classes & DIGIT != 0 && classes & LETTER != 0);
+    is_mixed && length >= 6
 }
 
 /// What no plain word looks like.

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use super::list::{List, list};
 use super::reference;
-use super::text::{ALNUM, DIGIT, LETTER, QUOTE, SPACE, Text, WORD, is_listed, minus, plus};
+use super::text::{ALNUM, DIGIT, LETTER, QUOTE, SPACE, Text, WORD, minus, plus};
 use super::value::{Found, shell_word};
 
 /// How far before an option its command is looked for.
@@ -26,66 +27,74 @@ enum Form {
 }
 
 /// Commands, the word that must stand behind them, the option, and how it has its value.
-const OPTIONS: &[(&str, &str, u8, Form)] = &[
+const OPTIONS: &[(List, &str, u8, Form)] = &[
     (
-        "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlbinlog mariadb mariadb-dump mariadb-admin xtrabackup 7z 7za 7zz",
+        list!(
+            "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlbinlog mariadb mariadb-dump mariadb-admin xtrabackup 7z 7za 7zz"
+        ),
         "",
         b'p',
         Form::Attached,
     ),
-    ("sshpass plink pscp", "", b'p', Form::Both),
+    (list!("sshpass plink pscp"), "", b'p', Form::Both),
     (
-        "docker podman nerdctl buildah skopeo helm crane oras az oc cf argocd npm heroku rancher ibmcloud",
+        list!(
+            "docker podman nerdctl buildah skopeo helm crane oras az oc cf argocd npm heroku rancher ibmcloud"
+        ),
         "login",
         b'p',
         Form::Both,
     ),
     (
-        "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat cqlsh influx rabbitmqadmin nats amqp-publish nmcli",
+        list!(
+            "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat cqlsh influx rabbitmqadmin nats amqp-publish nmcli"
+        ),
         "",
         b'p',
         Form::Next,
     ),
     (
-        "redis-cli valkey-cli keydb-cli redis-benchmark",
+        list!("redis-cli valkey-cli keydb-cli redis-benchmark"),
         "",
         b'a',
         Form::Next,
     ),
     (
-        "ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare",
+        list!("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare"),
         "",
         b'w',
         Form::Both,
     ),
     (
-        "sqlcmd bcp isql mosquitto_pub mosquitto_sub unzip zip tsql osql kcat",
+        list!("sqlcmd bcp isql mosquitto_pub mosquitto_sub unzip zip tsql osql kcat"),
         "",
         b'P',
         Form::Both,
     ),
     (
-        "curl wget http https httpie xh ab hey siege aria2c lftp elasticdump",
+        list!("curl wget http https httpie xh ab hey siege aria2c lftp elasticdump"),
         "",
         b'u',
         Form::User,
     ),
-    ("curl", "", b'U', Form::User),
-    ("ab", "", b'A', Form::User),
-    ("http https xh", "", b'a', Form::User),
+    (list!("curl"), "", b'U', Form::User),
+    (list!("ab"), "", b'A', Form::User),
+    (list!("http https xh"), "", b'a', Form::User),
     (
-        "smbclient rpcclient net wmic impacket",
+        list!("smbclient rpcclient net wmic impacket"),
         "",
         b'U',
         Form::Percent,
     ),
-    ("openssl", "", b'k', Form::Next),
-    ("snmpwalk snmpget snmpset", "", b'A', Form::Next),
-    ("snmpwalk snmpget snmpset", "", b'X', Form::Next),
+    (list!("openssl"), "", b'k', Form::Next),
+    (list!("snmpwalk snmpget snmpset"), "", b'A', Form::Next),
+    (list!("snmpwalk snmpget snmpset"), "", b'X', Form::Next),
 ];
 
 /// Commands whose options mean something else, although one of the above stands before: `sshpass -p X ssh -p 22`.
-const OTHERS: &str = "ssh scp sftp rsync psql kubectl nc mkdir cp tar ps lsof nmap useradd usermod netstat ss grep pg_dump";
+const OTHERS: List = List::new(
+    "ssh scp sftp rsync psql kubectl nc mkdir cp tar ps lsof nmap useradd usermod netstat ss grep pg_dump",
+);
 
 /// The secret of the option whose dash is at `at`.
 pub(super) fn option(text: Text<'_>, at: usize) -> Option<Range<usize>> {
@@ -103,7 +112,7 @@ pub(super) fn option(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     }
     let (command, line) = command(text, at);
     let form = OPTIONS.iter().find_map(|(commands, needs, option, form)| {
-        let is_it = *option == letter && is_listed(commands, command);
+        let is_it = *option == letter && commands.has(command);
         (is_it && (needs.is_empty() || line.find(0, needs).is_some())).then_some(*form)
     })?;
     let next = next_word(text, behind);
@@ -202,7 +211,7 @@ fn command(text: Text<'_>, at: usize) -> (&[u8], Text<'_>) {
     let is_known = |word: &&[u8]| {
         !word.is_empty()
             && super::text::is(word.first().copied().unwrap_or_default(), ALNUM)
-            && (is_listed(OTHERS, word) || OPTIONS.iter().any(|row| is_listed(row.0, word)))
+            && (OTHERS.has(word) || OPTIONS.iter().any(|row| row.0.has(word)))
     };
     (
         words.take(WORDS_MAX).find(is_known).unwrap_or_default(),

@@ -2,30 +2,35 @@
 
 use std::ops::Range;
 
-use super::text::{QUOTE, SLASH, SPACE, Text, is_listed, minus, plus};
+use super::list::List;
+use super::text::{QUOTE, SLASH, SPACE, Text, minus, plus};
 
 /// The elements of HTML, those that are obsolete too. Sources: the HTML standard's index of elements and its list of obsolete ones.
-const HTML: &str = "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br \
+const HTML: List = List::new(
+    "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br \
     button canvas caption center cite code col colgroup command content data datalist dd del details dfn dialog dir div dl dt element \
     em embed fencedframe fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe image \
     img input ins isindex kbd keygen label legend li link listing main map mark marquee menu menuitem meta meter multicol nav nextid \
     nobr noembed noframes noscript object ol optgroup option output p param picture plaintext portal pre progress q rb rbc rp rt rtc ruby s \
     samp script search section select selectedcontent shadow slot small source spacer span strike strong style sub summary sup svg table tbody td template \
-    textarea tfoot th thead time title tr track tt u ul var video wbr xmp";
+    textarea tfoot th thead time title tr track tt u ul var video wbr xmp",
+);
 
 /// Those of SVG and MathML that are none of HTML. Sources: SVG 2, MathML 3.
-const OTHERS: &str = "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse fe* \
+const OTHERS: List = List::new(
+    "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse fe* \
     filter foreignobject g handler line lineargradient marker mask metadata mpath path pattern polygon polyline radialgradient rect \
     set solidcolor stop switch symbol text textpath tref tspan use view math annotation annotation-xml maction maligngroup malignmark menclose \
     merror mfenced mfrac mglyph mi mlabeledtr mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt \
-    mstyle msub msubsup msup mtable mtd mtext mtr munder munderover semantics";
+    mstyle msub msubsup msup mtable mtd mtext mtr munder munderover semantics",
+);
 
 /// The longest tag that is one (contract, sanitising).
 pub(super) const MAX: usize = 2048;
 
 /// Whether an element of HTML, SVG or MathML has this name.
 pub(super) fn is_element(name: &[u8]) -> bool {
-    is_listed(HTML, name) || is_listed(OTHERS, name)
+    HTML.has(name) || OTHERS.has(name)
 }
 
 /// What begins at a `<` and may be a tag.

@@ -20,7 +20,7 @@ pub(super) const QUOTE: Class = 1 << 6;
 /// `+`, `=` and `~`.
 pub(super) const SIGN: Class = 1 << 7;
 pub(super) const SLASH: Class = 1 << 8;
-const CAPITAL_LETTER: Class = 1 << 9;
+pub(super) const CAPITAL_LETTER: Class = 1 << 9;
 const SMALL_LETTER: Class = 1 << 10;
 pub(super) const BACKSLASH: Class = 1 << 11;
 /// `<` and `>`.
@@ -87,11 +87,14 @@ pub(super) const fn minus(at: usize, bytes: usize) -> usize {
     at.saturating_sub(bytes)
 }
 
+/// The classes that a byte is one of.
+pub(super) fn class(byte: u8) -> Class {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
 /// Whether a byte is one of a class.
 pub(super) fn is(byte: u8, class: Class) -> bool {
-    CLASSES
-        .get(usize::from(byte))
-        .is_some_and(|of| of & class != 0)
+    self::class(byte) & class != 0
 }
 
 #[derive(Clone, Copy)]
@@ -189,36 +192,9 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Whether a word is in a list of words between spaces, in any case. `x*` in the list stands for all
-/// words that begin with `x`, `*x` for all that end with it.
-#[inline(never)]
-pub(super) fn is_listed(list: &str, word: &[u8]) -> bool {
-    list.as_bytes().split(|byte| *byte == b' ').any(|entry| {
-        if let [b'*', end @ ..] = entry {
-            let start = word.len().checked_sub(end.len());
-            start.is_some_and(|start| Text(word).has_folded(start, end))
-        } else if let [start @ .., b'*'] = entry {
-            Text(word).has_folded(0, start)
-        } else {
-            word.eq_ignore_ascii_case(entry)
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists() {
-        let list = "one two* *three";
-        for word in ["one", "ONE", "two", "twofold", "three", "ThirtyThree"] {
-            assert!(is_listed(list, word.as_bytes()), "{word}");
-        }
-        for word in ["", "on", "ones", "tw", "thre", "threes", "*", "one two"] {
-            assert!(!is_listed(list, word.as_bytes()), "{word}");
-        }
-    }
 
     #[test]
     fn positions_beyond_the_end_are_no_characters() {

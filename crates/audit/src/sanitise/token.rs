@@ -15,10 +15,11 @@ const CUT_MIN: usize = 6;
 
 /// The token that begins at `at`.
 pub(super) fn token(text: Text<'_>, at: usize) -> Option<Range<usize>> {
-    let families = family::beginning_with(text.byte(at));
-    if families.is_empty() || !is_word_start(text, at) {
+    let (first, second) = (text.byte(at), text.byte(plus(at, 1)));
+    if !family::may_begin(first, second) || !is_word_start(text, at) {
         return None;
     }
+    let families = family::beginning_with(first);
     let found = families
         .iter()
         .find_map(|family| of_family(text, at, family));
@@ -44,7 +45,8 @@ fn of_family(text: Text<'_>, at: usize, family: &Family) -> Option<Range<usize>>
         .iter()
         .any(|byte| is(*byte, DIGIT) || byte.is_ascii_uppercase());
     let is_token = length >= family.min && length <= family.max && has_end && fits && is_random;
-    (is_token || is_cut(text, end, family, token)).then_some(if family.keeps_prefix { start } else { at }..end)
+    (is_token || is_cut(text, end, family, token))
+        .then_some(if family.keeps_prefix { start } else { at }..end)
 }
 
 /// Whether a token is one of which the end of the text has cut a part.

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::REPLACEMENT;
-use super::text::{
-    ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, is_listed, minus, plus,
-};
+use super::list::list;
+use super::text::{ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, minus, plus};
 use super::token::find_pem;
 
 /// The longest name that a value ends before, as in `password=x,user=y`, and how far is looked for what opened or closes.
@@ -513,8 +512,6 @@ pub(super) fn is_size(word: &[u8]) -> bool {
     let text = Text(word);
     let digits = text.run(0, DIGIT);
     digits > 0
-        && is_listed(
-            "bytes byte b kb kib mb s ms m h d",
-            text.slice(text.run(digits, BLANK), word.len()),
-        )
+        && list!("bytes byte b kb kib mb s ms m h d")
+            .has(text.slice(text.run(digits, BLANK), word.len()))
 }

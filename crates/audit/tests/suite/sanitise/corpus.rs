@@ -67,7 +67,11 @@ fn measure<'a>(texts: impl Iterator<Item = (&'a str, &'a str, &'a Marked)>) {
     }
     required.expect(LEAST_REQUIRED);
     others.expect(LEAST_OTHERS);
-    assert!(partial.is_empty(), "some of a secret is left:\n{}", partial.join("\n"));
+    assert!(
+        partial.is_empty(),
+        "some of a secret is left:\n{}",
+        partial.join("\n")
+    );
     expect_few(&changed, all);
 }
 
@@ -83,7 +87,10 @@ fn expect_few(changed: &[String], all: usize) {
 fn secrets_of_all_families_are_found_in_all_forms() {
     let all = corpus::secrets().expect("the corpus");
     assert!(all.len() >= 600);
-    measure(all.iter().map(|text| (text.family.as_str(), text.form.as_str(), &text.marked)));
+    measure(
+        all.iter()
+            .map(|text| (text.family.as_str(), text.form.as_str(), &text.marked)),
+    );
 }
 
 #[test]

@@ -11,10 +11,7 @@ fn free(text: &str) -> String {
     let record = payload
         .read(payload.with(&json!({"note": text})))
         .unwrap_or_else(|violations| panic!("{text}: {violations:?}"));
-    record.document["note"]
-        .as_str()
-        .expect("text")
-        .to_owned()
+    record.document["note"].as_str().expect("text").to_owned()
 }
 
 #[test]

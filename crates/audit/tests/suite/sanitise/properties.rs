@@ -15,10 +15,7 @@ fn clean(text: &str) -> String {
     // A member that no table knows: an empty `message` would be none.
     let members = json!({"note": text});
     let record = payload.read(payload.with(&members)).expect("a record");
-    record.document["note"]
-        .as_str()
-        .expect("text")
-        .to_owned()
+    record.document["note"].as_str().expect("text").to_owned()
 }
 
 /// Pieces that the rules look at, to be put together in any order.
