@@ -8,6 +8,7 @@
 //! Cleaning a text twice is cleaning it once, and what is neither markup nor a secret stays as it is,
 //! byte for byte.
 
+mod address;
 mod attribute;
 mod element;
 mod entity;

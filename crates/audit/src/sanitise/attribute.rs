@@ -1,9 +1,9 @@
 //! What an attribute of a tag does in a page: it runs a script, or it makes the browser ask for something.
 
-use super::entity;
 use super::list::{List, list};
 use super::tag::Attribute;
-use super::text::{Text, plus};
+use super::text::{HEXADECIMAL_MAX, SPACE, Text, is, plus};
+use super::{address, entity};
 
 /// What an attribute does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,160 +29,188 @@ const HANDLERS: List = List::new(
     transition* unhandledrejection unload validationstatuschange volumechange waiting webkit* wheel zoom",
 );
 
-/// Attributes that a browser loads or sends to. An `href` is one unless it is that of a link, which needs a click.
-const LOADING: List = List::new(
-    "action archive attributionsrc background classid codebase data dynsrc formaction imagesrcset lowsrc manifest ping poster src srcdoc srcset",
+/// Words that begin with `on` and are no handlers.
+const NO_HANDLERS: List = List::new("once one only ongoing");
+
+/// Which elements load or send what which of their attributes says. Sources: the HTML standard's table of attributes, SVG 2.
+const LOADING: &[(List, List)] = &[
+    (
+        list!(
+            "img image input source video audio track frame iframe portal bgsound embed script model"
+        ),
+        list!("src srcdoc srcset lowsrc dynsrc attributionsrc"),
+    ),
+    (list!("video"), list!("poster")),
+    (
+        list!("body table thead tbody tfoot tr td th"),
+        list!("background"),
+    ),
+    (list!("form isindex"), list!("action")),
+    (list!("button input"), list!("formaction")),
+    (list!("html"), list!("manifest")),
+    (list!("a area"), list!("ping attributionsrc")),
+    (
+        list!("object applet"),
+        list!("data classid codebase archive code"),
+    ),
+    (list!("link"), list!("imagesrcset")),
+    (
+        list!(
+            "link base image use script feimage mpath textpath tref lineargradient radialgradient pattern filter cursor \
+            animate animatecolor animatemotion animatetransform set discard mask clippath"
+        ),
+        list!("href xlink:href"),
+    ),
+];
+
+/// Attributes whose value is an address, wherever they load.
+const ADDRESSES: List = List::new(
+    "href xlink:href src lowsrc dynsrc data action formaction background poster ping manifest codebase classid from to by values",
+);
+/// Those that have one address.
+const SINGLE: List = List::new("href xlink:href src poster background");
+
+/// Attributes that are styles: of all elements, and of those of SVG.
+const STYLES: List = List::new(
+    "style clip-path cursor fill filter marker marker-end marker-mid marker-start mask mask-image stroke",
 );
 
-/// Where an animation of SVG says what becomes of the attribute that it changes.
-const ANIMATED: List = List::new("from to by values");
+/// What a page says about itself that makes no browser ask for anything.
+const HARMLESS_META: List =
+    List::new("content-type content-language x-ua-compatible cache-control pragma expires");
 
 /// What an attribute does in a tag of `element`.
 pub(super) fn effect(text: Text<'_>, element: &[u8], attribute: &Attribute) -> Effect {
     let name = text.slice(attribute.name.start, attribute.name.end);
-    let is_set = !attribute.value.is_empty();
-    if is_set && (is_handler(name) || acts(text, name, attribute)) {
-        return Effect::Acts;
-    }
-    let is_link = list!("a area").has(element);
-    let is_address = list!("href xlink:href").has(name);
-    let loads = LOADING.has(name)
-        || (is_address && !is_link)
-        || (list!("attributename").has(name) && list!("animate* set").has(element));
-    if list!("http-equiv").has(name) {
-        return Effect::Loads;
-    }
-    if !loads || !is_set {
+    if attribute.value.is_empty() || !may_act(name) {
         return Effect::Nothing;
     }
+    if is_handler(name) {
+        return Effect::Acts;
+    }
     let value = decoded(text, attribute);
-    let is_local = is_address && value.trim_ascii_start().starts_with(b"#");
-    let is_image = has_prefix(&value, IMAGES);
-    if is_local || is_image {
-        Effect::Nothing
-    } else {
+    if ADDRESSES.has(name) && runs(element, name, &value) || is_active_style(name, &value) {
+        return Effect::Acts;
+    }
+    let animates = list!("attributename").has(name)
+        && list!("animate set animatecolor animatemotion animatetransform").has(element);
+    if animates || (list!("http-equiv").has(name) && !HARMLESS_META.has(value.trim_ascii())) {
+        return Effect::Loads;
+    }
+    let mut pairs = LOADING.iter();
+    let loads = pairs.any(|(elements, names)| elements.has(element) && names.has(name));
+    let is_local = list!("href xlink:href").has(name) && value.trim_ascii_start().starts_with(b"#");
+    let is_image = SINGLE.has(name) && address::is_image(&value);
+    if loads && !is_local && !is_image {
         Effect::Loads
+    } else {
+        Effect::Nothing
     }
 }
 
-/// Whether an attribute is a handler that HTML or SVG knows, or is active without a tag around it that loads.
+/// Whether an address runs a script; an animation may give it to another attribute.
+fn runs(element: &[u8], name: &[u8], value: &[u8]) -> bool {
+    if !list!("from to by values").has(name) {
+        return address::is_script(value);
+    }
+    let is_animation =
+        list!("animate set animatecolor animatemotion animatetransform").has(element);
+    is_animation && value.split(|byte| *byte == b';').any(address::is_script)
+}
+
+/// Whether an attribute of an element that nobody knows, or of none, does something: `<job onerror="continue">` does not.
 pub(super) fn acts_anywhere(text: Text<'_>, attribute: &Attribute) -> bool {
     let name = text.slice(attribute.name.start, attribute.name.end);
-    !attribute.value.is_empty() && (is_known_handler(name) || acts(text, name, attribute))
-}
-
-/// Whether an attribute of an element that nobody knows is a handler that does something: `<job onerror="continue">` does not.
-pub(super) fn is_script(text: Text<'_>, attribute: &Attribute) -> bool {
-    let name = text.slice(attribute.name.start, attribute.name.end);
-    is_known_handler(name)
-        && decoded(text, attribute)
-            .iter()
-            .any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'\\'))
-}
-
-/// Whether an attribute may do something, by its name alone.
-pub(super) fn may_act(name: &[u8]) -> bool {
-    is_handler(name) || LOADING.has(name) || list!("href xlink:href style http-equiv").has(name)
-}
-
-pub(super) fn is_known_handler(name: &[u8]) -> bool {
-    name.get(2..)
-        .is_some_and(|event| is_handler(name) && HANDLERS.has(event))
-}
-
-fn is_handler(name: &[u8]) -> bool {
-    Text(name).has_folded(0, b"on") && name.len() > 2
-}
-
-fn acts(text: Text<'_>, name: &[u8], attribute: &Attribute) -> bool {
-    if attribute.value.is_empty() {
+    if attribute.value.is_empty() || !may_act_anywhere(name) {
         return false;
     }
     let value = decoded(text, attribute);
-    let is_address = list!("href xlink:href formaction").has(name) || LOADING.has(name);
-    is_script_address(&value, is_address)
-        || (ANIMATED.has(name)
-            && value
-                .split(|byte| *byte == b';')
-                .any(|address| is_script_address(address, true)))
-        || is_active_style(&value, list!("style").has(name))
+    if is_known_handler(name) {
+        return is_program(&value);
+    }
+    list!("style").has(name) && is_active_style(name, &value)
 }
 
-/// Styles that load or run something. An address may stand in other attributes of SVG too, as in `fill`.
-fn is_active_style(value: &[u8], is_style: bool) -> bool {
-    let words: &[&[u8]] = &[
+/// Whether an attribute may do something in some tag, by its name alone.
+pub(super) fn may_act(name: &[u8]) -> bool {
+    is_handler(name)
+        || ADDRESSES.has(name)
+        || STYLES.has(name)
+        || list!("http-equiv attributename archive code srcset srcdoc imagesrcset attributionsrc")
+            .has(name)
+}
+
+/// Whether it may in a tag that nobody knows.
+pub(super) fn may_act_anywhere(name: &[u8]) -> bool {
+    is_known_handler(name) || list!("style").has(name)
+}
+
+fn is_known_handler(name: &[u8]) -> bool {
+    let event = name.get(2..).unwrap_or_default();
+    is_handler(name) && HANDLERS.has(event)
+}
+
+fn is_handler(name: &[u8]) -> bool {
+    Text(name).has_folded(0, b"on")
+        && name.len() > 2
+        && name.iter().all(u8::is_ascii_alphabetic)
+        && !NO_HANDLERS.has(name)
+}
+
+/// Whether a handler's value does anything. Words, as `continue` or `{retry}`, do not.
+fn is_program(value: &[u8]) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_ .,-{}$\n\r\t".contains(byte);
+    !value.iter().all(is_of_word) || value.windows(2).any(|pair| pair == b"--")
+}
+
+/// Styles that load something.
+fn is_active_style(name: &[u8], value: &[u8]) -> bool {
+    if !STYLES.has(name) {
+        return false;
+    }
+    let style = unescaped(value);
+    let words: [&[u8]; 6] = [
+        b"url(",
         b"image(",
         b"image-set(",
         b"src(",
         b"expression(",
         b"@import",
-        b"-moz-binding",
-        b"behavior",
-        b"\\",
     ];
-    contains(value, b"url(") || (is_style && words.iter().any(|word| contains(value, word)))
+    let is_in = |word: &&[u8]| style.windows(word.len()).any(|part| part == *word);
+    words.iter().any(is_in)
 }
 
-fn contains(value: &[u8], word: &[u8]) -> bool {
-    value.windows(word.len()).any(|part| part == word)
-}
-
-/// Addresses of images that cannot run anything and need no request.
-const IMAGES: &[&str] = &[
-    "data:image/gif",
-    "data:image/jpeg",
-    "data:image/png",
-    "data:image/webp",
-];
-const SCRIPTS: &[&str] = &["javascript:", "vbscript:", "livescript:"];
-const DOCUMENTS: &[&str] = &[
-    "data:text/",
-    "data:application/",
-    "data:image/svg",
-    "data:message/",
-    "data:multipart/",
-    "data:,",
-    "data:;",
-];
-
-/// Whether a decoded value in small letters is an address that runs a script; `and_documents` says that one with a document in it counts.
-fn is_script_address(value: &[u8], and_documents: bool) -> bool {
-    has_prefix(value, SCRIPTS) || (and_documents && has_prefix(value, DOCUMENTS))
-}
-
-/// Whether an address begins with one of the prefixes, as browsers read it: without controls and blanks in front, and without line
-/// ends and tabs anywhere. In Markdown, neither what its quotations and lists put in front of a line counts, nor a backslash.
-fn has_prefix(value: &[u8], prefixes: &[&str]) -> bool {
-    prefixes
-        .iter()
-        .any(|prefix| after_prefix(value, prefix.as_bytes()).is_some())
-}
-
-fn after_prefix(value: &[u8], prefix: &[u8]) -> Option<usize> {
-    let value = Text(value);
+/// A style with its escapes decoded: `\75 rl(` is `url(`.
+fn unescaped(value: &[u8]) -> Vec<u8> {
+    let text = Text(value);
+    let mut style = Vec::with_capacity(value.len());
     let mut at = 0;
-    let mut is_line_start = true;
-    for (place, expected) in prefix.iter().enumerate() {
-        loop {
-            let found = value.byte(at);
-            if at >= value.len() {
-                return None;
-            }
+    while at < text.len() {
+        if text.byte(at) != b'\\' {
+            style.push(text.byte(at));
             at = plus(at, 1);
-            if found == *expected {
-                is_line_start = false;
-                break;
-            }
-            let is_skipped = matches!(found, b'\t' | b'\n' | b'\r' | b'\\')
-                || (is_line_start && matches!(found, b' ' | b'>'))
-                || (place == 0 && found <= b' ');
-            if !is_skipped {
-                return None;
-            }
-            is_line_start |= matches!(found, b'\n' | b'\r');
+            continue;
+        }
+        at = plus(at, 1);
+        let mut number = 0_u32;
+        let mut digits = 0_usize;
+        while digits < HEXADECIMAL_MAX
+            && let Some(digit) = char::from(text.byte(at)).to_digit(16)
+        {
+            number = number.wrapping_mul(16).wrapping_add(digit);
+            digits = plus(digits, 1);
+            at = plus(at, 1);
+        }
+        if digits == 0 {
+            style.push(text.byte(at));
+            at = plus(at, 1);
+        } else {
+            style.push(u8::try_from(number).unwrap_or(b'?').to_ascii_lowercase());
+            at = plus(at, usize::from(is(text.byte(at), SPACE)));
         }
     }
-    Some(at)
+    style
 }
 
 /// The value of an attribute in small letters, with its character references decoded.
@@ -195,65 +223,4 @@ fn decoded(text: Text<'_>, attribute: &Attribute) -> Vec<u8> {
         at = next;
     }
     value
-}
-
-/// How far a script address reaches that begins at `start`, up to its colon or type; nothing if there is none.
-pub(super) fn script_address(text: Text<'_>, start: usize, limit: usize) -> Option<usize> {
-    let mut value = Vec::new();
-    let mut ends = Vec::new();
-    let mut at = start;
-    let limit = limit.min(text.len());
-    while at < limit {
-        let (byte, next) = entity::decode(text, at).unwrap_or((text.byte(at), plus(at, 1)));
-        value.push(byte.to_ascii_lowercase());
-        at = next;
-        ends.push(at);
-        // The longest prefix has 17 letters; more than this is nothing but what is skipped.
-        if byte.is_ascii_alphanumeric() && value.len() > 64 {
-            break;
-        }
-    }
-    let prefixes = SCRIPTS.iter().chain(DOCUMENTS);
-    let length = prefixes
-        .filter_map(|prefix| after_prefix(&value, prefix.as_bytes()))
-        .max()?;
-    ends.get(length.saturating_sub(1)).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Text, script_address};
-
-    #[test]
-    fn addresses_that_run_a_script() {
-        for text in [
-            "javascript:",
-            "JaVaScRiPt:",
-            "java\tscript\n:",
-            "\u{1} javascript&colon;",
-            "&#106;avascript:",
-            "&#x0000000000000000000000000000006a;avascript:",
-            "java\n  > script:",
-            "vbscript:",
-            "data:text/",
-            "data&colon;text&sol;",
-        ] {
-            let found = script_address(Text(text.as_bytes()), 0, text.len());
-            assert_eq!(found, Some(text.len()), "{text:?}");
-        }
-        for text in [
-            "",
-            "java script:",
-            "javascript",
-            "xjavascript:",
-            "data:image/png",
-            "https://x",
-        ] {
-            assert_eq!(
-                script_address(Text(text.as_bytes()), 0, text.len()),
-                None,
-                "{text:?}"
-            );
-        }
-    }
 }

@@ -21,6 +21,7 @@ pub(super) fn decode(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
             (b"&lpar;", b'('),
             (b"&bsol;", b'\\'),
             (b"&grave;", b'`'),
+            (b"&diacriticalgrave;", b'`'),
             (b"&equals;", b'='),
         ];
         let found = names

@@ -114,7 +114,6 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use super::list;
 
     #[test]
     fn words_beginnings_and_ends() {

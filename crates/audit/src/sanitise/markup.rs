@@ -7,11 +7,12 @@
 
 mod edits;
 mod links;
+mod marks;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use self::edits::Edits;
+use self::marks::{Mark, Marks};
 use super::attribute::{self, Effect};
 use super::list::list;
 use super::tag::{self, Attribute, Attributes, Tag};
@@ -33,8 +34,11 @@ const BUDGET: usize = 16;
 /// The text without its active markup; borrowed if it has none.
 pub(super) fn strip(text: &str) -> Cow<'_, str> {
     let mut clean = Cow::Borrowed(text);
+    let mut had_tags = false;
     for round in 0..=ROUNDS {
-        let Some(next) = pass(&clean, How::in_round(round)) else {
+        let (next, has_tags) = pass(&clean, How::in_round(round), had_tags);
+        had_tags |= has_tags;
+        let Some(next) = next else {
             break;
         };
         clean = Cow::Owned(next);
@@ -44,7 +48,7 @@ pub(super) fn strip(text: &str) -> Cow<'_, str> {
 
 /// Whether the text has any active markup.
 pub(crate) fn is_in(text: &str) -> bool {
-    pass(text, How::Removes).is_some()
+    pass(text, How::Removes, false).0.is_some()
 }
 
 /// What is done with elements that go with their content.
@@ -66,8 +70,8 @@ impl How {
     }
 }
 
-/// Once through a text; nothing if nothing is changed.
-fn pass(text: &str, how: How) -> Option<String> {
+/// Once through a text: what it becomes, nothing if nothing is changed, and whether it has tags. `had_tags` says that it had.
+fn pass(text: &str, how: How, had_tags: bool) -> (Option<String>, bool) {
     let bytes = Text(text.as_bytes());
     let mut pass = Pass {
         text: bytes,
@@ -75,18 +79,19 @@ fn pass(text: &str, how: How) -> Option<String> {
         edits: Edits::default(),
         budget: text.len().saturating_mul(BUDGET),
         has_no_end: [false; WITH_CONTENT.len()],
-        last_acting: None,
+        marks: None,
+        has_tags: had_tags,
     };
     let mut at = 0;
     while let Some(open) = bytes.find_byte(at, b'<') {
         at = pass.tag(open).max(plus(open, 1));
     }
-    let has_tags = !pass.edits.is_empty();
     links::targets(bytes, &mut pass.edits);
-    if has_tags {
+    if pass.has_tags {
         pass.outside();
     }
-    pass.edits.apply(text)
+    let has_tags = pass.has_tags;
+    (pass.edits.apply(text), has_tags)
 }
 
 struct Pass<'t> {
@@ -96,8 +101,9 @@ struct Pass<'t> {
     budget: usize,
     /// Which elements have no end tag in the rest of the text; looked for once only.
     has_no_end: [bool; WITH_CONTENT.len()],
-    /// The last `=` in the text behind a name that may act, once somebody asked.
-    last_acting: Option<usize>,
+    marks: Option<Marks>,
+    /// Whether there is a tag of a known element.
+    has_tags: bool,
 }
 
 /// What was found in a tag.
@@ -113,53 +119,62 @@ impl Pass<'_> {
     /// Deals with what begins with the `<` at `open`, and says where to go on.
     fn tag(&mut self, open: usize) -> usize {
         let text = self.text;
+        let next = plus(open, 1);
+        links::autolink(text, open, &mut self.edits);
         let Some(tag) = tag::tag(text, open) else {
-            return links::autolink(text, open, &mut self.edits);
+            return next;
         };
         let name = text.slice(tag.name.start, tag.name.end);
         let content = WITH_CONTENT
             .iter()
             .position(|element| name.eq_ignore_ascii_case(element));
-        if tag.is_end {
-            if content.is_some() {
-                self.edits.defuse(open);
-            }
-            return plus(open, 1);
-        }
-        if self.how == How::DefusesAll || self.budget == 0 {
+        if self.how == How::DefusesAll || (tag.is_end && content.is_some()) {
             self.edits.defuse(open);
-            return plus(open, 1);
+            return next;
         }
-        self.spend(minus(tag.name.end, open));
+        if tag.is_end {
+            return next;
+        }
         if !tag::is_element(name) {
-            self.unknown(&tag);
-            return links::autolink(text, open, &mut self.edits);
+            self.unknown(open, &tag);
+            return next;
+        }
+        self.has_tags = true;
+        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        let is_inert = !marks.is_behind(tag.name.end) && !marks.has_link_behind(open);
+        if is_inert && content.is_none() {
+            return next;
+        }
+        if self.budget == 0 {
+            self.edits.defuse(open);
+            return next;
         }
         let found = self.attributes(name, &tag);
         match content {
             Some(element) => self.with_content(open, element, &found),
-            None => {
-                if found.loads || (found.end.is_none() && self.may_act_behind(&tag)) {
-                    self.edits.defuse(open);
-                }
-                plus(open, 1)
+            None if found.loads => {
+                self.edits.defuse(open);
+                next
             }
+            None => next,
         }
     }
 
     /// An element that goes with its content.
     fn with_content(&mut self, open: usize, element: usize, found: &Found) -> usize {
-        let end = found.end.and_then(|end| self.content_end(element, end));
         let name = WITH_CONTENT.get(element).copied().unwrap_or_default();
         // `<object object at 0x7f3c2a>`, as Python prints.
-        let is_text = list!("object embed").has(name) && !found.acts && !found.loads;
+        let may_be_text = list!("object embed").has(name) && !found.acts && !found.loads;
+        let end = (self.how == How::Removes)
+            .then(|| found.end.and_then(|end| self.content_end(element, end)))
+            .flatten();
         match end {
-            Some(end) if self.how == How::Removes => {
+            Some(end) => {
                 self.edits.remove(open..end);
                 return end;
             }
-            None if is_text => {}
-            _ => self.edits.defuse(open),
+            None if may_be_text => {}
+            None => self.edits.defuse(open),
         }
         plus(open, 1)
     }
@@ -188,42 +203,61 @@ impl Pass<'_> {
                     self.remove(&attribute);
                 }
                 Effect::Loads => found.loads = true,
-                Effect::Nothing if attribute.is_quoted => found.acts |= self.inside(&attribute),
-                Effect::Nothing => {}
+                Effect::Nothing => {
+                    found.loads |= self.may_be_closed_elsewhere(&attribute)
+                        || (attributes.is_cut() && self.goes_on(&attribute));
+                }
             }
         }
         found.end = attributes.end;
-        self.spend(minus(attributes.seen(), tag.name.end));
+        let seen = attributes.seen();
+        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        found.loads |= attributes.is_cut() && marks.is_behind(seen);
+        self.spend(minus(seen, tag.name.end));
         found
     }
 
-    /// Takes handlers and the like out of a value. Put between the quotes of a page's own tag, they would be attributes of that.
-    fn inside(&mut self, attribute: &Attribute) -> bool {
-        let text = self.text;
-        let value = text.slice(attribute.value.start, attribute.value.end);
-        if !value.contains(&b'=') {
-            return false;
-        }
-        let mut acts = false;
-        for inner in Attributes::inside(text, &attribute.value) {
-            if attribute::acts_anywhere(text, &inner) {
-                acts = true;
-                self.remove(&inner);
-            }
-        }
-        acts
+    /// Whether a value goes on behind as much of the tag as is looked at, and may act.
+    fn goes_on(&self, attribute: &Attribute) -> bool {
+        let name = self.text.slice(attribute.name.start, attribute.name.end);
+        !attribute.is_whole && attribute::may_act(name)
     }
 
-    /// Takes scripts out of the tag of an element that no standard has, and nothing else.
-    fn unknown(&mut self, tag: &Tag) {
+    /// Whether Markdown may close the quote of a value: where a block of HTML ends within it, a quote of a link that follows does, and what the link
+    /// leads to becomes attributes.
+    fn may_be_closed_elsewhere(&mut self, attribute: &Attribute) -> bool {
         let text = self.text;
+        let value = text.slice(attribute.value.start, attribute.value.end);
+        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        attribute.is_quoted
+            && value.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+            && marks.has_link_behind(attribute.value.start)
+    }
+
+    /// Takes scripts and styles that load out of the tag of an element that no standard has, and nothing else.
+    fn unknown(&mut self, open: usize, tag: &Tag) {
+        let text = self.text;
+        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        if !marks.is_anywhere_behind(tag.name.end) {
+            return;
+        }
+        if self.budget == 0 {
+            return self.edits.defuse(open);
+        }
         let mut attributes = Attributes::of_tag(text, tag.name.end);
         while let Some(attribute) = attributes.next() {
-            if attribute::is_script(text, &attribute) {
+            if attribute::acts_anywhere(text, &attribute) {
                 self.remove(&attribute);
+            } else if attributes.is_cut() && self.goes_on(&attribute) {
+                self.edits.defuse(open);
             }
         }
-        self.spend(minus(attributes.seen(), tag.name.end));
+        let seen = attributes.seen();
+        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        if attributes.is_cut() && marks.is_anywhere_behind(seen) {
+            self.edits.defuse(open);
+        }
+        self.spend(minus(seen, tag.name.start));
     }
 
     /// Removes an attribute, but nothing behind a quote that is not closed.
@@ -236,75 +270,43 @@ impl Pass<'_> {
         self.edits.remove(attribute.all.start..end);
     }
 
-    /// Whether something that acts may be behind as much of a tag as is looked at.
-    fn may_act_behind(&mut self, tag: &Tag) -> bool {
-        let text = self.text;
-        let last = *self.last_acting.get_or_insert_with(|| last_acting(text));
-        last > plus(tag.name.end, tag::MAX)
-    }
-
-    /// Whether what begins at `start` would act as an attribute.
-    fn acts(&mut self, start: usize) -> bool {
-        if self.budget == 0 {
-            return true;
-        }
-        let mut attributes = Attributes::of_tag(self.text, start);
-        let attribute = attributes.next();
-        self.spend(minus(attributes.seen(), start));
-        attribute.is_some_and(|attribute| attribute::acts_anywhere(self.text, &attribute))
-    }
-
     fn spend(&mut self, bytes: usize) {
         self.budget = self.budget.saturating_sub(bytes);
     }
 
-    /// Takes the names of handlers and of styles that load out of what is no tag, in a text that has active tags: whoever put those there may want it to stand
-    /// between the quotes of a page's own tag.
+    /// Takes the names of handlers and of styles that load out of what is no attribute, in a text that has tags: whoever wrote those may want it to
+    /// stand between the quotes of a page's own tag.
     fn outside(&mut self) {
         let text = self.text;
-        let mut at = 0;
-        while let Some(equals) = text.find_byte(at, b'=') {
-            at = plus(equals, 1);
-            let name = name_before(text, equals);
-            let is_free = text.is_at(name.start.wrapping_sub(1), SPACE | SLASH | QUOTE);
-            let word = text.slice(name.start, name.end);
-            let may_act = attribute::is_known_handler(word) || list!("style").has(word);
-            if is_free && may_act && self.acts(name.start) {
-                self.edits.remove(name.start..at);
+        let marks = self.marks.take().unwrap_or_else(|| Marks::of(text));
+        let quote = (0..text.len()).find(|at| matches!(text.byte(*at), b'"' | b'\''));
+        let Some(quote) = quote else {
+            return;
+        };
+        let mut removed = 0;
+        for mark in marks.all.iter().filter(|mark| mark.is_anywhere) {
+            let start = mark.name.start;
+            let is_free =
+                text.is_at(start.wrapping_sub(1), SPACE | SLASH | QUOTE) || start == removed;
+            if start > quote && is_free && self.acts(mark) {
+                removed = plus(mark.equals, 1);
+                self.edits.remove(start..removed);
             }
         }
     }
-}
 
-/// The last `=` behind a name that may act, or zero.
-fn last_acting(text: Text<'_>) -> usize {
-    let mut at = text.len();
-    while at > 0 {
-        at = minus(at, 1);
-        if text.byte(at) == b'=' {
-            let name = name_before(text, at);
-            if attribute::may_act(text.slice(name.start, name.end)) {
-                return at;
-            }
+    /// Whether something would act as an attribute.
+    fn acts(&mut self, mark: &Mark) -> bool {
+        if self.budget == 0 {
+            return true;
         }
+        let mut attributes = Attributes::of_tag(self.text, mark.name.start);
+        let attribute = attributes.next();
+        self.spend(minus(attributes.seen(), mark.name.start));
+        attribute.is_some_and(|attribute| {
+            attribute::acts_anywhere(self.text, &attribute) || !attribute.is_whole
+        })
     }
-    0
-}
-
-/// The longest name of an attribute that matters.
-const NAME_MAX: usize = 64;
-
-/// The name before an equals sign.
-fn name_before(text: Text<'_>, equals: usize) -> Range<usize> {
-    let floor = minus(equals, NAME_MAX);
-    let end = text.run_back(floor, equals, SPACE);
-    let mut start = end;
-    while start > floor
-        && matches!(text.byte_before(start), b'a'..=b'z' | b'A'..=b'Z' | b':' | b'-')
-    {
-        start = minus(start, 1);
-    }
-    start..end
 }
 
 /// Behind the end tag of an element, from `from` on.
@@ -361,12 +363,19 @@ mod tests {
             ("[a](javascript:x)", "[a](x)"),
             ("[a]( <java&Tab;script:javascript:x> )", "[a]( <x> )"),
             ("[a]: \n data:text/html,x", "[a]: \n html,x"),
+            ("[a](\u{a0}javascript&colon\\;x)", "[a](\u{a0}x)"),
+            ("<p title='\n\n'>\n[a](/x)", "&lt;p title='\n\n'>\n[a](/x)"),
+            ("<a href='data: text/html,x'>", "<a >"),
+            ("<x-y style='fill:\\75rl(x)'>", "<x-y >"),
+            ("<xss onpointerenter=location++>", "<xss >"),
             ("<javascript:x>", "&lt;javascript:x>"),
             ("> <p\n> onclick=x>", "> <p\n> >"),
             ("> <a href='java\n> script:x'>", "> <a >"),
             // Between the quotes of another tag.
-            ("<b title='x onclick=y'>", "<b title='x '>"),
-            ("\" onclick=x <script>", "\" x &lt;script>"),
+            ("<b title='x onclick=y()'>", "<b title='x y()'>"),
+            ("<b title='x\"onclick=y()'>", "<b title='x\"y()'>"),
+            ("\" onclick=x() <script>", "\" x() &lt;script>"),
+            ("<b>x</b>\" onclick=onclick=x() y=\"", "<b>x</b>\" x() y=\""),
             // Tags within the values of others.
             (
                 "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
@@ -402,6 +411,14 @@ mod tests {
             "<job onerror=\"continue\" name=\"sync\"/>",
             "<retry count=\"3\" onFailure=\"skip\"/>",
             "[runbook](https://x.example) [1]: data: 5",
+            "app[12]: javascript: heap limit reached",
+            "[ERROR]: JavaScript: heap out of memory",
+            "if a<b then action=restart src=10.0.0.1",
+            "<button on:click={handleClick} only=1>Save</button>",
+            "<meta http-equiv=\"Content-Type\" content=\"text/html\">",
+            "<span title=\"url(x) is not allowed, nor javascript:\">",
+            "<p style=\"overscroll-behavior: none\">x</p> \"y onerror=continue",
+            "<p data=\"5\">x</p> <feature data=\"5\"/>",
         ] {
             assert!(
                 matches!(strip(text), std::borrow::Cow::Borrowed(_)),
@@ -415,10 +432,16 @@ mod tests {
     fn a_tag_that_is_longer_than_a_tag_is_defused_if_anything_in_it_may_act() {
         let padding = "x ".repeat(2000);
         let active = format!("a <b {padding} onclick=alert(1)>");
-        let expected = format!("a &lt;b {padding} alert(1)>");
+        let expected = format!("a &lt;b {padding} onclick=alert(1)>");
         assert!(strip(&active) == expected);
+        let unknown = active.replace("<b", "<x");
+        assert!(strip(&unknown) == expected.replace("&lt;b", "&lt;x"));
+        let value = format!("<a href=\"{padding}javascript:x\">");
+        assert!(strip(&value) == value.replace('<', "&lt;"));
         let harmless = format!("a <b {padding} c");
         assert!(strip(&harmless) == harmless);
+        let code = "for (i = 0; i<n; i++) sum += a[i]; mem<limit;\n".repeat(100);
+        assert!(strip(&code) == code);
     }
 
     #[test]

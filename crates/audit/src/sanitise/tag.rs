@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::list::List;
-use super::text::{QUOTE, SLASH, SPACE, Text, minus, plus};
+use super::text::{SLASH, SPACE, Text, is, minus, plus};
 
 /// The elements of HTML, those that are obsolete too. Sources: the HTML standard's index of elements and its list of obsolete ones.
 const HTML: List = List::new(
@@ -18,8 +18,9 @@ const HTML: List = List::new(
 
 /// Those of SVG and MathML that are none of HTML. Sources: SVG 2, MathML 3.
 const OTHERS: List = List::new(
-    "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse fe* \
-    filter foreignobject g handler line lineargradient marker mask metadata mpath path pattern polygon polyline radialgradient rect \
+    "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse feblend fecolormatrix fecomponenttransfer fecomposite feconvolvematrix fediffuselighting \
+    fedisplacementmap fedistantlight fedropshadow feflood fefunca fefuncb fefuncg fefuncr fegaussianblur feimage femerge femergenode \
+    femorphology feoffset fepointlight fespecularlighting fespotlight fetile feturbulence filter foreignobject g handler line lineargradient marker mask metadata mpath path pattern polygon polyline radialgradient rect \
     set solidcolor stop switch symbol text textpath tref tspan use view math annotation annotation-xml maction maligngroup malignmark menclose \
     merror mfenced mfrac mglyph mi mlabeledtr mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt \
     mstyle msub msubsup msup mtable mtd mtext mtr munder munderover semantics",
@@ -66,7 +67,7 @@ pub(super) struct Attribute {
     /// With its value's quotes.
     pub(super) all: Range<usize>,
     pub(super) is_quoted: bool,
-    /// Whether its value has a quote that is closed, or needs none.
+    /// Whether all of its value was seen.
     pub(super) is_whole: bool,
 }
 
@@ -82,9 +83,10 @@ pub(super) struct Attributes<'t> {
     /// Behind the first `>` that ends the tag.
     pub(super) end: Option<usize>,
     is_over: bool,
-    /// Whether these are the words within a value, where no `>` ends anything.
-    is_inside: bool,
 }
+
+/// So many signs of quotations are looked back over; behind more, a `>` is taken for another one.
+const SIGNS_MAX: usize = 64;
 
 impl<'t> Attributes<'t> {
     /// Of the tag whose name ends at `start`.
@@ -95,19 +97,6 @@ impl<'t> Attributes<'t> {
             limit: plus(start, MAX).min(text.len()),
             end: None,
             is_over: false,
-            is_inside: false,
-        }
-    }
-
-    /// What would be attributes if the value were not quoted.
-    pub(super) fn inside(text: Text<'t>, value: &Range<usize>) -> Self {
-        Self {
-            text,
-            at: value.start,
-            limit: value.end,
-            end: None,
-            is_over: false,
-            is_inside: true,
         }
     }
 
@@ -116,15 +105,25 @@ impl<'t> Attributes<'t> {
         self.at
     }
 
+    /// Whether the tag may go on behind as much of it as was looked at.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.is_over && self.limit < self.text.len()
+    }
+
     /// Goes over white space, and over what else stands between attributes.
     fn skip(&mut self, between: u16) {
+        let mut begins_line = None;
         while self.at < self.limit && !self.is_over {
-            if self.text.byte(self.at) == b'>' {
-                if !self.is_inside {
-                    self.is_over = !self.begins_line();
-                    self.end.get_or_insert(plus(self.at, 1));
-                }
-            } else if !self.text.is_at(self.at, SPACE | between) {
+            let byte = self.text.byte(self.at);
+            if byte == b'>' {
+                let begins = *begins_line.get_or_insert_with(|| self.begins_line());
+                self.is_over = !begins;
+                self.end.get_or_insert(plus(self.at, 1));
+            } else if matches!(byte, b'\n' | b'\r') {
+                begins_line = Some(true);
+            } else if byte == b'/' && between & SLASH != 0 {
+                begins_line = Some(false);
+            } else if !self.text.is_at(self.at, SPACE) {
                 return;
             }
             self.at = plus(self.at, 1);
@@ -132,11 +131,12 @@ impl<'t> Attributes<'t> {
     }
 
     fn begins_line(&self) -> bool {
+        let floor = minus(self.at, SIGNS_MAX);
         let mut at = self.at;
-        while at > 0 && matches!(self.text.byte_before(at), b' ' | b'\t' | b'>') {
+        while at > floor && matches!(self.text.byte_before(at), b' ' | b'\t' | b'>') {
             at = minus(at, 1);
         }
-        matches!(self.text.byte_before(at), b'\n' | b'\r')
+        at > 0 && (at == floor || matches!(self.text.byte_before(at), b'\n' | b'\r'))
     }
 
     fn until(&self, mut at: usize, ends: impl Fn(u8) -> bool) -> usize {
@@ -152,26 +152,19 @@ impl Iterator for Attributes<'_> {
 
     fn next(&mut self) -> Option<Attribute> {
         self.skip(SLASH);
-        if self.is_inside {
-            // A quote would end the value that these words are in.
-            while self.at < self.limit && self.text.is_at(self.at, QUOTE | SPACE | SLASH) {
-                self.at = plus(self.at, 1);
-            }
-        }
         if self.is_over || self.at >= self.limit {
             return None;
         }
         let start = self.at;
         // An equals sign in front belongs to the name.
         let end = self.until(plus(start, 1), |byte| {
-            super::text::is(byte, SPACE | SLASH) || matches!(byte, b'=' | b'>')
+            is(byte, SPACE | SLASH) || matches!(byte, b'=' | b'>')
         });
         self.at = end;
         self.skip(0);
-        let name = start..end;
         if self.is_over || self.at >= self.limit || self.text.byte(self.at) != b'=' {
             return Some(Attribute {
-                name,
+                name: start..end,
                 value: end..end,
                 all: start..end,
                 is_quoted: false,
@@ -180,6 +173,13 @@ impl Iterator for Attributes<'_> {
         }
         self.at = plus(self.at, 1);
         self.skip(0);
+        Some(self.with_value(start..end))
+    }
+}
+
+impl Attributes<'_> {
+    /// The attribute whose value begins here.
+    fn with_value(&mut self, name: Range<usize>) -> Attribute {
         let quote = self.text.byte(self.at);
         let is_quoted = self.at < self.limit && !self.is_over && matches!(quote, b'"' | b'\'');
         let from = plus(self.at, usize::from(is_quoted)).min(self.limit);
@@ -188,18 +188,20 @@ impl Iterator for Attributes<'_> {
         } else if is_quoted {
             self.until(from, |byte| byte == quote)
         } else {
-            self.until(from, |byte| super::text::is(byte, SPACE) || byte == b'>')
+            self.until(from, |byte| is(byte, SPACE) || byte == b'>')
         };
-        let is_whole = !is_quoted || to < self.limit;
+        let is_closed = is_quoted && to < self.limit;
         if !self.is_over {
-            self.at = plus(to, usize::from(is_quoted && is_whole));
+            self.at = plus(to, usize::from(is_closed));
         }
-        Some(Attribute {
+        let all = name.start..if self.is_over { to } else { self.at };
+        Attribute {
             name,
             value: from..to,
-            all: start..if self.is_over { to } else { self.at },
+            all,
             is_quoted,
-            is_whole,
-        })
+            is_whole: is_closed
+                || (!is_quoted && (to < self.limit || self.limit == self.text.len())),
+        }
     }
 }

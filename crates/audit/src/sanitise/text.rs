@@ -77,6 +77,9 @@ const CLASSES: [Class; 256] = {
     }
 };
 
+/// The most digits of an escape in a style (CSS Syntax).
+pub(super) const HEXADECIMAL_MAX: usize = 6;
+
 /// A position so many bytes on.
 pub(super) const fn plus(at: usize, bytes: usize) -> usize {
     at.wrapping_add(bytes)

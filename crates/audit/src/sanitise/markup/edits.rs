@@ -15,10 +15,6 @@ struct Edit {
 }
 
 impl Edits {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn remove(&mut self, range: Range<usize>) {
         self.0.push(Edit { range, with: "" });
     }
