@@ -15,8 +15,9 @@ const DOCUMENTS: [&str; 7] = [
     "data:,",
     "data:;",
 ];
-/// Images that cannot run anything and need no request.
-const IMAGES: [&str; 4] = [
+/// Images that need no request, and in an `img` cannot run anything.
+const IMAGES: [&str; 5] = [
+    "data:image/svg",
     "data:image/gif",
     "data:image/jpeg",
     "data:image/png",
@@ -28,22 +29,30 @@ const REFERENCE_MAX: usize = 24;
 
 /// Whether a value whose references are decoded is the address of a script or of a document.
 pub(super) fn is_script(value: &[u8]) -> bool {
-    let value = Text(value);
-    let decoded = |at: usize| (value.byte(at), plus(at, 1));
-    end(value.len(), decoded, &SCRIPTS).is_some() || end(value.len(), decoded, &DOCUMENTS).is_some()
+    is_program(value) || begins(value, &DOCUMENTS)
+}
+
+/// Whether it is that of a script.
+pub(super) fn is_program(value: &[u8]) -> bool {
+    begins(value, &SCRIPTS)
 }
 
 /// Whether it is that of an image within it.
 pub(super) fn is_image(value: &[u8]) -> bool {
+    begins(value, &IMAGES)
+}
+
+fn begins(value: &[u8], prefixes: &[&str]) -> bool {
     let value = Text(value);
-    end(value.len(), |at| (value.byte(at), plus(at, 1)), &IMAGES).is_some()
+    let decoded = |at: usize| (value.byte(at), plus(at, 1));
+    behind_prefix(0, value.len(), decoded, prefixes).is_some()
 }
 
 /// How far the scheme of a script's address reaches that begins at `at` in Markdown: up to its colon or type.
 pub(super) fn script_in_markdown(text: Text<'_>, at: usize) -> Option<usize> {
     let decoded = |at: usize| markdown(text, at);
     let found =
-        [&SCRIPTS[..], &DOCUMENTS].map(|prefixes| end_from(at, text.len(), decoded, prefixes));
+        [&SCRIPTS[..], &DOCUMENTS].map(|prefixes| behind_prefix(at, text.len(), decoded, prefixes));
     found.into_iter().flatten().next()
 }
 
@@ -61,7 +70,15 @@ fn markdown(text: Text<'_>, at: usize) -> (u8, usize) {
     let as_it_is = (text.byte(from), plus(from, 1));
     let decoded = entity::decode(text, from).filter(|decoded| *decoded != as_it_is);
     let decoded = decoded.or_else(|| escaped_reference(text, from));
-    decoded.unwrap_or(as_it_is)
+    let (byte, next) = decoded.unwrap_or(as_it_is);
+    // `&#9\;` has its end behind a backslash.
+    let is_open = text.byte(from) == b'&' && text.byte_before(next) != b';';
+    let end = if is_open && text.has(next, "\\;") {
+        2
+    } else {
+        0
+    };
+    (byte, plus(next, end))
 }
 
 /// A reference with a backslash in it, as `&colon\;`.
@@ -84,13 +101,9 @@ fn is_escape(text: Text<'_>, at: usize) -> bool {
     text.byte(at) == b'\\' && text.byte(plus(at, 1)).is_ascii_punctuation()
 }
 
-fn end(length: usize, decoded: impl Fn(usize) -> (u8, usize), prefixes: &[&str]) -> Option<usize> {
-    end_from(0, length, decoded, prefixes)
-}
-
 /// Behind one of the prefixes, as browsers read it: without controls and blanks in front, without line ends and tabs anywhere, and without
 /// what quotations and lists of Markdown put in front of a line. `decoded` says which character is somewhere and where the next one is.
-fn end_from(
+fn behind_prefix(
     start: usize,
     limit: usize,
     decoded: impl Fn(usize) -> (u8, usize),
@@ -177,6 +190,7 @@ mod tests {
             "javascript\\:",
             "java&Tab\\;script:",
             "javascript&colon\\;",
+            "java&#9\\;script:",
             "&#106;avascript:",
             "&#x0000000000000000000000000000006a;avascript:",
             "data&colon;text&sol;",

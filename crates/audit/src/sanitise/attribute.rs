@@ -92,15 +92,17 @@ pub(super) fn effect(text: Text<'_>, element: &[u8], attribute: &Attribute) -> E
     if ADDRESSES.has(name) && runs(element, name, &value) || is_active_style(name, &value) {
         return Effect::Acts;
     }
-    let animates = list!("attributename").has(name)
-        && list!("animate set animatecolor animatemotion animatetransform").has(element);
+    let animates =
+        list!("attributename").has(name) && (list!("*href src").has(&value) || STYLES.has(&value));
     if animates || (list!("http-equiv").has(name) && !HARMLESS_META.has(value.trim_ascii())) {
         return Effect::Loads;
     }
     let mut pairs = LOADING.iter();
     let loads = pairs.any(|(elements, names)| elements.has(element) && names.has(name));
     let is_local = list!("href xlink:href").has(name) && value.trim_ascii_start().starts_with(b"#");
-    let is_image = SINGLE.has(name) && address::is_image(&value);
+    // Frames show an image as a document.
+    let is_framed = list!("frame iframe embed object portal").has(element);
+    let is_image = SINGLE.has(name) && !is_framed && address::is_image(&value);
     if loads && !is_local && !is_image {
         Effect::Loads
     } else {
@@ -110,6 +112,10 @@ pub(super) fn effect(text: Text<'_>, element: &[u8], attribute: &Attribute) -> E
 
 /// Whether an address runs a script; an animation may give it to another attribute.
 fn runs(element: &[u8], name: &[u8], value: &[u8]) -> bool {
+    if list!("src").has(name) {
+        // A frame loads a document, which defuses it.
+        return address::is_program(value);
+    }
     if !list!("from to by values").has(name) {
         return address::is_script(value);
     }

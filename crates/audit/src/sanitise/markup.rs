@@ -303,7 +303,15 @@ impl Pass<'_> {
         let mut attributes = Attributes::of_tag(self.text, mark.name.start);
         let attribute = attributes.next();
         self.spend(minus(attributes.seen(), mark.name.start));
-        attribute.is_some_and(|attribute| {
+        attribute.is_some_and(|mut attribute| {
+            let value = self.text.slice(attribute.value.start, attribute.value.end);
+            // It ends with what it is in, if not before.
+            let ends = value
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\'' | b'<'));
+            if let Some(length) = ends.filter(|_| !attribute.is_quoted) {
+                attribute.value.end = plus(attribute.value.start, length);
+            }
             attribute::acts_anywhere(self.text, &attribute) || !attribute.is_whole
         })
     }
