@@ -8,8 +8,10 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 23] = [
-    ("audit", &[]),
+const MAY_USE: [(&str, &[&str]); 25] = [
+    // Its tests have the texts that it must and must not change.
+    ("audit", &["corpus"]),
+    ("corpus", &[]),
     ("migrations", &[]),
     ("runtime", &[]),
     ("instance", &["runtime"]),
@@ -36,6 +38,8 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         "upkeep",
         &["audit", "edge", "instance", "postgres", "vectors"],
     ),
+    // It measures rules natively too.
+    ("bench", &["audit", "corpus", "database"]),
     // The baseline stands where the components do.
     ("native", &["audit", "database", "patience"]),
     ("rules", &["audit"]),
@@ -53,7 +57,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
 ];
 
 /// They know the components as .wasm files only.
-const OUTSIDE: [&str; 3] = ["bench", "host-tests", "xtask"];
+const OUTSIDE: [&str; 2] = ["host-tests", "xtask"];
 const OUTSIDE_MAY_USE: [&str; 6] = [
     "database",
     "embedder",

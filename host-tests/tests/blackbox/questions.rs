@@ -122,7 +122,6 @@ async fn kinds_are_a_list_of_kinds() {
         json!("remediation"),
         json!(null),
         json!(["incident"]),
-        json!(["Remediation"]),
         json!(["remediation", null]),
         json!(["remediation", 5]),
         json!([["remediation"]]),

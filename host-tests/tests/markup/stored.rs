@@ -44,18 +44,17 @@ pub(crate) fn record(namespace: &str, name: &str, text: &str) -> Value {
 /// All records of a namespace, by name.
 async fn read(client: &Client, namespace: &str) -> BTreeMap<String, Value> {
     let mut records = BTreeMap::new();
-    let mut cursor = String::new();
-    loop {
+    let mut next = Some(String::new());
+    while let Some(cursor) = next {
         let path = format!("/api/v1/query/aianalysis?namespace={namespace}&limit=200{cursor}");
         let page = client.get(&path).await.expect(200);
         for record in page["audits"].as_array().expect("records") {
             records.insert(text(&record["name"]), record.clone());
         }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return records,
-        }
+        let cursor = page["next_cursor"].as_str();
+        next = cursor.map(|cursor| format!("&cursor={cursor}"));
     }
+    records
 }
 
 fn members(record: &Value) -> Members {

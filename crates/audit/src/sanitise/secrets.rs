@@ -175,6 +175,11 @@ impl<'t> Scan<'t> {
         let mut at = 0;
         self.directive(0);
         while let Some(next) = self.next_trigger(at) {
+            if let Some(end) = self.end_of_found(next) {
+                at = end;
+                self.done = end;
+                continue;
+            }
             let byte = self.text.byte(next);
             at = plus(next, 1);
             let is_trigger = match trigger(byte) {
@@ -187,7 +192,6 @@ impl<'t> Scan<'t> {
             };
             if is_trigger {
                 self.look(next);
-                at = at.max(self.done);
             }
         }
         self.found
@@ -199,11 +203,21 @@ impl<'t> Scan<'t> {
         next.map(|next| plus(at, next))
     }
 
+    /// Keeps what was found, which may be further on than what was looked at, unless it was found before.
     fn push(&mut self, range: Range<usize>) {
-        if range.start < range.end && range.start >= self.done {
-            self.done = range.end;
-            self.found.push(range);
+        let place = self.found.partition_point(|found| found.end <= range.start);
+        let next = self.found.get(place);
+        let is_free = next.is_none_or(|next| range.end <= next.start);
+        if range.start < range.end && range.start >= self.done && is_free {
+            self.found.insert(place, range);
         }
+    }
+
+    /// Where what was found ends that a byte is in.
+    fn end_of_found(&self, at: usize) -> Option<usize> {
+        let place = self.found.partition_point(|found| found.end <= at);
+        let found = self.found.get(place)?;
+        (found.start <= at).then_some(found.end)
     }
 
     /// Looks at what the byte at `at` begins, or announces.
