@@ -192,7 +192,7 @@ async fn the_key_reaches_the_provider_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_provider_is_told_no_secret_and_no_markup() {
+async fn the_provider_is_told_no_secret_and_no_script() {
     let fixture = Fixture::start().await;
     let mut body = incident("ordinary words");
     body["errorMessage"] = json!("<b>login</b> with password=hunter2<script>alert(1)</script>");
@@ -203,7 +203,7 @@ async fn the_provider_is_told_no_secret_and_no_markup() {
     let texts = fixture.provider.texts();
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(
-        texts[0].ends_with("login with password=***REDACTED***"),
+        texts[0].ends_with("<b>login</b> with password=***REDACTED***"),
         "{texts:?}"
     );
     assert_eq!(texts[1], "who logs in with password=***REDACTED***");

@@ -242,13 +242,6 @@ pub(super) fn may_begin(first: u8, second: u8) -> bool {
     seconds.unwrap_or_default() >> (second & 63) & 1 != 0
 }
 
-/// Whether any family's tokens begin with a byte.
-pub(super) const fn is_first(byte: u8) -> bool {
-    #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
-    let is_first = byte < 128 && ROWS[byte as usize].1 > 0;
-    is_first
-}
-
 /// The families whose tokens begin with a byte.
 pub(super) fn beginning_with(byte: u8) -> &'static [Family] {
     let (start, end) = ROWS.get(usize::from(byte)).copied().unwrap_or_default();

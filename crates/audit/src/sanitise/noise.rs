@@ -190,7 +190,7 @@ fn noise(text: Text<'_>, at: usize) -> Option<Noise> {
     spelling.map(|(piece, byte)| Noise::Byte(*byte, piece.len()))
 }
 
-/// The length of an ANSI sequence: a colour, a movement, a title or a link.
+/// The length of an ANSI sequence: a colour, a movement, the beginning or the end of a title or a link.
 fn ansi(text: Text<'_>, at: usize) -> Option<usize> {
     let escape = ESCAPES.iter().find(|escape| text.has(at, escape))?;
     let start = plus(at, escape.len());
@@ -205,11 +205,12 @@ fn ansi(text: Text<'_>, at: usize) -> Option<usize> {
             }
             plus(end, 1)
         }
+        // A title or a link: what it says may have a secret in it.
         b']' => {
-            let near = Text(text.slice(0, plus(start, 256)));
-            let bell = near.find(start, "\x07").map(|end| plus(end, 1));
-            bell.or_else(|| near.find(start, "\x1b\\").map(|end| plus(end, 2)))?
+            let digits = text.run(plus(start, 1), DIGIT);
+            plus(digits, usize::from(text.byte(digits) == b';'))
         }
+        b'\\' => plus(start, 1),
         _ => return None,
     };
     Some(minus(end, at))

@@ -18,13 +18,16 @@ enum How {
     AllSecret,
 }
 
-/// How deep in the members of secrets a name is still one that describes.
+/// How the types of Kubernetes Secrets begin.
 const MANIFEST_TYPES: &[&str] = &[
     "Opaque",
     "kubernetes.io/",
     "bootstrap.kubernetes.io/",
     "helm.sh/release",
 ];
+
+/// How often one may show the other.
+const ROUNDS: usize = 8;
 
 /// Takes secrets and markup out of all texts of an object.
 pub(crate) fn object(members: &mut Map<String, Value>) {
@@ -116,12 +119,16 @@ fn string(text: &mut String, how: How, name: &str) {
     if let Cow::Owned(redacted) = redact(text) {
         *text = redacted;
     }
-    if let Cow::Owned(stripped) = markup::strip(text) {
+    for _ in 0..ROUNDS {
+        let Cow::Owned(stripped) = markup::strip(text) else {
+            return;
+        };
         *text = stripped;
-        // Without the markup it may look different.
-        if let Cow::Owned(redacted) = redact(text) {
-            *text = redacted;
-        }
+        // Without the markup there may be a secret, and without that markup.
+        let Cow::Owned(redacted) = redact(text) else {
+            return;
+        };
+        *text = redacted;
     }
 }
 

@@ -81,13 +81,11 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// What a byte may be the beginning or the end of.
+/// What a byte that is no letter and no digit may be the beginning or the end of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trigger {
     No,
     Always,
-    /// If it begins a word, and the next byte goes on with it.
-    Letter,
     /// If a word that is no plain one follows.
     Space,
 }
@@ -102,8 +100,6 @@ const TRIGGERS: [Trigger; 256] = {
             b' ' => Trigger::Space,
             b'=' | b':' | b'-' | b'@' | b'<' | b'|' | b'\'' | b'"' | b'{' | b'}' | b'[' | b']'
             | b'\n' | b'~' | b'.' => Trigger::Always,
-            b'b' | b'B' | b'e' | b'v' | b'V' => Trigger::Letter,
-            _ if super::family::is_first(byte) => Trigger::Letter,
             _ => Trigger::No,
         };
         if byte == u8::MAX {
@@ -172,35 +168,45 @@ impl<'t> Scan<'t> {
     }
 
     fn run(mut self) -> Vec<Range<usize>> {
+        let text = self.text;
         let mut at = 0;
         self.directive(0);
-        while let Some(next) = self.next_trigger(at) {
-            if let Some(end) = self.end_of_found(next) {
-                at = end;
+        while at < text.len() {
+            if let Some(end) = self.end_of_found(at) {
                 self.done = end;
+                at = end;
                 continue;
             }
-            let byte = self.text.byte(next);
-            at = plus(next, 1);
-            let is_trigger = match trigger(byte) {
+            let next = plus(at, 1);
+            if text.is_at(at, ALNUM) {
+                self.begin_word(at);
+                at = text.run(next, ALNUM);
+                continue;
+            }
+            let is_trigger = match trigger(text.byte(at)) {
                 Trigger::No => false,
                 Trigger::Always => true,
-                Trigger::Letter => {
-                    may_begin(byte, self.text.byte(at)) && token::is_word_start(self.text, next)
-                }
-                Trigger::Space => is_mixed_ahead(self.text, at),
+                Trigger::Space => is_mixed_ahead(text, next),
             };
             if is_trigger {
-                self.look(next);
+                self.look(at);
             }
+            at = next;
         }
         self.found
     }
 
-    fn next_trigger(&self, at: usize) -> Option<usize> {
-        let rest = self.text.slice(at, self.text.len());
-        let next = rest.iter().position(|byte| trigger(*byte) != Trigger::No);
-        next.map(|next| plus(at, next))
+    /// At letters and digits: what begins a word, also behind an escape such as `\n`.
+    fn begin_word(&mut self, at: usize) {
+        let text = self.text;
+        let is_escape =
+            matches!(text.byte(at), b'n' | b'r' | b't') && text.byte_before(at) == b'\\';
+        for start in at..=plus(at, usize::from(is_escape)) {
+            let (first, second) = (text.byte(start), text.byte(plus(start, 1)));
+            if may_begin(first, second) && token::is_word_start(text, start) {
+                self.look(start);
+            }
+        }
     }
 
     /// Keeps what was found, which may be further on than what was looked at, unless it was found before.
@@ -215,6 +221,7 @@ impl<'t> Scan<'t> {
 
     /// Where what was found ends that a byte is in.
     fn end_of_found(&self, at: usize) -> Option<usize> {
+        self.found.last().filter(|last| at < last.end)?;
         let place = self.found.partition_point(|found| found.end <= at);
         let found = self.found.get(place)?;
         (found.start <= at).then_some(found.end)

@@ -125,7 +125,6 @@ impl<'t> Text<'t> {
     }
 
     /// Where the characters of a class end that begin at `at`.
-    #[inline(never)]
     pub(super) fn run(self, mut at: usize, class: Class) -> usize {
         while self.is_at(at, class) {
             at = at.wrapping_add(1);
