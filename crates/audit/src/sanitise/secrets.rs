@@ -210,7 +210,17 @@ impl<'t> Scan<'t> {
     }
 
     /// Keeps what was found, which may be further on than what was looked at, unless it was found before.
-    fn push(&mut self, range: Range<usize>) {
+    fn push(&mut self, mut range: Range<usize>) {
+        // A block of PEM that begins in it goes on behind its line.
+        let near = Text(self.text.slice(0, range.end));
+        let mut from = range.start;
+        while let Some(begin) = near.find(from, "-----BEGIN") {
+            from = plus(begin, 1);
+            if let Some(pem) = token::pem(self.text, begin) {
+                range.end = range.end.max(pem.end);
+                break;
+            }
+        }
         let place = self.found.partition_point(|found| found.end <= range.start);
         let next = self.found.get(place);
         let is_free = next.is_none_or(|next| range.end <= next.start);
