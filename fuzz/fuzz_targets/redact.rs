@@ -50,7 +50,12 @@ fn check(text: &str) {
         redacted.len() <= text.len().saturating_mul(6),
         "{text:?} became {redacted:?}"
     );
-    assert!(is_kept(text, &redacted), "{text:?} became {redacted:?}");
+    // Where a part of what stands for a secret was there before, nobody can tell which is which.
+    let is_clear = !text.contains("REDACTED");
+    assert!(
+        !is_clear || is_kept(text, &redacted),
+        "{text:?} became {redacted:?}"
+    );
 }
 
 /// Whether what stands between replacements stands in the text, in the same order, from its start to its end.

@@ -129,9 +129,9 @@ fn push_float(bytes: &mut Vec<u8>, float: f64) {
     } else {
         String::new()
     };
-    if let Ok(integer) = digits.parse() {
+    if let Ok(integer) = digits.parse::<i64>() {
         push_signed(bytes, integer);
-    } else if let Ok(integer) = digits.parse() {
+    } else if let Ok(integer) = digits.parse::<u64>() {
         push_unsigned(bytes, integer);
     } else {
         bytes.push(b'd');

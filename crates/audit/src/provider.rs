@@ -68,7 +68,7 @@ impl QuestionForm {
 struct OpenAi<'a> {
     model: &'a str,
     input: &'a [&'a str],
-    /// The documented default; but LiteLLM hands on null if it is not sent, which vLLM and others refuse.
+    /// The documented default; but `LiteLLM` hands on null if it is not sent, which vLLM and others refuse.
     encoding_format: &'a str,
 }
 

@@ -37,7 +37,7 @@ impl Browser {
             .args(["--", "--include-ignored", "--nocapture"])
             .env("TEST_DATABASE_URL", url)
             .env("CHROMIUM", chromium);
-        cargo::exit_code(&mut command)
+        cargo::exit_code(&command)
     }
 }
 
@@ -69,7 +69,7 @@ fn install_scripts() -> Result<()> {
     command
         .current_dir(folder)
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    succeed(&mut command, "npm could not install the scripts' packages")
+    succeed(&command, "npm could not install the scripts' packages")
         .context("Node.js 18 or newer and its npm are needed")
 }
 

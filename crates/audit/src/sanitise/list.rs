@@ -60,14 +60,14 @@ impl List {
                 end = plus(end, 1);
             }
             assert!(end > start, "two spaces in a list");
-            let last = bytes[end.wrapping_sub(1)];
+            let last_letter = bytes[end.wrapping_sub(1)];
             if bytes[start] == b'*' {
                 assert!(end > plus(start, 2), "a short end in a list");
-                list.ends |= pair(bytes[end.wrapping_sub(2)], last);
-            } else if last == b'*' {
+                list.ends |= pair(bytes[end.wrapping_sub(2)], last_letter);
+            } else if last_letter == b'*' {
                 list.beginnings |= letter(bytes[start]);
             } else {
-                let number = number(bytes[start], last, end.wrapping_sub(start));
+                let number = number(bytes[start], last_letter, end.wrapping_sub(start));
                 list.whole[number >> 6] |= 1 << (number & 63);
             }
             start = plus(end, 1);

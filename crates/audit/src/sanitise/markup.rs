@@ -36,8 +36,8 @@ pub(super) fn strip(text: &str) -> Cow<'_, str> {
     let mut clean = Cow::Borrowed(text);
     let mut had_tags = false;
     for round in 0..=ROUNDS {
-        let (next, has_tags) = pass(&clean, How::in_round(round), had_tags);
-        had_tags |= has_tags;
+        let (next, tags_seen) = pass(&clean, How::in_round(round), had_tags);
+        had_tags |= tags_seen;
         let Some(next) = next else {
             break;
         };
@@ -90,8 +90,8 @@ fn pass(text: &str, how: How, had_tags: bool) -> (Option<String>, bool) {
     if pass.has_tags {
         pass.outside();
     }
-    let has_tags = pass.has_tags;
-    (pass.edits.apply(text), has_tags)
+    let tags_seen = pass.has_tags;
+    (pass.edits.apply(text), tags_seen)
 }
 
 struct Pass<'t> {

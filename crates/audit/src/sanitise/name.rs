@@ -135,7 +135,7 @@ impl Words {
     }
 
     /// The word that so many words are behind.
-    fn from_end(&self, behind: usize) -> &[u8] {
+    fn nth_last(&self, behind: usize) -> &[u8] {
         let word = self.count.checked_sub(plus(behind, 1));
         let (start, end) = word
             .and_then(|word| self.ends.get(word))
@@ -149,7 +149,7 @@ impl Words {
     /// Drops numbers and qualifiers at the end, but never the last word.
     fn drop_qualifiers(&mut self) {
         while self.count > 1 {
-            let last = self.from_end(0);
+            let last = self.nth_last(0);
             if !last.iter().all(u8::is_ascii_digit) && !QUALIFIERS.has(last) {
                 break;
             }
@@ -158,7 +158,7 @@ impl Words {
     }
 
     fn has_any(&self, list: &List) -> bool {
-        (0..self.count).any(|behind| list.has(self.from_end(behind)))
+        (0..self.count).any(|behind| list.has(self.nth_last(behind)))
     }
 }
 
@@ -170,23 +170,23 @@ fn is_of_word(byte: u8) -> bool {
 /// asked for all.
 fn may_be(name: &[u8]) -> bool {
     let pair = |pair: &[u8]| {
-        let [a, b] = pair else { return false };
-        matches!(
-            (a | 0x20, b | 0x20),
-            (b's', b's' | b'i')
-                | (b'w', b'd' | b'o')
-                | (b'c', b'r')
-                | (b'o', b'k')
-                | (b'e', b'y')
-                | (b'i', b'g')
-                | (b'u', b't')
-                | (b'p', b'w' | b'a')
-                | (b'j', b'w')
-                | (b'r', b'e')
-                | (b'f', b'r')
-                | (b's', b'k')
-                | (b'o', b't')
-        )
+        let [first, second] = pair else {
+            return false;
+        };
+        let second = second | 0x20;
+        match first | 0x20 {
+            b's' => matches!(second, b's' | b'i' | b'k'),
+            b'w' => matches!(second, b'd' | b'o'),
+            b'c' | b'f' => second == b'r',
+            b'o' => matches!(second, b'k' | b't'),
+            b'e' => second == b'y',
+            b'i' => second == b'g',
+            b'u' => second == b't',
+            b'p' => matches!(second, b'w' | b'a'),
+            b'j' => second == b'w',
+            b'r' => second == b'e',
+            _ => false,
+        }
     };
     name.windows(2).any(pair)
 }
@@ -216,7 +216,7 @@ pub(super) fn secret(name: &[u8]) -> Option<Secret> {
 }
 
 fn by_last_word(words: &Words) -> Option<Secret> {
-    let (last, before) = (words.from_end(0), words.from_end(1));
+    let (last, before) = (words.nth_last(0), words.nth_last(1));
     if PASSWORDS.has(last) {
         let is_other = list!("oldpwd cwd nopasswd nopassword").has(last)
             || (last == b"pwd" && before == b"old");
@@ -225,8 +225,7 @@ fn by_last_word(words: &Words) -> Option<Secret> {
     match last {
         b"pass" | b"pw" | b"passw" if OF_PASS.has(before) => return Some(Secret::Certain),
         b"pass" if before.is_empty() => return Some(Secret::IfLong),
-        b"word" if before == b"pass" => return Some(Secret::Certain),
-        b"phrase" if before == b"pass" => return Some(Secret::Certain),
+        b"word" | b"phrase" if before == b"pass" => return Some(Secret::Certain),
         b"key" | b"keys" if OF_KEY.has(before) => return Some(Secret::Certain),
         b"signature" if matches!(before, b"access" | b"shared") => return Some(Secret::Certain),
         b"literal" if before == b"from" => return Some(Secret::Certain),

@@ -47,7 +47,7 @@ fn members_of(members: &mut Map<String, Value>, how: How, in_list: bool) {
         .any(|kind| text("type").starts_with(kind));
     let kind = text("kind");
     let is_secret = kind == "Secret" || (kind.is_empty() && (is_typed || in_list));
-    let is_list = kind == "SecretList";
+    let has_secrets = kind == "SecretList";
     // A variable of a container, a parameter, a header.
     let told = members.iter().find_map(|(name, value)| {
         let value = value
@@ -75,7 +75,7 @@ fn members_of(members: &mut Map<String, Value>, how: How, in_list: bool) {
         } else {
             How::Text
         };
-        clean(value, how, name, is_list);
+        clean(value, how, name, has_secrets);
     }
 }
 
@@ -183,14 +183,11 @@ fn argument(line: &mut String, text: &mut String) {
     line.push_str(text);
     if start > 1
         && let Cow::Owned(redacted) = redact(line)
+        && redacted.get(..start) == line.get(..start)
+        && let Some(argument) = redacted.get(start..)
     {
-        if let Some(argument) = redacted
-            .get(start..)
-            .filter(|_| redacted.get(..start) == line.get(..start))
-        {
-            argument.clone_into(text);
-            line.clone_from(&redacted);
-        }
+        argument.clone_into(text);
+        line.clone_from(&redacted);
     }
     if line.len() > ARGUMENT_MAX {
         let cut = line.ceil_char_boundary(line.len().saturating_sub(ARGUMENT_MAX));

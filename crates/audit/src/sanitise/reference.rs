@@ -4,7 +4,9 @@
 use super::REPLACEMENT;
 use super::list::{List, list};
 use super::name;
-use super::text::{ALNUM, DASH, DIGIT, DOT, LETTER, NAME, PATH, Text, WORD, is, minus, plus};
+use super::text::{
+    ALNUM, DASH, DIGIT, DOT, LETTER, NAME, PATH, Text, WORD, count, is, minus, plus,
+};
 
 /// What a text says in place of a value.
 const WORDS: List = List::new(
@@ -244,8 +246,7 @@ fn is_code(text: Text<'_>) -> bool {
 /// Whether what opens at `at` is closed at the end.
 fn is_balanced(text: Text<'_>, at: usize) -> bool {
     let rest = text.slice(at, text.len());
-    rest.iter().filter(|byte| **byte == b'(').count()
-        >= rest.iter().filter(|byte| **byte == b')').count()
+    count(rest, b'(') >= count(rest, b')')
 }
 
 /// Whether a word may be the name of a Kubernetes object: `db-credentials`, in small letters with dashes, and not random.

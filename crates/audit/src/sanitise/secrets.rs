@@ -19,7 +19,7 @@ use super::shell;
 use super::sql;
 use super::text::{
     ALNUM, BACKSLASH, BASE64, BLANK, BREAK, CAPITAL_LETTER, DIGIT, LETTER, NAME, QUOTE, SPACE,
-    Text, class, is, minus, plus,
+    Text, class, count, is, minus, plus,
 };
 use super::token::{self, is_mixed};
 use super::url;
@@ -390,7 +390,7 @@ impl<'t> Scan<'t> {
         let start = text.run_back(floor, end, NAME);
         let spelled = text.slice(start, end);
         let secret = name::secret(spelled).filter(|_| spelled.len() >= 3);
-        let is_word = spelled.iter().all(|byte| byte.is_ascii_uppercase());
+        let is_word = spelled.iter().all(u8::is_ascii_uppercase);
         let certain =
             secret == Some(Secret::Certain) || (secret == Some(Secret::Likely) && is_word);
         if !certain || text.is_at(minus(start, 1), QUOTE) {
@@ -1271,7 +1271,7 @@ fn is_mixed_ahead(text: Text<'_>, at: usize) -> bool {
 
 /// What no plain word looks like.
 fn looks_secret(word: &[u8]) -> bool {
-    let blanks = word.iter().filter(|byte| **byte == b' ').count();
+    let blanks = count(word, b' ');
     (word.len() >= 32 || (word.len() >= 6 && is_mixed(word))) && blanks < 4 && !is_redacted(word)
 }
 
@@ -1287,7 +1287,7 @@ pub(super) fn is_value(name: &[u8], secret: Secret, word: &[u8]) -> bool {
         && !is_size(word)
         && match secret {
             Secret::Certain => true,
-            Secret::Likely => !refers && !(is_number(word) && word.len() < 6),
+            Secret::Likely => !(refers || is_number(word) && word.len() < 6),
             Secret::Several => {
                 looks_secret(word) && !is_number(word) && !reference::is_object_name(word)
             }

@@ -16,7 +16,7 @@ const HTML: List = List::new(
     textarea tfoot th thead time title tr track tt u ul var video wbr xmp",
 );
 
-/// Those of SVG and MathML that are none of HTML. Sources: SVG 2, MathML 3.
+/// Those of SVG and `MathML` that are none of HTML. Sources: SVG 2, `MathML` 3.
 const OTHERS: List = List::new(
     "animate animatecolor animatemotion animatetransform circle clippath cursor defs desc discard ellipse feblend fecolormatrix fecomponenttransfer fecomposite feconvolvematrix fediffuselighting \
     fedisplacementmap fedistantlight fedropshadow feflood fefunca fefuncb fefuncg fefuncr fegaussianblur feimage femerge femergenode \
@@ -29,7 +29,7 @@ const OTHERS: List = List::new(
 /// The longest tag that is one (contract, sanitising).
 pub(super) const MAX: usize = 2048;
 
-/// Whether an element of HTML, SVG or MathML has this name.
+/// Whether an element of HTML, SVG or `MathML` has this name.
 pub(super) fn is_element(name: &[u8]) -> bool {
     HTML.has(name) || OTHERS.has(name)
 }

@@ -90,6 +90,12 @@ pub(super) const fn minus(at: usize, bytes: usize) -> usize {
     at.saturating_sub(bytes)
 }
 
+/// How many of the bytes are this one.
+pub(super) fn count(bytes: &[u8], byte: u8) -> usize {
+    let is_it = |of: &u8| usize::from(*of == byte);
+    bytes.iter().map(is_it).sum()
+}
+
 /// The classes that a byte is one of.
 pub(super) fn class(byte: u8) -> Class {
     CLASSES.get(usize::from(byte)).copied().unwrap_or_default()

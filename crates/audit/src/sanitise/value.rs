@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::REPLACEMENT;
 use super::list::list;
-use super::text::{ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, is, minus, plus};
+use super::text::{
+    ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, count, is, minus, plus,
+};
 use super::token::find_pem;
 
 /// The longest name that a value ends before, as in `password=x,user=y`, and how far is looked for what opened or closes.
@@ -284,7 +286,7 @@ fn closes(text: Text<'_>, name: usize, start: usize, at: usize) -> bool {
         _ => b'<',
     };
     let near = text.slice(start.max(minus(at, NEAR)), at);
-    let depth = |byte: u8| near.iter().filter(|of| **of == byte).count();
+    let depth = |byte: u8| count(near, byte);
     depth(open) <= depth(close) && is_open(text, name, open, close)
 }
 
@@ -299,7 +301,7 @@ fn is_open(text: Text<'_>, name: usize, open: u8, close: u8) -> bool {
             .rsplit(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
-        return line.iter().filter(|byte| **byte == open).count() & 1 == 1;
+        return count(line, open) & 1 == 1;
     }
     while at > floor {
         at = minus(at, 1);

@@ -112,7 +112,7 @@ fn an_empty_id_makes_no_compact_form() {
         let full = payload(form);
         let body = with(&full.body, id, "");
         let record = read(kind, Dialect::Audit, body, None, now());
-        assert_eq!(record.is_ok(), true, "{form}: {record:?}");
+        assert!(record.is_ok(), "{form}: {record:?}");
     }
 }
 

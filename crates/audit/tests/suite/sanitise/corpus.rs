@@ -95,7 +95,7 @@ fn secrets_of_all_families_are_found_in_all_forms() {
 
 #[test]
 fn combinations_of_families_forms_wrappers_and_noise_are_found() {
-    let all: Vec<_> = combinations(SEED, COMBINATIONS).into_iter().collect();
+    let all: Vec<_> = combinations(SEED, COMBINATIONS).collect();
     measure(all.iter().map(|it| (it.family, it.form, &it.marked)));
 }
 
