@@ -4,7 +4,7 @@
 #![no_main]
 #![allow(unsafe_code, reason = "libFuzzer calls the target by its C name")]
 
-use audit::{Vector, question, read_answer};
+use audit::{QuestionForm, Vector, question, read_answer};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -15,31 +15,44 @@ const DATUM: [&str; 2] = ["index", "embedding"];
 
 fuzz_target!(|answer: &[u8]| {
     if let Ok(text) = std::str::from_utf8(answer) {
-        let asked: Value = serde_json::from_str(&question(text, &[text])).expect("JSON");
-        assert_eq!(asked, json!({"model": text, "input": [text]}));
+        let asked = question(QuestionForm::OpenAi, text, &[text]);
+        let asked: Value = serde_json::from_str(&asked).expect("JSON");
+        let expected = json!({"model": text, "input": [text], "encoding_format": "float"});
+        assert_eq!(asked, expected);
     }
     let found = read_answer(answer, TEXTS, DIMENSIONS);
     let value = serde_json::from_slice::<Value>(answer).ok();
+    // An answer in the published form; what says something twice is none.
+    let expected = value.as_ref().and_then(expected);
+    let expected = expected.filter(|_| !repeats(answer));
     let Ok(vectors) = found else {
-        // What is refused has no vector for each text, unless it says something twice.
-        let expected = value.as_ref().and_then(expected);
-        assert!(
-            expected.is_none() || repeats(answer),
-            "{found:?}: {value:?}"
-        );
+        assert!(expected.is_none(), "{found:?}: {value:?}");
         return;
     };
-    let numbers: Vec<&[f32]> = vectors.iter().map(Vector::numbers).collect();
-    let expected = value.as_ref().and_then(expected).expect("vectors");
-    assert_eq!(numbers, expected);
-    for vector in &vectors {
-        let sql = vector.to_sql();
-        let printed = sql.strip_prefix('[').and_then(|sql| sql.strip_suffix(']'));
-        let printed = printed.expect("brackets").split(',');
-        let printed: Result<Vec<f32>, _> = printed.map(str::parse).collect();
-        assert_eq!(printed.as_deref(), Ok(vector.numbers()), "{sql}");
+    assert_eq!(vectors.len(), TEXTS);
+    if let Some(expected) = expected {
+        let numbers: Vec<_> = vectors.iter().flatten().map(Vector::numbers).collect();
+        assert_eq!(numbers, expected);
+    }
+    for vector in vectors.iter().flatten() {
+        check(vector);
     }
 });
+
+/// A vector has a direction, and reads as it is written.
+fn check(vector: &Vector) {
+    let numbers = vector.numbers();
+    let length: f32 = numbers.iter().map(|number| number * number).sum();
+    assert!(
+        length.is_normal() && numbers.len() == DIMENSIONS,
+        "{numbers:?}"
+    );
+    let sql = vector.to_sql();
+    let printed = sql.strip_prefix('[').and_then(|sql| sql.strip_suffix(']'));
+    let printed = printed.expect("brackets").split(',');
+    let printed: Result<Vec<f32>, _> = printed.map(str::parse).collect();
+    assert_eq!(printed.as_deref(), Ok(numbers), "{sql}");
+}
 
 /// The vectors by index, of a value that has each of them once.
 fn expected(answer: &Value) -> Option<Vec<Vec<f32>>> {

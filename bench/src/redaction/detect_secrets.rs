@@ -1,4 +1,4 @@
-//! What detect-secrets finds: its own program, from PyPI, with the plugins that it uses without a configuration.
+//! What detect-secrets finds: its own program, from `PyPI`, with the plugins that it uses without a configuration.
 
 use std::io::Write as _;
 use std::ops::Range;
