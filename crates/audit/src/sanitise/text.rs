@@ -24,7 +24,7 @@ pub(super) const CAPITAL_LETTER: Class = 1 << 9;
 const SMALL_LETTER: Class = 1 << 10;
 pub(super) const BACKSLASH: Class = 1 << 11;
 /// `<` and `>`.
-const ANGLE: Class = 1 << 12;
+pub(super) const ANGLE: Class = 1 << 12;
 /// `?` and `#`.
 const QUERY: Class = 1 << 13;
 /// `@`, `%` and `:`.

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use super::REPLACEMENT;
 use super::list::list;
+use super::tag;
 use super::text::{
-    ALNUM, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SPACE, Text, count, is, minus, plus,
+    ALNUM, ANGLE, BLANK, BREAK, DIGIT, LETTER, NAME, QUOTE, SLASH, SPACE, Text, count, is, minus,
+    plus,
 };
 use super::token::find_pem;
 
@@ -250,7 +252,7 @@ fn bare(text: Text<'_>, name: usize, start: usize) -> usize {
             b'.' => is_end(text, next),
             b'\\' => ends_escaped(text, next),
             b'"' | b'\'' | b'`' => !text.is_at(next, ALNUM) || is_open(text, name, byte, byte),
-            b'<' => text.byte(next) == b'/' || text.has_folded(next, b"br"),
+            b'<' => text.byte(next) == b'/' || is_tag(text, at),
             b'|' => is_end(text, next) && at > start,
             _ => byte < b' ' || is(byte, SPACE) || at >= text.len(),
         };
@@ -259,6 +261,14 @@ fn bare(text: Text<'_>, name: usize, start: usize) -> usize {
         }
         at = next;
     }
+}
+
+/// Whether a tag of HTML begins here, and no other part of a password.
+fn is_tag(text: Text<'_>, at: usize) -> bool {
+    tag::tag(text, at).is_some_and(|tag| {
+        let name = text.slice(tag.name.start, tag.name.end);
+        tag::is_element(name) && text.is_at(tag.name.end, SPACE | SLASH | ANGLE)
+    })
 }
 
 /// The end of a parameter in the query of a URL.
