@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 
 const TEXTS: usize = 2;
 const DIMENSIONS: usize = 3;
-/// The members of a vector in an answer.
-const DATUM: [&str; 2] = ["index", "embedding"];
 
 fuzz_target!(|answer: &[u8]| {
     if let Ok(text) = std::str::from_utf8(answer) {
@@ -56,24 +54,16 @@ fn check(vector: &Vector) {
 
 /// The vectors by index, of a value that has each of them once.
 fn expected(answer: &Value) -> Option<Vec<Vec<f32>>> {
-    let data = member(answer, &["data"], 0)?.as_array()?;
+    let data = answer.get("data")?.as_array()?;
     let vectors: Option<Vec<_>> = (0..TEXTS)
         .map(|index| {
-            let is_it = |datum: &&Value| member(datum, &DATUM, 0).is_some_and(|at| *at == index);
+            let is_it = |datum: &&Value| datum.get("index").is_some_and(|at| *at == index);
             let mut data = data.iter().filter(is_it);
             let datum = data.next().filter(|_| data.next().is_none())?;
-            numbers(member(datum, &DATUM, 1)?)
+            numbers(datum.get("embedding")?)
         })
         .collect();
     vectors.filter(|vectors| vectors.len() == data.len())
-}
-
-/// A member of an object, or of the array with its members in order, which serde takes for the same.
-fn member<'v>(value: &'v Value, names: &[&str], position: usize) -> Option<&'v Value> {
-    match value {
-        Value::Array(members) if members.len() == names.len() => members.get(position),
-        _ => value.get(names[position]),
-    }
 }
 
 /// So many finite numbers as asked for, which together have a direction.
