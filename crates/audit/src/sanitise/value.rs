@@ -249,7 +249,8 @@ fn bare(text: Text<'_>, name: usize, start: usize) -> usize {
         let ends = match byte {
             b',' | b';' | b'&' => begins_pair(text, next),
             b')' | b']' | b'}' | b'>' => closes(text, name, start, at),
-            b'.' => is_end(text, next),
+            // A sentence's; but of an option that the end of the text cuts, nobody knows.
+            b'.' => is_end(text, next) && (next < text.len() || !is_of_option(text, name, start)),
             b'\\' => ends_escaped(text, next),
             b'"' | b'\'' | b'`' => !text.is_at(next, ALNUM) || is_open(text, name, byte, byte),
             b'<' => text.byte(next) == b'/' || is_tag(text, at),
@@ -261,6 +262,11 @@ fn bare(text: Text<'_>, name: usize, start: usize) -> usize {
         }
         at = next;
     }
+}
+
+/// Whether the value is that of an option: `--password=x`.
+fn is_of_option(text: Text<'_>, name: usize, start: usize) -> bool {
+    text.byte_before(start) == b'=' && text.byte_before(name) == b'-'
 }
 
 /// Whether a tag of HTML begins here, and no other part of a password.
