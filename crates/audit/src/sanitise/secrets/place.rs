@@ -55,12 +55,6 @@ impl Scan<'_> {
         if !is(text.byte_before(at), LETTER | DIGIT | DASH) && text.byte_before(at) != b':' {
             return None;
         }
-        let start = plus(at, 1);
-        let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
-        let word = text.slice(found.range.start, found.range.end);
-        if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
-            return None;
-        }
         let floor = self.done.max(minus(at, name::MAX));
         let mut end = text.run_back(
             floor,
@@ -85,10 +79,17 @@ impl Scan<'_> {
         } else {
             spelled
         };
+        let secret = name::secret(words)?;
+        let start = plus(at, 1);
+        let found = value(text, at, start, Until::Space).filter(|found| !found.quoted)?;
+        let word = text.slice(found.range.start, found.range.end);
+        if word.len() < 6 || !is_mixed(word) || word.contains(&b'/') && word.starts_with(b"/") {
+            return None;
+        }
         let digits = word.iter().filter(|byte| is(**byte, DIGIT)).count();
         let is_random =
             digits >= 2 && word.len() >= 8 && !is_uuid(word) && !reference::is_object_name(word);
-        let is_secret = match name::secret(words)? {
+        let is_secret = match secret {
             Secret::Certain => {
                 is_random
                     || is_told
