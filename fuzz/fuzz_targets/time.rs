@@ -78,10 +78,9 @@ fn span(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     while !rest.is_empty() || text.is_empty() {
         let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
         let number: i128 = rest[..end].parse().ok()?;
-        let units = nanoseconds.iter();
-        let (behind, unit) = units
-            .filter_map(|(name, unit)| Some((rest[end..].strip_prefix(name)?, unit)))
-            .next()?;
+        let mut units = nanoseconds.iter();
+        let (behind, unit) =
+            units.find_map(|(name, unit)| Some((rest[end..].strip_prefix(name)?, unit)))?;
         micros = micros.checked_add(number.checked_mul(*unit)? / 1_000)?;
         rest = behind;
     }
