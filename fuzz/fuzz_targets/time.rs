@@ -77,11 +77,11 @@ fn span(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let mut rest = if text == "0" { "0s" } else { text };
     while !rest.is_empty() || text.is_empty() {
         let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-        let number: i128 = rest[..end].parse().ok()?;
+        let number: i64 = rest[..end].parse().ok()?;
         let mut units = nanoseconds.iter();
         let (behind, unit) =
             units.find_map(|(name, unit)| Some((rest[end..].strip_prefix(name)?, unit)))?;
-        micros = micros.checked_add(number.checked_mul(*unit)? / 1_000)?;
+        micros = micros.checked_add(i128::from(number).checked_mul(*unit)? / 1_000)?;
         rest = behind;
     }
     let span = TimeDelta::microseconds(i64::try_from(micros).ok()?);
