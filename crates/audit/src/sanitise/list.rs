@@ -1,7 +1,7 @@
 //! Lists of words, made ready by the compiler so that most words are told from all of a list's by their first letter, their last
 //! one and their length.
 
-use super::text::{Text, minus, plus};
+use super::text::{Text, plus};
 
 /// Words between spaces, in any case. `x*` stands for all words that begin with `x`, `*x` for all that end with it.
 #[derive(Clone, Copy)]
@@ -106,7 +106,7 @@ impl List {
                 } else if let [start @ .., b'*'] = entry {
                     Text(word).has_folded(0, start)
                 } else {
-                    minus(word.len(), entry.len()) == 0 && word.eq_ignore_ascii_case(entry)
+                    word.eq_ignore_ascii_case(entry)
                 }
             })
     }
@@ -114,7 +114,6 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-
     #[test]
     fn words_beginnings_and_ends() {
         for word in [

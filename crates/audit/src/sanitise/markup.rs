@@ -140,7 +140,7 @@ impl Pass<'_> {
             return next;
         }
         self.has_tags = true;
-        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        let marks = self.marks();
         let is_inert = !marks.is_behind(tag.name.end) && !marks.has_link_behind(open);
         if is_inert && content.is_none() {
             return next;
@@ -211,8 +211,7 @@ impl Pass<'_> {
         }
         found.end = attributes.end;
         let seen = attributes.seen();
-        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
-        found.loads |= attributes.is_cut() && marks.is_behind(seen);
+        found.loads |= attributes.is_cut() && self.marks().is_behind(seen);
         self.spend(minus(seen, tag.name.end));
         found
     }
@@ -226,19 +225,16 @@ impl Pass<'_> {
     /// Whether Markdown may close the quote of a value: where a block of HTML ends within it, a quote of a link that follows does, and what the link
     /// leads to becomes attributes.
     fn may_be_closed_elsewhere(&mut self, attribute: &Attribute) -> bool {
-        let text = self.text;
-        let value = text.slice(attribute.value.start, attribute.value.end);
-        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
+        let value = self.text.slice(attribute.value.start, attribute.value.end);
         attribute.is_quoted
             && value.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
-            && marks.has_link_behind(attribute.value.start)
+            && self.marks().has_link_behind(attribute.value.start)
     }
 
     /// Takes scripts and styles that load out of the tag of an element that no standard has, and nothing else.
     fn unknown(&mut self, open: usize, tag: &Tag) {
         let text = self.text;
-        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
-        if !marks.is_anywhere_behind(tag.name.end) {
+        if !self.marks().is_anywhere_behind(tag.name.end) {
             return;
         }
         if self.budget == 0 {
@@ -253,8 +249,7 @@ impl Pass<'_> {
             }
         }
         let seen = attributes.seen();
-        let marks = self.marks.get_or_insert_with(|| Marks::of(text));
-        if attributes.is_cut() && marks.is_anywhere_behind(seen) {
+        if attributes.is_cut() && self.marks().is_anywhere_behind(seen) {
             self.edits.defuse(open);
         }
         self.spend(minus(seen, tag.name.start));
@@ -268,6 +263,11 @@ impl Pass<'_> {
             attribute.value.start
         };
         self.edits.remove(attribute.all.start..end);
+    }
+
+    /// What may act in the text, found when it is first asked for.
+    fn marks(&mut self) -> &Marks {
+        self.marks.get_or_insert_with(|| Marks::of(self.text))
     }
 
     fn spend(&mut self, bytes: usize) {

@@ -128,6 +128,7 @@ struct Scan<'t> {
     /// Where a secret's name was told whose value is still to come, as in a container's `env`.
     told: Option<usize>,
 }
+
 impl<'t> Scan<'t> {
     fn new(text: Text<'t>) -> Self {
         Self {

@@ -35,7 +35,6 @@ pub(super) fn is_element(name: &[u8]) -> bool {
 }
 
 /// What begins at a `<` and may be a tag.
-#[derive(Clone)]
 pub(super) struct Tag {
     pub(super) name: Range<usize>,
     pub(super) is_end: bool,

@@ -86,7 +86,7 @@ impl Scan<'_> {
     }
 
     /// The next line's argument, in a list of arguments as `kubectl describe` prints it.
-    pub(super) fn next_argument(&self, at: usize, end: usize) -> Option<usize> {
+    fn next_argument(&self, at: usize, end: usize) -> Option<usize> {
         let text = self.text;
         let column = text.column_of(at);
         let next = text.run(plus(end, 1), BLANK);
@@ -98,7 +98,7 @@ impl Scan<'_> {
     }
 
     /// What `echo` gives the option at `at` to read.
-    pub(super) fn piped(&self, at: usize) -> Option<Range<usize>> {
+    fn piped(&self, at: usize) -> Option<Range<usize>> {
         let text = self.text;
         let floor = self.done.max(minus(at, INDENT_MAX));
         let line = text.slice(floor, at);

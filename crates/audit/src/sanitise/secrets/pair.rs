@@ -80,7 +80,7 @@ impl Scan<'_> {
     }
 
     /// What the name, its neighbour or its group says about its value.
-    pub(super) fn what_follows(&self, name: &Name, at: usize, in_group: bool) -> Option<Secret> {
+    fn what_follows(&self, name: &Name, at: usize, in_group: bool) -> Option<Secret> {
         let text = self.text;
         let spelled = text.slice(name.start, name.end);
         if let Some(secret) = name::secret(spelled) {
@@ -124,12 +124,7 @@ impl Scan<'_> {
     }
 
     /// The value behind the separator at `at`, if it is a secret.
-    pub(super) fn secret_value(
-        &self,
-        name: &Name,
-        secret: Secret,
-        at: usize,
-    ) -> Option<Range<usize>> {
+    fn secret_value(&self, name: &Name, secret: Secret, at: usize) -> Option<Range<usize>> {
         let text = self.text;
         let colon = text.byte(at) == b':';
         let mut from = plus(at, 1);
@@ -197,7 +192,7 @@ impl Scan<'_> {
             .then_some(found.range)
     }
 
-    pub(super) fn is_checksum(&self, name: &Name) -> bool {
+    fn is_checksum(&self, name: &Name) -> bool {
         let near = Text(self.text.slice(minus(name.start, 16), name.start));
         near.0.ends_with(b"/") && near.find(0, "checksum").is_some()
     }
@@ -241,7 +236,7 @@ impl Scan<'_> {
     }
 
     /// Whether a line is one of `name = value` lines, and not of a command or a log.
-    pub(super) fn is_assignment_file(&self, name: &Name, at: usize) -> bool {
+    fn is_assignment_file(&self, name: &Name, at: usize) -> bool {
         let text = self.text;
         let line = text.near_line_end(at);
         let rest = text.slice(plus(at, 1), line.min(plus(at, INDENT_MAX)));
@@ -273,7 +268,7 @@ impl Scan<'_> {
     }
 
     /// Whether the next line is another pair of a mapping, or ends it.
-    pub(super) fn is_mapping(&self, from: usize) -> bool {
+    fn is_mapping(&self, from: usize) -> bool {
         let text = self.text;
         let line = text.near_line_end(from);
         let start = text.run(plus(line, 1), BLANK);
@@ -324,7 +319,7 @@ impl Scan<'_> {
     }
 
     /// Whether a word is the name of an object whose namespace is told too.
-    pub(super) fn is_beside_namespace(&self, name: &Name, word: &[u8]) -> bool {
+    fn is_beside_namespace(&self, name: &Name, word: &[u8]) -> bool {
         let near = Text(self.text.slice(minus(name.start, 128), plus(name.end, 128)));
         let is_name = word
             .iter()
@@ -335,7 +330,7 @@ impl Scan<'_> {
     }
 
     /// Whether a name and a value are words of a sentence: `verify password: the hash differs`.
-    pub(super) fn is_prose(&self, name: &Name, from: usize, found: &Found) -> bool {
+    fn is_prose(&self, name: &Name, from: usize, found: &Found) -> bool {
         let text = self.text;
         let word = text.slice(found.range.start, found.range.end);
         let is_plain = word
@@ -349,7 +344,7 @@ impl Scan<'_> {
     }
 
     /// The name that ends before the separator at `at`.
-    pub(super) fn name_before(&self, at: usize) -> Option<Name> {
+    fn name_before(&self, at: usize) -> Option<Name> {
         let text = self.text;
         let floor = self.done.max(minus(at, name::MAX));
         let mut end = at;
@@ -397,14 +392,14 @@ impl Scan<'_> {
     }
 
     /// Whether the text has more lines than the one that a value from `from` is in.
-    pub(super) fn has_lines(&self, from: usize) -> bool {
+    fn has_lines(&self, from: usize) -> bool {
         let floor = minus(from, plus(INDENT_MAX, name::MAX));
         self.text.slice(floor, from).contains(&b'\n')
             || self.text.byte(self.text.near_line_end(from)) == b'\n'
     }
 
     /// Whether a name and its value are all that a line says.
-    pub(super) fn is_alone(&self, name: &Name, from: usize, value: &Range<usize>) -> bool {
+    fn is_alone(&self, name: &Name, from: usize, value: &Range<usize>) -> bool {
         let end = self.text.run(value.end, BLANK);
         let ends = end >= self.text.len() || self.text.is_at(end, SPACE);
         self.column(name.start).is_some() && value.start > from && ends
