@@ -6,6 +6,7 @@ mod combination;
 mod family;
 mod file;
 mod marked;
+pub mod target;
 mod verdict;
 
 pub use chance::Chance;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use audit::redact;
+use corpus::target::SEED;
 use corpus::{Combination, Fate, REQUIRED, combinations, judge};
 
 use super::ours::REPLACEMENT;
 use super::score::share;
 use crate::report::Report;
-
-const SEED: u64 = 20_261_127;
 
 /// How many there are, and how many are found.
 type Count = (usize, usize);

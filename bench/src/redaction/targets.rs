@@ -1,5 +1,6 @@
 //! What redaction must reach, and whether it does.
 
+use corpus::target::{LEAST_OTHERS, LEAST_REQUIRED, MOST_DAMAGED};
 use corpus::{REQUIRED, Secrets};
 
 use super::Measured;
@@ -24,42 +25,42 @@ pub(super) fn report(
     least(
         &mut report,
         "recall of the 22 families",
-        0.99,
+        LEAST_REQUIRED,
         recall(&required),
     );
     least(
         &mut report,
         "recall of the others",
-        0.97,
+        LEAST_OTHERS,
         recall(&|entry| !required(entry)),
     );
     least(
         &mut report,
         "combinations: recall of the 22 families",
-        0.99,
+        LEAST_REQUIRED,
         share(made_up.required),
     );
     least(
         &mut report,
         "combinations: recall of the others",
-        0.97,
+        LEAST_OTHERS,
         share(made_up.others),
     );
     let damage = share(ours.damage(&measured.harmless, |_| true));
-    most(&mut report, "harmless texts damaged", 0.005, damage);
+    most(&mut report, "harmless texts damaged", MOST_DAMAGED, damage);
     let stored = &measured.own.stored_differs;
     let differs = stored.iter().filter(|it| **it).count();
     most(
         &mut report,
         "harmless texts damaged, markup included",
-        0.005,
+        MOST_DAMAGED,
         share((stored.len(), differs)),
     );
     let surroundings = share((measured.secrets.len(), measured.own.surroundings));
     most(
         &mut report,
         "texts changed beside their secrets",
-        0.005,
+        MOST_DAMAGED,
         surroundings,
     );
     let partial = measured.own.partial + made_up.partial;

@@ -1,18 +1,13 @@
 //! The texts of `corpus/redaction` and combinations of what they are made of: what must be found, what must stay.
 
 use audit::redact;
+use corpus::target::{LEAST_OTHERS, LEAST_REQUIRED, MOST_DAMAGED, SEED};
 use corpus::{Fate, Marked, REQUIRED, combinations, judge};
 
 const REPLACEMENT: &str = "***REDACTED***";
 
 /// Combinations, of a seed: some thousand are quick, `cargo xtask bench redaction` takes more.
 const COMBINATIONS: usize = 3_000;
-const SEED: u64 = 20_261_127;
-
-/// How much must be found of the 22 families and of the others, and how much of what is harmless may change.
-const LEAST_REQUIRED: f64 = 0.99;
-const LEAST_OTHERS: f64 = 0.97;
-const MOST_DAMAGED: f64 = 0.005;
 
 /// What was found of a group of texts.
 #[derive(Default)]
