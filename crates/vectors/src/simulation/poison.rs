@@ -66,9 +66,12 @@ impl Server {
             Way::Vector(vector) => vector,
             Way::Status(_) | Way::ErrorBody => "",
         };
-        let vectors = texts.iter().map(|text| match is_poison(text) {
-            true => vector.to_owned(),
-            false => format!("[{},1]", text.parse().unwrap_or(0)),
+        let vectors = texts.iter().map(|text| {
+            if is_poison(text) {
+                vector.to_owned()
+            } else {
+                format!("[{},1]", text.parse().unwrap_or(0))
+            }
         });
         (200, format!("[{}]", vectors.collect::<Vec<_>>().join(",")))
     }
