@@ -268,6 +268,7 @@ impl Stage {
                 Subject::Service | Subject::Native => Ask::Store(operation),
             },
             connections,
+            pause: Duration::ZERO,
             samples: Arc::clone(&self.samples),
             seed: seed(),
             warm_up: duration / 5,

@@ -19,6 +19,9 @@ use super::servers::{Checkout, Host, Running, Start, Subject, workspace};
 pub(crate) const NEVER_REUSED: [&str; 2] = ["--max-instance-reuse-count", "1"];
 /// Says how much memory each instance had.
 const LOG_OF_INSTANCES: &str = "warn,host::instance=debug";
+/// Longer than `upkeep` is at work once an answer has woken it, as every new instance's first answer does. Its statements would be
+/// measured with the next request's instance, which has nothing to do with them.
+const UPKEEP_ENDS: Duration = Duration::from_millis(20);
 /// Longer than an idle instance is kept.
 const UNTIL_IDLE_ENDS: Duration = Duration::from_millis(1500);
 
@@ -78,6 +81,7 @@ impl Place<'_> {
             address: server.address,
             ask,
             connections: 1,
+            pause: UPKEEP_ENDS,
             samples: Arc::clone(self.samples),
             seed: seed(),
             warm_up: self.duration / 5,

@@ -1,4 +1,4 @@
-//! One measurement: so many connections ask as fast as they get answers.
+//! One measurement: so many connections ask, one request after the other.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use tokio::runtime::Builder;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client::Connection;
 use super::operation::Ask;
@@ -23,6 +23,8 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) ask: Ask,
     pub(crate) connections: usize,
+    /// How long a connection rests between an answer and its next request.
+    pub(crate) pause: Duration,
     pub(crate) samples: Arc<Samples>,
     /// Another one for each measurement of a database.
     pub(crate) seed: u64,
@@ -78,7 +80,7 @@ async fn run(load: Load) -> Result<Outcome> {
     let seen = Rc::new(RefCell::new(Seen::default()));
     let asking = connections.into_iter().zip(0_u64..).map(|(connection, n)| {
         let draw = Draw::new(Arc::clone(&load.samples), (load.seed << 16) | n);
-        ask(connection, load.ask, draw, window, Rc::clone(&seen))
+        ask(connection, &load, draw, window, Rc::clone(&seen))
     });
     let (_, usage) = tokio::try_join!(try_join_all(asking), usage(&load, window))?;
     let Seen { latency, slowest } = seen.take();
@@ -116,14 +118,14 @@ impl Seen {
 /// One connection's requests, one after the other.
 async fn ask(
     mut connection: Connection,
-    ask: Ask,
+    load: &Load,
     mut draw: Draw,
     window: Window,
     seen: Rc<RefCell<Seen>>,
 ) -> Result<()> {
     let mut request = Vec::new();
     for number in 0.. {
-        let expected = ask.write(&mut draw, &mut request);
+        let expected = load.ask.write(&mut draw, &mut request);
         let sent = Instant::now();
         if sent >= window.end {
             break;
@@ -137,6 +139,9 @@ async fn ask(
         if received >= window.begin {
             seen.borrow_mut()
                 .add(received - sent, received < window.end);
+        }
+        if !load.pause.is_zero() {
+            sleep(load.pause).await;
         }
     }
     Ok(())
