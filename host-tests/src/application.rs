@@ -19,11 +19,12 @@ use crate::Options;
 use crate::allowed_hosts::AllowedHosts;
 use crate::component::Component;
 use crate::engine;
+use crate::files::Files;
 use crate::instance::Factory;
 use crate::internal::Internal;
 use crate::key_value::Stores;
 use crate::manifest::{self, Manifest};
-use crate::outbound_http::{self, HttpClient, OutboundHttp};
+use crate::outbound_http::{HttpClients, OutboundHttp};
 use crate::postgres::Postgres;
 use crate::reuse::ReuseLimits;
 use crate::routes::Routes;
@@ -65,11 +66,11 @@ impl Loading {
 pub(crate) type Loaders = Vec<oneshot::Receiver<Result<()>>>;
 
 /// What the components share.
-struct Grants {
+struct Grants<'a> {
     variables: ApplicationVariables,
     stores: Arc<Stores>,
     postgres_limit: Option<Arc<Semaphore>>,
-    http: HttpClient,
+    http: HttpClients<'a>,
     internal: Arc<Internal>,
     components: Vec<String>,
     stop: CancellationToken,
@@ -91,7 +92,7 @@ impl Application {
             variables: ApplicationVariables::resolve(&manifest.variables, &options.variables)?,
             stores: Arc::new(Stores::new(config.key_value_files(&options.state_dir))),
             postgres_limit: limit.map(|limit| Arc::new(Semaphore::new(limit))),
-            http: outbound_http::client()?,
+            http: HttpClients::new(&config)?,
             internal: Arc::default(),
             components: manifest.component.keys().cloned().collect(),
             stop: stop.clone(),
@@ -174,7 +175,7 @@ fn load(mut jobs: Vec<(Job, Loaded)>) -> Loaders {
     (0..loaders).map(start).collect()
 }
 
-impl Grants {
+impl Grants<'_> {
     fn job(&self, id: &str, component: &manifest::Component, options: &Options) -> Result<Job> {
         let source = component.source(&options.manifest, options.components.as_deref())?;
         let size = source.metadata();
@@ -187,11 +188,12 @@ impl Grants {
         let component = Component {
             id: id.to_owned(),
             environment: component.environment.clone(),
+            files: Files::new(&component.files, &options.manifest, options.direct_mounts)?,
             output: options.output.clone(),
             key_value: self.stores.grant(&component.key_value_stores)?,
             outbound_http: OutboundHttp {
                 allowed: Arc::clone(&allowed_hosts),
-                client: self.http.clone(),
+                clients: self.http.of(id),
                 internal: Arc::clone(&self.internal),
             },
             postgres: Postgres::new(allowed_hosts, self.postgres_limit.clone()),

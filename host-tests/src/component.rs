@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use wasmtime_wasi::WasiCtx;
 
+use crate::files::Files;
 use crate::key_value::KeyValue;
 use crate::outbound_http::OutboundHttp;
 use crate::output::GuestOutput;
@@ -17,6 +18,7 @@ use crate::wasi;
 pub(crate) struct Component {
     pub(crate) id: String,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) files: Files,
     pub(crate) output: GuestOutput,
     pub(crate) key_value: KeyValue,
     pub(crate) outbound_http: OutboundHttp,
@@ -26,7 +28,10 @@ pub(crate) struct Component {
 
 impl Component {
     /// The WASI context of a new instance.
-    pub(crate) fn wasi(&self) -> WasiCtx {
-        wasi::context(&self.environment, &self.output)
+    ///
+    /// # Errors
+    /// A folder that is mounted is no longer there.
+    pub(crate) fn wasi(&self) -> wasmtime::Result<WasiCtx> {
+        wasi::context(&self.environment, &self.files, &self.output)
     }
 }

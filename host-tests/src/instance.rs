@@ -39,6 +39,7 @@ pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    key_value: KeyValue,
     outbound_http: OutboundHttp,
     memory: LinearMemory,
     /// Counts the instance as alive until its store is dropped.
@@ -86,7 +87,7 @@ impl<C: 'static> HasData for Has<C> {
 impl State {
     fn key_value(&mut self) -> View<'_, KeyValue> {
         View {
-            capability: &self.component.key_value,
+            capability: &self.key_value,
             table: &mut self.table,
         }
     }
@@ -155,8 +156,9 @@ impl HandlerState for Factory {
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
         let state = State {
             table: ResourceTable::new(),
-            wasi: self.component.wasi(),
+            wasi: self.component.wasi()?,
             http: WasiHttpCtx::new(),
+            key_value: self.component.key_value.for_instance(),
             outbound_http: self.component.outbound_http.clone(),
             component: Arc::clone(&self.component),
             memory: LinearMemory::default(),

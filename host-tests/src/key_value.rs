@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,6 +20,8 @@ use crate::streams::Produce;
 
 /// The most that one value may hold, in bytes, as in Spin.
 const MAX_VALUE: usize = 128 << 20;
+/// How many handles of stores an instance may have at once, as in Spin.
+const MAX_HANDLES: usize = 256;
 
 /// The stores of the application, by label.
 pub(crate) struct Stores(BTreeMap<String, Arc<Database>>);
@@ -51,18 +54,30 @@ impl Stores {
         }
         Ok(KeyValue {
             stores: Arc::clone(self),
-            granted: labels.iter().cloned().collect(),
+            granted: Arc::new(labels.iter().cloned().collect()),
+            handles: AtomicUsize::new(0),
         })
     }
 }
 
-/// The stores that one component may open.
+/// The stores that an instance may open.
 pub(crate) struct KeyValue {
     stores: Arc<Stores>,
-    granted: BTreeSet<String>,
+    granted: Arc<BTreeSet<String>>,
+    /// Those that it has.
+    handles: AtomicUsize,
 }
 
 impl KeyValue {
+    /// The same for another instance of the component.
+    pub(crate) fn for_instance(&self) -> Self {
+        Self {
+            stores: Arc::clone(&self.stores),
+            granted: Arc::clone(&self.granted),
+            handles: AtomicUsize::new(0),
+        }
+    }
+
     fn open(&self, label: String) -> Result<Store, Error> {
         if !self.granted.contains(&label) {
             return Err(Error::AccessDenied);
@@ -205,6 +220,7 @@ impl Host for View<'_, KeyValue> {
 impl HostStore for View<'_, KeyValue> {
     async fn drop(&mut self, store: Resource<Store>) -> wasmtime::Result<()> {
         self.table.delete(store)?;
+        self.capability.handles.fetch_sub(1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -229,7 +245,13 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         accessor.with(|mut access| {
             let view = access.get();
             let store = view.capability.open(label)?;
-            view.table.push(store).map_err(|_| Error::StoreTableFull)
+            let handles = &view.capability.handles;
+            if handles.load(Ordering::Relaxed) == MAX_HANDLES {
+                return Err(Error::StoreTableFull);
+            }
+            let handle = view.table.push(store).map_err(|_| Error::StoreTableFull)?;
+            handles.fetch_add(1, Ordering::Relaxed);
+            Ok(handle)
         })
     }
 

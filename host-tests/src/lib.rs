@@ -12,6 +12,7 @@ mod application;
 mod bindings;
 mod component;
 mod engine;
+mod files;
 mod instance;
 mod internal;
 mod key_value;
@@ -52,6 +53,8 @@ pub struct Options {
     pub runtime_config: Option<PathBuf>,
     /// The folder of the `default` key-value store; made when it is needed.
     pub state_dir: PathBuf,
+    /// Whether components see the folders in their `files` themselves, with every change, instead of copies made at the start.
+    pub direct_mounts: bool,
     /// How long instances are used.
     pub reuse: ReuseLimits,
     /// Where the guests print to.
@@ -70,6 +73,7 @@ impl Options {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             variables: BTreeMap::new(),
             runtime_config: None,
+            direct_mounts: false,
             reuse: ReuseLimits::default(),
             output: GuestOutput::Inherit,
         }

@@ -47,6 +47,10 @@ struct Arguments {
     #[arg(long)]
     state_dir: Option<PathBuf>,
 
+    /// Let components see the folders in their `files` with every change, instead of copies made at the start
+    #[arg(long)]
+    direct_mounts: bool,
+
     /// Requests that an instance takes in all: a number or a range such as 1..8
     #[arg(long, default_value = "128")]
     max_instance_reuse_count: Span<usize>,
@@ -71,6 +75,7 @@ impl Arguments {
         options.listen = self.listen;
         options.variables = BTreeMap::from_iter(self.variable);
         options.runtime_config = self.runtime_config_file;
+        options.direct_mounts = self.direct_mounts;
         if let Some(state_dir) = self.state_dir {
             options.state_dir = state_dir;
         }

@@ -1,8 +1,8 @@
 //! `spin.toml`, manifest version 2: the part of it that HTTP components with a local source use.
 //! A key that Spin would act on and this host would not is an error, never ignored.
 //!
-//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/manifest/src/schema/v2.rs` and
-//! `crates/http/src/config.rs`.
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/manifest/src/schema/v2.rs`,
+//! `crates/manifest/src/schema/common.rs` and `crates/http/src/config.rs`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,8 @@ pub(crate) struct Component {
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
     #[serde(default)]
+    pub(crate) files: Vec<Placement>,
+    #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<String>,
     #[serde(default)]
     pub(crate) key_value_stores: Vec<String>,
@@ -122,6 +124,19 @@ pub(crate) struct Component {
     _targets: Option<Vec<toml::Value>>,
     #[serde(default, rename = "tool")]
     _tool: toml::Table,
+}
+
+/// An entry of a component's `files`. Spin takes patterns and single files too.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "this host knows files = [{ source = \"folder\", destination = \"/path\" }] and no patterns"
+)]
+pub(crate) struct Placement {
+    /// A folder of this machine.
+    pub(crate) source: PathBuf,
+    /// The path by which the component sees it.
+    pub(crate) destination: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -255,7 +270,12 @@ mod tests {
     fn what_this_host_would_not_do_is_an_error() {
         let cases = [
             ("sqlite_databases = [\"default\"]", "sqlite_databases"),
-            ("files = [\"assets/*\"]", "files"),
+            ("files = [\"assets/*\"]", "no patterns"),
+            (
+                "files = [{ source = \"a\", destination = \"/a\", mode = \"rw\" }]",
+                "mode",
+            ),
+            ("exclude_files = [\"secrets/*\"]", "exclude_files"),
             ("[component.one.dependencies]", "dependencies"),
             (
                 "[variables]\nx = { secret = true }",

@@ -3,8 +3,10 @@
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-outbound-http/src/wasi.rs`.
 
-use std::error::Error as StdError;
-use std::io;
+mod clients;
+mod connector;
+
+use std::error::Error as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,50 +14,34 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use http::uri::{Scheme, Uri};
+use http::uri::Scheme;
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use hyper_util::client::legacy;
 use tokio::time::{Sleep, sleep, timeout};
-use tower_service::Service;
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p3::bindings::http::types::{DnsErrorPayload, ErrorCode};
 use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpHooks};
 
 use crate::allowed_hosts::AllowedHosts;
 use crate::internal::{self, Internal};
-use crate::tls;
+
+pub(crate) use clients::{ComponentClients, HttpClients};
+use connector::{CONNECT_TIMEOUT, ConnectError};
 
 /// Every time limit of a request unless the guest sets another, as in Spin.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The client of the whole application: connections are kept and shared by its components.
-pub(crate) type HttpClient = Client<HttpsConnector<Connector>, HttpBody>;
-
 /// The body of a guest's request and of its answer.
 pub(crate) type HttpBody = UnsyncBoxBody<Bytes, ErrorCode>;
 
-/// A client with the system's root certificates.
-pub(crate) fn client() -> Result<HttpClient> {
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls::client_config(None)?)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(Connector);
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
-}
-
-/// What one component may send, and through which client.
+/// What one component may send, and through which clients.
 #[derive(Clone)]
 pub(crate) struct OutboundHttp {
     pub(crate) allowed: Arc<AllowedHosts>,
-    pub(crate) client: HttpClient,
+    pub(crate) clients: ComponentClients,
     pub(crate) internal: Arc<Internal>,
 }
 
@@ -97,7 +83,8 @@ impl OutboundHttp {
     ) -> Result<Response<HttpBody>, ErrorCode> {
         let connect = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let first_byte = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let sent = CONNECT_TIMEOUT.scope(connect, self.client.request(request));
+        let client = self.clients.for_uri(request.uri());
+        let sent = CONNECT_TIMEOUT.scope(connect, client.request(request));
         let response = timeout(first_byte, sent)
             .await
             .map_err(|_| ErrorCode::ConnectionReadTimeout)?
@@ -136,103 +123,27 @@ impl WasiHttpHooks for OutboundHttp {
     }
 }
 
-tokio::task_local! {
-    /// How long the request that runs in this task waits for its connection. `Client` has no
-    /// parameter for it.
-    static CONNECT_TIMEOUT: Duration;
-}
-
-/// Opens TCP connections.
-#[derive(Clone)]
-pub(crate) struct Connector;
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = CONNECT_TIMEOUT
-            .try_with(|limit| *limit)
-            .unwrap_or(DEFAULT_TIMEOUT);
-        Box::pin(async move {
-            let stream = timeout(limit, connect(&uri));
-            Ok(TokioIo::new(
-                stream.await.map_err(|_| ConnectError::Timeout)??,
-            ))
-        })
-    }
-}
-
-async fn connect(uri: &Uri) -> Result<TcpStream, ConnectError> {
-    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) {
-        443
-    } else {
-        80
-    };
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = uri.port_u16().unwrap_or(default_port);
-    let found = tokio::net::lookup_host((host, port)).await;
-    let addresses: Vec<_> = found.map_err(|_| ConnectError::Dns)?.collect();
-    TcpStream::connect(&*addresses)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AddrNotAvailable => ConnectError::Dns,
-            _ => ConnectError::Refused,
-        })
-}
-
-/// Why there is no connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ConnectError {
-    Dns,
-    Refused,
-    Timeout,
-}
-
-impl std::fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Dns => "address not available",
-            Self::Refused => "connection refused",
-            Self::Timeout => "connection timed out",
-        })
-    }
-}
-
-impl StdError for ConnectError {}
-
 /// The `wasi:http` error for a failed request, with Spin's choice of codes.
 fn client_error(error: &legacy::Error) -> ErrorCode {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(inner) = cause {
-        match inner.downcast_ref() {
-            Some(ConnectError::Refused) => return ErrorCode::ConnectionRefused,
-            Some(ConnectError::Timeout) => return ErrorCode::ConnectionTimeout,
-            Some(ConnectError::Dns) => {
-                return ErrorCode::DnsError(DnsErrorPayload {
-                    rcode: Some(ConnectError::Dns.to_string()),
-                    info_code: Some(0),
-                });
-            }
-            None if inner.is::<rustls::Error>() => return ErrorCode::TlsProtocolError,
-            None => {}
+    let cause = error.source();
+    match cause.and_then(|cause| cause.downcast_ref::<ConnectError>()) {
+        Some(ConnectError::Refused) => return ErrorCode::ConnectionRefused,
+        Some(ConnectError::Timeout) => return ErrorCode::ConnectionTimeout,
+        Some(error @ (ConnectError::Dns | ConnectError::Name)) => {
+            return ErrorCode::DnsError(DnsErrorPayload {
+                rcode: Some(error.to_string()),
+                info_code: Some(0),
+            });
         }
-        // `io::Error` hides the error that it wraps from `source`.
-        cause = match inner
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(wrapped) => Some(wrapped),
-            None => inner.source(),
-        };
+        None => {}
     }
     tracing::warn!("outbound request failed: {error:?}");
-    ErrorCode::HttpProtocolError
+    // There is a connection, so it is its TLS that failed.
+    if error.is_connect() {
+        ErrorCode::TlsProtocolError
+    } else {
+        ErrorCode::HttpProtocolError
+    }
 }
 
 fn body_error(error: &hyper::Error) -> ErrorCode {

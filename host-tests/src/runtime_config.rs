@@ -1,14 +1,19 @@
 //! The runtime config file: what the operator, not the application, decides.
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/runtime-config/src/lib.rs`,
+//! `crates/factor-outbound-http/src/runtime_config/spin.rs`,
 //! `crates/factor-outbound-pg/src/runtime_config/spin.rs` and
 //! `crates/factor-key-value/src/runtime_config/spin.rs`.
+
+mod client_tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
+
+pub(crate) use client_tls::ClientTls;
 
 /// The store that every application has without a runtime config.
 const DEFAULT_STORE: &str = "default";
@@ -20,9 +25,23 @@ const DEFAULT_STORE_FILE: &str = "sqlite_key_value.db";
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuntimeConfig {
     #[serde(default)]
+    client_tls: Vec<ClientTls>,
+    outbound_http: Option<OutboundHttp>,
+    #[serde(default)]
     outbound_pg: OutboundPg,
     #[serde(default)]
     key_value_store: BTreeMap<String, KeyValueStore>,
+}
+
+/// `[outbound_http]`. Its mere presence turns pooling off.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutboundHttp {
+    #[serde(default)]
+    connection_pooling: bool,
+    max_connections: Option<usize>,
+    /// Spin's older name, with its older count: 0 allows one connection, 1 allows two.
+    max_concurrent_requests: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,10 +72,46 @@ impl RuntimeConfig {
             )
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for KeyValueStore::Spin { path } in config.key_value_store.values_mut() {
+        config
+            .resolve(folder)
+            .with_context(|| format!("in the runtime config {}", path.display()))?;
+        Ok(config)
+    }
+
+    /// Checks what the types do not say, and lets paths start at the `folder` of the file.
+    fn resolve(&mut self, folder: &Path) -> Result<()> {
+        if let Some(http) = &self.outbound_http {
+            ensure!(
+                http.max_connections.is_none() || http.max_concurrent_requests.is_none(),
+                "[outbound_http] has both max_connections and max_concurrent_requests: leave out the latter, which is \
+                 Spin's older name"
+            );
+        }
+        for entry in &mut self.client_tls {
+            entry.resolve(folder).context("in [[client_tls]]")?;
+        }
+        for KeyValueStore::Spin { path } in self.key_value_store.values_mut() {
             *path = path.take().map(|path| folder.join(path));
         }
-        Ok(config)
+        Ok(())
+    }
+
+    /// The entries of `[[client_tls]]`; of those about the same component and host the first one counts.
+    pub(crate) fn client_tls(&self) -> &[ClientTls] {
+        &self.client_tls
+    }
+
+    /// Whether connections of outbound HTTP are kept for later requests.
+    pub(crate) fn keeps_http_connections(&self) -> bool {
+        let http = self.outbound_http.as_ref();
+        http.is_none_or(|http| http.connection_pooling)
+    }
+
+    /// How many connections of outbound HTTP the application may have open, idle ones included; none is unlimited.
+    pub(crate) fn max_http_connections(&self) -> Option<usize> {
+        let http = self.outbound_http.as_ref()?;
+        let older = http.max_concurrent_requests;
+        http.max_connections.or(older.map(|count| count + 1))
     }
 
     /// How many PostgreSQL connections the application may have open; none is unlimited.
@@ -107,8 +162,42 @@ mod tests {
     }
 
     #[test]
+    fn outbound_http_is_pooled_unless_its_table_is_there() {
+        let cases = [
+            ("", true, None),
+            ("[outbound_http]", false, None),
+            ("[outbound_http]\nconnection_pooling = true", true, None),
+            ("[outbound_http]\nmax_connections = 0", false, Some(0)),
+            (
+                "[outbound_http]\nconnection_pooling = true\nmax_concurrent_requests = 0",
+                true,
+                Some(1),
+            ),
+        ];
+        for (text, pooled, limit) in cases {
+            let config = read(text).unwrap();
+            assert_eq!(config.keeps_http_connections(), pooled, "{text}");
+            assert_eq!(config.max_http_connections(), limit, "{text}");
+        }
+        let both = "[outbound_http]\nmax_connections = 1\nmax_concurrent_requests = 1";
+        let error = format!("{:#}", read(both).unwrap_err());
+        assert!(error.contains("max_concurrent_requests"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_table() {
+        let error = read("[[client_tls]]\ncomponent_ids = []\nhosts = [\"h\"]").unwrap_err();
+        let error = format!("{error:#}");
+        for part in ["runtime-config.toml", "[[client_tls]]", "component_ids"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_errors() {
         for text in [
+            "[outbound_http]\nmax = 1",
+            "[outbound_networking]\nblock_networks = [\"private\"]",
             "[outbound_redis]\nmax_connections = 1",
             "[outbound_pg]\nmax = 1",
             "[key_value_store.cache]\ntype = \"redis\"\nurl = \"redis://localhost\"",

@@ -1,7 +1,7 @@
-//! What instances have of WASI: their environment, their output, clocks and random numbers.
+//! What instances have of WASI: their environment, their files, their output, clocks and random numbers.
 //!
-//! Spin offers sockets and files too. No component here has a use for them, and linking them takes a third of the time that
-//! this package takes to build.
+//! Spin offers sockets and the files of WASI p3 too. No component here has a use for them, and linking them takes a third of the
+//! time that this package takes to build.
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-wasi/src/lib.rs`.
 
@@ -14,21 +14,29 @@ use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiView, p2, p3};
 
+use crate::files::Files;
 use crate::instance::State;
 use crate::output::GuestOutput;
 
-/// A context without files, arguments or input.
-pub(crate) fn context(environment: &BTreeMap<String, String>, output: &GuestOutput) -> WasiCtx {
+/// A context without arguments or input.
+///
+/// # Errors
+/// A folder of `files` that cannot be opened.
+pub(crate) fn context(
+    environment: &BTreeMap<String, String>,
+    files: &Files,
+    output: &GuestOutput,
+) -> wasmtime::Result<WasiCtx> {
     let mut context = WasiCtx::builder();
     for (name, value) in environment {
         context.env(name, value);
     }
+    files.mount(&mut context)?;
     context.stdout(output.clone()).stderr(output.clone());
-    context.build()
+    Ok(context.build())
 }
 
-/// Offers what Rust's standard library and the SDK import. The SDK names the type of an open file, in a certificate for
-/// PostgreSQL; there is no file to open.
+/// Offers what Rust's standard library and the SDK import.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let l = linker;
     p2::add_to_linker_proxy_interfaces_async(l)?;

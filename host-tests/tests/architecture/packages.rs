@@ -8,7 +8,7 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 25] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     // Its tests have the texts that it must and must not change.
     ("audit", &["corpus"]),
     ("corpus", &[]),
@@ -45,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ("rules", &["audit"]),
     ("bare", &[]),
     ("probe", &[]),
+    ("api-server", &["patience"]),
     // It must embed the very text that the components do.
     ("backfill", &["audit", "database", "embedder"]),
     ("database", &["audit", "migrations", "patience", "wheel"]),
@@ -58,7 +59,8 @@ const MAY_USE: [(&str, &[&str]); 25] = [
 
 /// They know the components as .wasm files only.
 const OUTSIDE: [&str; 2] = ["host-tests", "xtask"];
-const OUTSIDE_MAY_USE: [&str; 6] = [
+const OUTSIDE_MAY_USE: [&str; 7] = [
+    "api-server",
     "database",
     "embedder",
     "migrate",

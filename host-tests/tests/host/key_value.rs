@@ -92,3 +92,74 @@ async fn other_stores_come_from_the_runtime_config() {
         "none"
     );
 }
+
+/// An application both of whose components may open the stores `first` and `second`.
+fn sharing() -> Setup {
+    let manifest = crate::probe::manifest()
+        .replace("[\"default\"]", "[\"default\", \"first\", \"second\"]")
+        .replace(
+            "[component.refused]\n",
+            "[component.refused]\nkey_value_stores = [\"first\", \"second\"]\n",
+        );
+    let config = "[key_value_store.first]\ntype = \"spin\"\n[key_value_store.second]\ntype = \"spin\"";
+    Setup::with_manifest(&manifest).runtime_config(config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_without_a_path_is_one_for_all_instances_and_components() {
+    let mut setup = sharing();
+    setup.options.reuse.requests = host::Span::One(1);
+    let probe = setup.start().await;
+    probe
+        .post("/probe/kv/set?store=first&key=k", "shared")
+        .await
+        .ok();
+    for component in ["probe", "refused"] {
+        let get = |store: &str| format!("/{component}/kv/get?store={store}&key=k");
+        assert_eq!(probe.get(&get("first")).await.ok(), "some shared");
+        assert_eq!(probe.get(&get("second")).await.ok(), "none");
+    }
+    probe.get("/refused/kv/delete?store=first&key=k").await.ok();
+    assert_eq!(
+        probe.get("/probe/kv/get?store=first&key=k").await.ok(),
+        "none"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_without_a_path_is_gone_with_the_process() {
+    let state = tempfile::tempdir().unwrap();
+    let config = "[key_value_store.default]\ntype = \"spin\"";
+    for _ in 0..2 {
+        let mut setup = Setup::new().runtime_config(config);
+        setup.options.state_dir = state.path().to_owned();
+        let probe = setup.start().await;
+        let get = "/probe/kv/get?store=default&key=k";
+        assert_eq!(probe.get(get).await.ok(), "none");
+        probe
+            .post("/probe/kv/set?store=default&key=k", "brief")
+            .await
+            .ok();
+        assert_eq!(probe.get(get).await.ok(), "some brief");
+        probe.stop().await;
+    }
+    let files = std::fs::read_dir(state.path()).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert!(files.is_empty(), "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_has_256_handles() {
+    let mut setup = Setup::new();
+    // Two requests at once would share the handles.
+    setup.options.reuse.concurrent_requests = host::Span::One(1);
+    let probe = setup.lasting_instances().start().await;
+    let open = |times| format!("/probe/kv/open?store=default&times={times}");
+    // Those that are closed are there again.
+    for _ in 0..2 {
+        assert_eq!(probe.get(&open(256)).await.ok(), "256");
+    }
+    let error = probe.get(&open(257)).await.error();
+    assert!(error.contains("StoreTableFull"), "{error}");
+    assert_eq!(probe.get(&open(256)).await.ok(), "256");
+}

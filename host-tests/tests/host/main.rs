@@ -4,15 +4,18 @@
 //! path of a Spin 4.1 in `SPIN` the same tests run against it, so that each of them says what both do;
 //! what the native host alone does has its name in the test's.
 
+mod client_tls;
+mod files;
 mod instances;
 mod internal;
 mod key_value;
 mod outbound;
+mod outbound_limits;
 mod postgres;
 mod probe;
+mod process;
 mod requests;
 mod revision;
 mod server;
-mod spin;
 mod startup;
 mod variables;

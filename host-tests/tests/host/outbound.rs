@@ -18,13 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::probe::Setup;
 
 /// A server that says what it was asked.
-struct Upstream {
-    port: u16,
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
     connections: Arc<AtomicU32>,
 }
 
 impl Upstream {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicU32::new(0));
@@ -40,6 +40,11 @@ impl Upstream {
             }
         });
         Self { port, connections }
+    }
+
+    /// How many it has had.
+    pub(crate) fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -80,6 +85,12 @@ impl Held {
 }
 
 impl Asked {
+    /// Sends one half of the answer.
+    pub(crate) async fn begin_to_answer(&mut self) {
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhe";
+        self.0.write_all(half).await.unwrap();
+    }
+
     pub(crate) async fn answer(mut self) {
         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nheld";
         self.0.write_all(answer).await.unwrap();
@@ -113,11 +124,7 @@ async fn a_request_to_an_allowed_host_is_sent() {
         let expected = format!("418 I'm a teapot\nPOST /a/b?q=1 127.0.0.1:{port} body");
         assert_eq!(answer, expected);
     }
-    assert_eq!(
-        upstream.connections.load(Ordering::Relaxed),
-        1,
-        "connections are kept"
-    );
+    assert_eq!(upstream.connections(), 1, "connections are kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +143,7 @@ async fn any_other_host_is_refused() {
         let error = probe.get(&path).await.error();
         assert!(error.contains("HttpRequestDenied"), "{path}: {error}");
     }
-    assert_eq!(upstream.connections.load(Ordering::Relaxed), 0);
+    assert_eq!(upstream.connections(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use patience::within;
 use tempfile::TempDir;
 
+use crate::process::Environment;
 use crate::server::Server;
 
 /// The manifest of the probe, with its component where cargo puts it.
@@ -68,9 +69,13 @@ impl Setup {
 
     /// The same, whose instances wait for the next request as long as it takes.
     pub(crate) fn with_lasting_instances() -> Self {
-        let mut setup = Self::new();
-        setup.options.reuse.idle_timeout = Span::One(Duration::from_mins(10));
-        setup
+        Self::new().lasting_instances()
+    }
+
+    /// Lets instances wait for the next request as long as it takes.
+    pub(crate) fn lasting_instances(mut self) -> Self {
+        self.options.reuse.idle_timeout = Span::One(Duration::from_mins(10));
+        self
     }
 
     pub(crate) fn variable(mut self, name: &str, value: &impl ToString) -> Self {
@@ -96,6 +101,12 @@ impl Setup {
     /// The application on the native host, for what only that does.
     pub(crate) async fn start_natively(self) -> Probe {
         let server = Server::native(self.options.clone()).await.unwrap();
+        self.on(server)
+    }
+
+    /// The application on the server under test, in a process of its own.
+    pub(crate) fn start_process(self, environment: &Environment) -> Probe {
+        let server = Server::process(&self.options, environment).unwrap();
         self.on(server)
     }
 

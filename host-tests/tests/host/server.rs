@@ -1,26 +1,35 @@
-//! The server that runs the probe: the native host within this process, or Spin if `SPIN` names its
-//! program.
+//! The server that runs the probe: the native host, mostly within this process, or Spin if `SPIN` names
+//! its program.
 
 use std::net::SocketAddr;
 
 use anyhow::Result;
 use host::{Options, Running};
 
-use crate::spin::{self, Spin};
+use crate::process::{self, Environment, Process};
 
 /// A server that runs an application.
 pub(crate) enum Server {
     Native(Running),
-    Spin(Spin),
+    Process(Process),
 }
 
 impl Server {
     /// Starts Spin if `SPIN` is set, else the native host in this process.
     pub(crate) async fn start(options: Options) -> Result<Self> {
-        match spin::program() {
-            Some(spin) => Spin::up(&spin, &options).map(Self::Spin),
+        match process::program() {
+            Some(spin) => Process::spin(&spin, &options, &[]).map(Self::Process),
             None => Self::native(options).await,
         }
+    }
+
+    /// Starts Spin or the native host with this in its environment, which only a process of its own can have.
+    pub(crate) fn process(options: &Options, environment: &Environment) -> Result<Self> {
+        let started = match process::program() {
+            Some(spin) => Process::spin(&spin, options, environment),
+            None => Process::native(options, environment),
+        };
+        started.map(Self::Process)
     }
 
     /// Starts the native host in this process.
@@ -31,7 +40,7 @@ impl Server {
     pub(crate) fn addr(&self) -> SocketAddr {
         match self {
             Self::Native(running) => running.addr(),
-            Self::Spin(spin) => spin.addr(),
+            Self::Process(process) => process.addr(),
         }
     }
 
@@ -39,7 +48,7 @@ impl Server {
     pub(crate) fn routes(&self) -> &str {
         match self {
             Self::Native(running) => running.routes(),
-            Self::Spin(spin) => spin.routes(),
+            Self::Process(process) => process.routes(),
         }
     }
 
@@ -47,8 +56,8 @@ impl Server {
     pub(crate) async fn stop(self) -> bool {
         match self {
             Self::Native(running) => running.stop().await,
-            Self::Spin(spin) => {
-                drop(spin);
+            Self::Process(process) => {
+                drop(process);
                 true
             }
         }

@@ -1,17 +1,17 @@
 //! A small component that exercises the native host. The last parts of a request's path say what to
 //! try; the answer is text that says how it went.
 
+mod files;
 mod instance;
+mod outbound;
 mod postgres;
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use bytes::Bytes;
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{FullBody, IntoResponse, Request, Response as SdkResponse, StatusCode};
 use spin_sdk::key_value::Store;
-use spin_sdk::time::sleep;
 use spin_sdk::{http_service, variables};
 use url::Url;
 
@@ -87,9 +87,10 @@ async fn answer(request: Request) -> Answer {
         "environment" => Ok(environment()),
         "print" => Ok(print(&call)),
         "variables" => failing(variables::get(call.argument("name")).await),
-        "outbound" => outbound(&call).await,
-        "outbound-after" => Ok(outbound_after(call)),
+        "outbound" => outbound::send(&call).await,
+        "outbound-after" => Ok(outbound::send_after(call)),
         action => match action.split_once('/') {
+            Some(("files", operation)) => files::run(operation, &call),
             Some(("kv", operation)) => key_value(operation, &call).await,
             Some(("pg", operation)) => postgres::run(operation, &call).await,
             Some(("instance", operation)) => instance::run(operation, &call).await,
@@ -113,32 +114,10 @@ fn print(call: &Call) -> String {
     String::new()
 }
 
-/// Sends the body to the URL in the argument `url`, with a header of its own.
-async fn outbound(call: &Call) -> Answer {
-    let request = failing(
-        http::Request::post(call.argument("url"))
-            .header("x-caller", "probe")
-            .body(FullBody::new(Bytes::from(call.body.clone()))),
-    )?;
-    let response = failing(spin_sdk::http::send(request).await)?;
-    let status = response.status();
-    let body = failing(response.into_body().bytes().await)?;
-    Ok(format!("{status}\n{}", String::from_utf8_lossy(&body)))
-}
-
-/// The same once the response is away, and prints what came back.
-fn outbound_after(call: Call) -> String {
-    wit_bindgen::spawn(async move {
-        sleep(Duration::from_millis(call.milliseconds())).await;
-        match outbound(&call).await {
-            Ok(answer) => println!("after: {answer}"),
-            Err(error) => println!("after: error {error}"),
-        }
-    });
-    "answered".to_owned()
-}
-
 async fn key_value(operation: &str, call: &Call) -> Answer {
+    if operation == "open" {
+        return open_many(call).await;
+    }
     let store = failing(Store::open(call.argument("store")).await)?;
     let key = call.argument("key");
     match operation {
@@ -156,4 +135,13 @@ async fn key_value(operation: &str, call: &Call) -> Answer {
         }
         _ => Err(format!("no operation {operation:?}")),
     }
+}
+
+/// Opens a store as many times as the argument `times` says, and closes none before all are open.
+async fn open_many(call: &Call) -> Answer {
+    let mut open = Vec::new();
+    for _ in 0..call.argument("times").parse().unwrap_or(0) {
+        open.push(failing(Store::open(call.argument("store")).await)?);
+    }
+    Ok(open.len().to_string())
 }

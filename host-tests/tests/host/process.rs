@@ -1,4 +1,4 @@
-//! Spin itself, as the server of the tests.
+//! Servers in processes of their own: Spin itself, and the native host.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,9 +18,9 @@ use patience::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::task::block_in_place;
 
-/// What Spin has printed reaches this process within this time.
+/// What a process has printed reaches this process within this time.
 const PIPE: Duration = Duration::from_millis(100);
-/// How long Spin has to end by itself.
+/// How long a process has to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The program in `SPIN`, which must be a Spin that runs components of WASI p3.
@@ -69,20 +69,40 @@ fn a_spin_that_is_too_old_is_told_from_one_that_is_not() {
     }
 }
 
-/// A Spin that serves. It ends with this value.
-pub(crate) struct Spin {
+/// What a process has in its environment beside what this one has.
+pub(crate) type Environment<'a> = [(&'a str, &'a OsStr)];
+
+/// A process that serves. It ends with this value.
+pub(crate) struct Process {
     child: Child,
     addr: SocketAddr,
     routes: String,
 }
 
-impl Spin {
-    /// Runs `spin up` with what `options` say, the variables in its environment.
-    pub(crate) fn up(program: &OsStr, options: &Options) -> Result<Self> {
+impl Process {
+    /// Runs `spin up` with what `options` say.
+    pub(crate) fn spin(
+        program: &OsStr,
+        options: &Options,
+        environment: &Environment,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
+        // Without a folder for logs the guests' lines go to the standard error alone.
+        command.args(["up", "--log-dir", ""]);
+        Self::start(command, options, environment)
+    }
+
+    /// Runs the native host with what `options` say.
+    pub(crate) fn native(options: &Options, environment: &Environment) -> Result<Self> {
+        let command = Command::new(env!("CARGO_BIN_EXE_host"));
+        Self::start(command, options, environment)
+    }
+
+    /// Starts the process, with the variables in its environment.
+    fn start(mut command: Command, options: &Options, environment: &Environment) -> Result<Self> {
         command
-            .arg("up")
             .args(arguments(options))
+            .envs(environment.iter().copied())
             // Spin starts another process, which ends with this one's group.
             .process_group(0)
             .stdin(Stdio::null())
@@ -91,9 +111,10 @@ impl Spin {
         for (name, value) in &options.variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
         }
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("{} does not start", program.display()))?;
+        let mut child = command.spawn().with_context(|| {
+            let program = command.get_program();
+            format!("{} does not start", program.display())
+        })?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on the child ends with this value.
         let mut process = Self {
@@ -141,7 +162,7 @@ impl Spin {
     }
 }
 
-impl Drop for Spin {
+impl Drop for Process {
     /// Asks its processes to end, and ends them if they do not: a guest that never pauses keeps them
     /// from it.
     fn drop(&mut self) {
@@ -171,7 +192,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// Spin's standard error, which brings its own words while it starts and those of its guests once it
+/// A standard error, which brings its own words while it starts and those of its guests once it
 /// serves.
 struct Split {
     serving: Arc<AtomicBool>,
@@ -204,7 +225,7 @@ impl Split {
     }
 }
 
-/// The options of `spin up`. Without a folder for logs the guests' lines go to the standard error alone.
+/// The options that both have.
 fn arguments(options: &Options) -> Vec<OsString> {
     let ReuseLimits {
         requests,
@@ -215,7 +236,6 @@ fn arguments(options: &Options) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut add = |name: &str, value: OsString| arguments.extend([OsString::from(name), value]);
     add("--from", (&options.manifest).into());
-    add("--log-dir", OsString::new());
     add("--listen", options.listen.to_string().into());
     add("--state-dir", (&options.state_dir).into());
     if let Some(file) = &options.runtime_config {
@@ -231,6 +251,9 @@ fn arguments(options: &Options) -> Vec<OsString> {
     add("--idle-instance-timeout", time(idle_timeout));
     if let Some(request_timeout) = request_timeout {
         add("--request-timeout", time(request_timeout));
+    }
+    if options.direct_mounts {
+        arguments.push("--direct-mounts".into());
     }
     arguments
 }
