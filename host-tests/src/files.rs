@@ -120,7 +120,10 @@ fn check(placement: &Placement, application: &Path) -> Result<()> {
     );
     let destination = Path::new(&placement.destination);
     ensure!(
-        destination.is_absolute() && !destination.components().any(|part| part == Component::ParentDir),
+        destination.is_absolute()
+            && !destination
+                .components()
+                .any(|part| part == Component::ParentDir),
         "the destination {:?} in files is not an absolute path, free of `..`",
         placement.destination
     );

@@ -130,7 +130,7 @@ pub(crate) struct Component {
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "this host knows files = [{ source = \"folder\", destination = \"/path\" }] and no patterns"
+    expecting = "{ source = \"folder\", destination = \"/path\" }, since this host knows no patterns"
 )]
 pub(crate) struct Placement {
     /// A folder of this machine.

@@ -55,8 +55,9 @@ impl<'a> HttpClients<'a> {
         let mut by_host = BTreeMap::new();
         for (entry, client) in &self.configured {
             for host in entry.hosts(component) {
-                let client = || client.clone();
-                by_host.entry(host.clone()).or_insert_with(client);
+                by_host
+                    .entry(host.clone())
+                    .or_insert_with(|| client.clone());
             }
         }
         ComponentClients {

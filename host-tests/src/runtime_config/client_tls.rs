@@ -168,7 +168,10 @@ mod tests {
             ("component_ids = []\nhosts = [\"h\"]", "component_ids"),
             ("component_ids = [\"one\"]\nhosts = []", "hosts"),
             ("component_ids = [\"one\"]", "hosts"),
-            ("component_ids = [\"one\"]\nhosts = [\"h:443\"]", "\"h:443\""),
+            (
+                "component_ids = [\"one\"]\nhosts = [\"h:443\"]",
+                "\"h:443\"",
+            ),
             ("component_ids = [\"one\"]\nhosts = [\"a b\"]", "\"a b\""),
         ];
         for (keys, named) in cases {

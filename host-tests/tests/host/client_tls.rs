@@ -53,9 +53,7 @@ impl Secure {
                     count.fetch_add(1, Ordering::Relaxed);
                     let server = Builder::new(TokioExecutor::new());
                     let service = service_fn(say_the_version);
-                    _ = server
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
@@ -129,20 +127,32 @@ fn is_not_trusted(error: &str) {
 async fn an_authority_is_trusted_where_an_entry_names_it() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(&server, &[("ca.pem", &authority)], &entry("probe", "ca.pem"));
+    let setup = setup(
+        &server,
+        &[("ca.pem", &authority)],
+        &entry("probe", "ca.pem"),
+    );
     let probe = setup.start().await;
     for _ in 0..3 {
         let answer = probe.get(&server.path("probe", "localhost")).await.ok();
         assert_eq!(answer, TRUSTED);
     }
-    assert_eq!(server.accepted.load(Ordering::Relaxed), 1, "connections are kept");
+    assert_eq!(
+        server.accepted.load(Ordering::Relaxed),
+        1,
+        "connections are kept"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_host_of_the_same_component_is_not_trusted() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(&server, &[("ca.pem", &authority)], &entry("probe", "ca.pem"));
+    let setup = setup(
+        &server,
+        &[("ca.pem", &authority)],
+        &entry("probe", "ca.pem"),
+    );
     let probe = setup.start().await;
     let path = server.path("probe", "127.0.0.1");
     is_not_trusted(&probe.get(&path).await.error());
@@ -152,7 +162,11 @@ async fn another_host_of_the_same_component_is_not_trusted() {
 async fn another_component_does_not_trust_the_host() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(&server, &[("ca.pem", &authority)], &entry("probe", "ca.pem"));
+    let setup = setup(
+        &server,
+        &[("ca.pem", &authority)],
+        &entry("probe", "ca.pem"),
+    );
     let probe = setup.start().await;
     let path = server.path("refused", "localhost");
     is_not_trusted(&probe.get(&path).await.error());
@@ -163,7 +177,11 @@ async fn another_component_does_not_trust_the_host() {
 async fn the_native_host_keeps_connections_for_those_who_trust_the_same() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(&server, &[("ca.pem", &authority)], &entry("probe", "ca.pem"));
+    let setup = setup(
+        &server,
+        &[("ca.pem", &authority)],
+        &entry("probe", "ca.pem"),
+    );
     let probe = setup.start_natively().await;
     for _ in 0..2 {
         let answer = probe.get(&server.path("probe", "localhost")).await.ok();
@@ -188,7 +206,11 @@ async fn a_certificate_by_another_authority_is_not_trusted() {
 async fn a_certificate_for_another_name_is_not_trusted() {
     let authority = authority();
     let server = Secure::start(&authority, &["elsewhere.example"]).await;
-    let setup = setup(&server, &[("ca.pem", &authority)], &entry("probe", "ca.pem"));
+    let setup = setup(
+        &server,
+        &[("ca.pem", &authority)],
+        &entry("probe", "ca.pem"),
+    );
     let probe = setup.start().await;
     let path = server.path("probe", "localhost");
     is_not_trusted(&probe.get(&path).await.error());
@@ -259,7 +281,10 @@ async fn failure(text: &str, native: bool) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_there_or_broken_is_named() {
-    for text in ["", "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n"] {
+    for text in [
+        "",
+        "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n",
+    ] {
         let error = failure(text, false).await;
         assert!(error.contains("bad.pem"), "{error}");
     }
