@@ -1,8 +1,12 @@
 //! `cargo xtask up`: the audit store on this machine.
 
+mod auth;
+mod greeting;
 mod host;
+mod programs;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -12,10 +16,11 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::building::{Builds, Priority};
-use crate::cargo::{self, Profile, WasmPackages};
+use crate::cargo;
 use crate::embeddings::Embeddings;
 use crate::progress::{Step, say};
 use crate::readiness;
+use auth::{Auth, RUNTIME_CONFIG};
 use host::{Host, Spin};
 
 /// How long the first answer may take: the host compiles the components first.
@@ -35,6 +40,19 @@ pub(crate) struct Up {
     /// found by meaning
     #[arg(long)]
     no_embeddings: bool,
+    /// Ask who calls and what they may: starts a stand-in for the Kubernetes API server too, with
+    /// accounts to try
+    #[arg(long)]
+    auth: bool,
+}
+
+/// What it takes to serve.
+struct Prepared {
+    host: Host,
+    /// The stand-in for the Kubernetes API server, if it is asked.
+    api_server: Option<PathBuf>,
+    database: Option<Server>,
+    url: String,
 }
 
 impl Up {
@@ -48,10 +66,10 @@ impl Up {
             prepared = self.prepare(spin) => Some(prepared?),
             () = stop.received() => None,
         };
-        if let Some((host, server, url)) = prepared {
-            let outcome = self.serve(&host, &url, &mut embeddings, &mut stop).await;
+        if let Some(mut prepared) = prepared {
+            let outcome = self.serve(&prepared, &mut embeddings, &mut stop).await;
             let embeddings_stopped = embeddings.stop();
-            if let Some(mut server) = server {
+            if let Some(server) = &mut prepared.database {
                 let _step = Step::begin("stopping PostgreSQL");
                 server.stop()?;
             }
@@ -62,12 +80,18 @@ impl Up {
     }
 
     /// Builds what serves, and meanwhile prepares the database.
-    async fn prepare(&self, spin: Option<Spin>) -> Result<(Host, Option<Server>, String)> {
-        let (host, (server, url)) = tokio::try_join!(build(spin), self.database())?;
+    async fn prepare(&self, spin: Option<Spin>) -> Result<Prepared> {
+        let ((host, api_server), (database, url)) =
+            tokio::try_join!(programs::build(spin, self.auth), self.database())?;
         if let Some(url) = self.given_database() {
             migrate(url).await?;
         }
-        Ok((host, server, url))
+        Ok(Prepared {
+            host,
+            api_server,
+            database,
+            url,
+        })
     }
 
     /// Before anything is built, since building takes minutes.
@@ -105,45 +129,69 @@ impl Up {
     /// Runs the host until a signal arrives or it ends by itself.
     async fn serve(
         &self,
-        host: &Host,
-        url: &str,
+        prepared: &Prepared,
         embeddings: &mut Embeddings,
         stop: &mut StopSignals,
     ) -> Result<()> {
-        let mut variables = variables::of_database(url)?;
+        let mut variables = variables::of_database(&prepared.url)?;
         variables.extend(embeddings.variables());
-        let mut process = host.start(self.listen, variables)?;
-        let outcome = self.attend(&mut process, embeddings, stop).await;
+        let mut auth = match &prepared.api_server {
+            Some(program) => Some(Auth::start(program).await?),
+            None => None,
+        };
+        let mut runtime_config = PathBuf::from(RUNTIME_CONFIG);
+        if let Some(auth) = &auth {
+            variables.extend(auth.variables());
+            runtime_config = auth.runtime_config();
+        }
+        let host = &prepared.host;
+        let mut process = host.start(self.listen, variables, &runtime_config)?;
+        let outcome = self
+            .attend(&mut process, embeddings, auth.as_mut(), stop)
+            .await;
         say("stopping the host");
         let stopped = process.stop(Signal::TERM, Duration::from_secs(15));
         outcome?;
-        stopped.context("the host did not stop")
+        stopped.context("the host did not stop")?;
+        auth.as_mut().map_or(Ok(()), Auth::stop)
     }
 
     async fn attend(
         &self,
         host: &mut ChildProcess,
         embeddings: &mut Embeddings,
+        auth: Option<&mut Auth>,
         stop: &mut StopSignals,
     ) -> Result<()> {
         tokio::select! {
             ready = self.wait_until_ready(host) => ready?,
             () = stop.received() => return Ok(()),
         }
-        self.greet(embeddings);
+        let url = format!("http://{}", readiness::reachable(self.listen));
+        println!("{}", greeting::greeting(&url, embeddings, auth.as_deref()));
         tokio::select! {
-            ended = self.watch(host, embeddings) => ended,
+            ended = self.watch(host, embeddings, auth) => ended,
             () = stop.received() => Ok(()),
         }
     }
 
     /// Looks after the service until it ends by itself. Asks it now and then whether it is ready, as Kubernetes would,
     /// because maintenance (vectors of records that were posted before the embedding server was there) lives on that.
-    async fn watch(&self, host: &mut ChildProcess, embeddings: &mut Embeddings) -> Result<()> {
+    async fn watch(
+        &self,
+        host: &mut ChildProcess,
+        embeddings: &mut Embeddings,
+        mut auth: Option<&mut Auth>,
+    ) -> Result<()> {
         let address = readiness::reachable(self.listen);
         let mut probed = Instant::now();
         while !host.has_ended()? {
             embeddings.advance();
+            if let Some(auth) = &mut auth
+                && auth.has_ended()?
+            {
+                bail!("the stand-in for the Kubernetes API server ended by itself; see above");
+            }
             if probed.elapsed() > PROBE_PERIOD {
                 // What it answers is for the one who looks at its log.
                 let _ = readiness::ask(address).await;
@@ -172,68 +220,6 @@ impl Up {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-    }
-
-    fn greet(&self, embeddings: &Embeddings) {
-        let url = format!("http://{}", readiness::reachable(self.listen));
-        println!(
-            r#"
-The audit store listens on {url}. Ctrl-C stops it. Try:
-
-curl -i {url}/api/v1/store/remediation -H 'content-type: application/json' -d '{{
-  "name": "restart-payment-api", "namespace": "payments", "status": "success", "phase": "completed",
-  "start_time": "2025-11-05T10:00:00Z", "end_time": "2025-11-05T10:00:45Z",
-  "action_type": "restart_pod", "remediation_request_id": "rr-payment-api-1",
-  "alert_name": "PodCrashLooping", "alert_fingerprint": "3f2a9c", "severity": "critical", "environment": "production",
-  "cluster_name": "eu-1", "target_resource": "deployment/payment-api" }}'
-curl '{url}/api/v1/query/remediation?namespace=payments&limit=10'
-{}
-"#,
-            match embeddings {
-                Embeddings::Off => format!("curl -i {url}/ready"),
-                Embeddings::Given => by_meaning(&url),
-                Embeddings::Own(_) => format!(
-                    "{}\n\nThe last one answers once the embedding server is there, which is built now. Records that come before it \
-                     get their vectors then.",
-                    by_meaning(&url)
-                ),
-            }
-        );
-    }
-}
-
-fn by_meaning(url: &str) -> String {
-    format!(
-        r#"curl {url}/api/v1/query/semantic -H 'content-type: application/json' -d '{{
-  "query": "a container of the checkout service keeps dying", "limit": 3 }}'"#
-    )
-}
-
-/// Builds the components, and the native host unless Spin serves them.
-async fn build(spin: Option<Spin>) -> Result<Host> {
-    let packages = WasmPackages::find()?;
-    let mut builds = Vec::new();
-    // Spin takes the components from where `spin.toml` says.
-    let (mut profile, mut priority) = (Profile::Release, Priority::Usual);
-    if spin.is_none() {
-        profile = Profile::Quick;
-        let arguments = ["-p", "host-tests"];
-        builds.push(cargo::start_programs(
-            "native host",
-            &arguments,
-            Priority::Usual,
-        )?);
-        // The host takes longer, and its last crates need one core each. The components take what that leaves.
-        priority = Priority::Low;
-    }
-    builds.push(cargo::start_wasm(select(&packages), profile, priority)?);
-    let mut programs = Builds::from(builds).wait().await?;
-    match spin {
-        Some(spin) => Ok(Host::Spin(spin)),
-        None => programs
-            .remove("host")
-            .map(Host::Native)
-            .context("cargo did not say where it put the native host"),
     }
 }
 
@@ -272,9 +258,4 @@ impl StopSignals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-
-/// The components without the guests that only tests need.
-fn select(packages: &WasmPackages) -> impl Iterator<Item = &str> {
-    packages.components.iter().map(String::as_str)
 }

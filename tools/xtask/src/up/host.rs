@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -71,11 +71,12 @@ pub(super) enum Host {
 }
 
 impl Host {
-    /// Serves `spin.toml` with these variables.
+    /// Serves `spin.toml` with these variables and this runtime config.
     pub(super) fn start(
         &self,
         listen: SocketAddr,
         variables: Vec<(&'static str, String)>,
+        runtime_config: &Path,
     ) -> Result<ChildProcess> {
         say("starting the host");
         let listen = listen.to_string();
@@ -88,7 +89,10 @@ impl Host {
         if matches!(self, Self::Native(_)) {
             line.extend([OsStr::new("--components"), components.as_os_str()]);
         }
-        line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsStr::new));
+        line.extend([
+            OsStr::new("--runtime-config-file"),
+            runtime_config.as_os_str(),
+        ]);
         line.extend(["--listen", &listen].map(OsStr::new));
         let mut shell = Command::new("sh");
         shell.current_dir(cargo::workspace()).envs(variables);
