@@ -23,6 +23,13 @@ pub(crate) struct Fixture {
     pub(crate) credential: Token,
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
 impl Fixture {
     pub(crate) async fn start() -> Self {
         let server = ApiServer::start().await.expect("a server");
@@ -33,6 +40,12 @@ impl Fixture {
             client,
             credential,
         }
+    }
+
+    /// The same, whose client speaks this.
+    pub(crate) fn speaking(self, protocol: Protocol) -> Self {
+        let client = Client::speaking(protocol, self.server.ca_pem(), &self.server.url());
+        Self { client, ..self }
     }
 
     /// The status of a review of `token`.
@@ -91,8 +104,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// One that trusts this authority alone.
+    /// One that trusts this authority alone, and speaks HTTP/2.
     pub(crate) fn trusting(ca_pem: &str, url: &str) -> Self {
+        Self::speaking(Protocol::Http2, ca_pem, url)
+    }
+
+    fn speaking(protocol: Protocol, ca_pem: &str, url: &str) -> Self {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("PEM");
         roots.add(ca).expect("a certificate");
@@ -103,10 +120,11 @@ impl Client {
             .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
-            .https_only()
-            .enable_http1()
-            .enable_http2()
-            .build();
+            .https_only();
+        let connector = match protocol {
+            Protocol::Http1 => connector.enable_http1().build(),
+            Protocol::Http2 => connector.enable_http2().build(),
+        };
         Self {
             inner: HyperClient::builder(TokioExecutor::new()).build(connector),
             url: url.to_owned(),
@@ -137,7 +155,8 @@ impl Client {
         let request = request.body(Full::new(body.into())).expect("a request");
         let answer = self.inner.request(request).await;
         let (head, body) = answer.map_err(|error| format!("{error:?}"))?.into_parts();
-        let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
+        let body = body.collect().await;
+        let body = body.map_err(|error| format!("broke off: {error:?}"))?;
         Ok(Answer {
             status: head.status,
             headers: head.headers,

@@ -4,11 +4,17 @@ use api_server::{Account, Counts, Fault, Review, Token};
 use futures::future::join_all;
 use patience::{until, within};
 
-use crate::client::Fixture;
+use crate::client::{Fixture, Protocol};
 
 #[tokio::test]
 async fn reviews_are_counted_by_token_and_those_at_once() {
-    let fixture = Fixture::start().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let fixture = Fixture::start().await.speaking(protocol);
+        count_five_at_once(&fixture).await;
+    }
+}
+
+async fn count_five_at_once(fixture: &Fixture) {
     let account = Account::new("kubernaut-system", "gateway-sa");
     let (token, unknown) = (fixture.server.issue(&account), Token::forged(&account));
     fixture.server.fail(Review::Token, Fault::Hang);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use api_server::{Account, Fault, Review, Token};
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Fixture, access_review};
+use crate::client::{Answer, Fixture, Protocol, access_review};
 
 /// A server that fails in this way once, and a token that it knows.
 async fn failing(fault: Fault) -> (Fixture, Token) {
@@ -18,7 +18,7 @@ async fn failing(fault: Fault) -> (Fixture, Token) {
 }
 
 /// What becomes of a review of a good token. The one after it is answered as ever.
-async fn outcome(fault: Fault) -> Result<Answer, String> {
+async fn answer(fault: Fault) -> Answer {
     let (fixture, token) = failing(fault).await;
     let outcome = fixture.ask_about(token.as_str(), &[]).await;
     assert_eq!(
@@ -26,11 +26,7 @@ async fn outcome(fault: Fault) -> Result<Answer, String> {
         true
     );
     assert_eq!(fixture.server.reviews_of(&token), 2);
-    outcome
-}
-
-async fn answer(fault: Fault) -> Answer {
-    outcome(fault).await.expect("an answer")
+    outcome.expect("an answer")
 }
 
 #[tokio::test]
@@ -82,8 +78,18 @@ async fn it_takes_its_time() {
 
 #[tokio::test]
 async fn it_closes_the_connection_before_and_within_an_answer() {
-    assert!(outcome(Fault::CloseBefore).await.is_err());
-    assert!(outcome(Fault::CloseDuring).await.is_err());
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        for (fault, within) in [(Fault::CloseBefore, false), (Fault::CloseDuring, true)] {
+            let (fixture, token) = failing(fault).await;
+            let fixture = fixture.speaking(protocol);
+            let outcome = fixture.ask_about(token.as_str(), &[]).await;
+            let error = outcome.map(|answer| answer.body).expect_err("no answer");
+            let broke_off = error.starts_with("broke off");
+            assert_eq!(broke_off, within, "{protocol:?}: {error}");
+            let status = fixture.review(token.as_str(), &[]).await;
+            assert_eq!(status["authenticated"], true);
+        }
+    }
 }
 
 #[tokio::test]
