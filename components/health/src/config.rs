@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use edge::AccessControl;
 use instance::Variables;
 use postgres::Database;
 use vectors::{Provider, VectorDb, search_ef};
@@ -9,6 +10,7 @@ use vectors::{Provider, VectorDb, search_ef};
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
+    pub(crate) access_control: AccessControl,
     pub(crate) database: Database,
     /// Nothing where nobody makes embeddings.
     pub(crate) provider: Option<Rc<Provider>>,
@@ -24,6 +26,7 @@ impl Config {
     pub(crate) async fn read(variables: &mut Variables) -> Self {
         let timeouts = ["query_timeout", "write_timeout"];
         let config = Self {
+            access_control: AccessControl::read_for_health(variables).await,
             database: Database::primary("health", &timeouts, variables).await,
             provider: Provider::read(false, variables).await,
             vector_db: VectorDb::read("health", variables).await,
@@ -31,5 +34,11 @@ impl Config {
         // Only checked.
         search_ef(variables).await;
         config
+    }
+}
+
+impl AsRef<AccessControl> for Config {
+    fn as_ref(&self) -> &AccessControl {
+        &self.access_control
     }
 }

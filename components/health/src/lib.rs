@@ -6,7 +6,7 @@ mod readiness;
 
 use std::rc::Rc;
 
-use edge::{HttpResponse, Loaded, Reply, Route, serve_unconfigured};
+use edge::{Access, HttpResponse, Loaded, Reply, Route, serve_open};
 use http::StatusCode;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -22,13 +22,13 @@ enum Endpoint {
 }
 
 static ROUTES: &[Route<Endpoint>] = &[
-    Route::get("/health", Endpoint::Alive),
-    Route::get("/health/live", Endpoint::Alive),
-    Route::get("/healthz", Endpoint::Alive),
-    Route::get("/ready", Endpoint::Ready),
-    Route::get("/health/ready", Endpoint::Ready),
-    Route::get("/readyz", Endpoint::Ready),
-    Route::get("/metrics", Endpoint::Metrics),
+    Route::get("/health", Access::Open, Endpoint::Alive),
+    Route::get("/health/live", Access::Open, Endpoint::Alive),
+    Route::get("/healthz", Access::Open, Endpoint::Alive),
+    Route::get("/ready", Access::Open, Endpoint::Ready),
+    Route::get("/health/ready", Access::Open, Endpoint::Ready),
+    Route::get("/readyz", Access::Open, Endpoint::Ready),
+    Route::get("/metrics", Access::Metrics, Endpoint::Metrics),
 ];
 
 thread_local! {
@@ -39,7 +39,7 @@ thread_local! {
 async fn handle(request: Request) -> HttpResponse {
     let loaded = CONFIG.with(Rc::clone);
     let config = loaded.load(Config::read);
-    serve_unconfigured(
+    serve_open(
         ROUTES,
         config,
         request,

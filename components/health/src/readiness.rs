@@ -30,6 +30,8 @@ struct Checks {
     vector_db: String,
     /// As `vector_db`.
     cache: &'static str,
+    /// Of no consequence for readiness, but for the one who deploys it.
+    access_control: &'static str,
     schema: String,
 }
 
@@ -48,6 +50,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
             Some(vector_db) => vectors::verdict(vector_db, config.provider.as_deref()).await,
         };
         checks.cache = cache(config).await;
+        checks.access_control = access_control(config);
     }
     let passed = checks.passed();
     let (status, code) = if passed {
@@ -76,6 +79,7 @@ async fn check(config: &Configured) -> Checks {
         database: UNKNOWN.into(),
         vector_db: UNKNOWN.into(),
         cache: UNKNOWN,
+        access_control: UNKNOWN,
         schema: UNKNOWN.into(),
     };
     let config = match config {
@@ -101,6 +105,15 @@ async fn check(config: &Configured) -> Checks {
 fn names(wrong: &[Misconfigured]) -> String {
     let lines: Vec<_> = wrong.iter().map(Misconfigured::to_string).collect();
     lines.join("; ")
+}
+
+fn access_control(config: &Config) -> &'static str {
+    if config.access_control.is_off() {
+        config.access_control.announce();
+        "off; whoever reaches the service may read, write and hide records"
+    } else {
+        "ok"
+    }
 }
 
 async fn cache(config: &Config) -> &'static str {

@@ -9,7 +9,7 @@ mod timeline;
 
 use std::rc::Rc;
 
-use edge::{HttpResponse, Loaded, Route, Then, serve};
+use edge::{Access, HttpResponse, Loaded, Route, serve};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -29,13 +29,14 @@ enum Endpoint {
 static ROUTES: &[Route<Endpoint>] = &[
     Route::get(
         "/api/v1/query/timeline/{correlation_id}",
+        Access::Read,
         Endpoint::Timeline,
     ),
-    Route::get("/api/v1/query/{kind}", Endpoint::Audits),
-    Route::get("/api/v1/query/{kind}/{id}", Endpoint::Audit),
-    Route::get("/api/v1/query/{kind}/{id}/versions", Endpoint::Versions),
-    Route::get("/api/v1/incidents", Endpoint::Incidents),
-    Route::get("/api/v1/incidents/{id}", Endpoint::Incident),
+    Route::get("/api/v1/query/{kind}", Access::Read, Endpoint::Audits),
+    Route::get("/api/v1/query/{kind}/{id}", Access::Read, Endpoint::Audit),
+    Route::get("/api/v1/query/{kind}/{id}/versions", Access::Read, Endpoint::Versions),
+    Route::get("/api/v1/incidents", Access::Read, Endpoint::Incidents),
+    Route::get("/api/v1/incidents/{id}", Access::Read, Endpoint::Incident),
 ];
 
 thread_local! {
@@ -50,7 +51,6 @@ async fn handle(request: Request) -> HttpResponse {
         ROUTES,
         config,
         request,
-        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Timeline => timeline::show(call).await,
             Endpoint::Audits => list::audits(call).await,

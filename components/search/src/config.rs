@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use edge::AccessControl;
 use instance::Variables;
 use postgres::Database;
 use vectors::{Provider, VectorDb, search_ef};
@@ -9,7 +10,8 @@ use vectors::{Provider, VectorDb, search_ef};
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) database: Database,
+    access_control: AccessControl,
+    pub(crate) database: Rc<Database>,
     /// Nothing where nobody makes embeddings.
     pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
@@ -24,8 +26,11 @@ pub(crate) type Call = edge::Call<Config>;
 impl Config {
     /// Reads it.
     pub(crate) async fn read(variables: &mut Variables) -> Self {
+        let database = Rc::new(Database::primary("search", &["query_timeout"], variables).await);
+        let lender = postgres::lender(&database);
         Self {
-            database: Database::primary("search", &["query_timeout"], variables).await,
+            access_control: AccessControl::read(lender, variables).await,
+            database,
             provider: Provider::read(true, variables).await,
             vector_db: VectorDb::read("search", variables).await,
             search_ef: search_ef(variables).await,
@@ -37,5 +42,11 @@ impl Config {
         self.provider
             .as_ref()
             .map_or("", |provider| &provider.model)
+    }
+}
+
+impl AsRef<AccessControl> for Config {
+    fn as_ref(&self) -> &AccessControl {
+        &self.access_control
     }
 }

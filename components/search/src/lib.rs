@@ -7,7 +7,7 @@ mod similar;
 
 use std::rc::Rc;
 
-use edge::{HttpResponse, Loaded, Route, Then, serve};
+use edge::{Access, HttpResponse, Loaded, Route, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -25,9 +25,10 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route {
         method: Method::POST,
         pattern: "/api/v1/query/semantic",
+        access: Access::Read,
         endpoint: Endpoint::Semantic,
     },
-    Route::get("/api/v1/incidents/{id}/similar", Endpoint::Similar),
+    Route::get("/api/v1/incidents/{id}/similar", Access::Read, Endpoint::Similar),
 ];
 
 thread_local! {
@@ -42,7 +43,6 @@ async fn handle(request: Request) -> HttpResponse {
         ROUTES,
         config,
         request,
-        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Semantic => semantic::search(call).await,
             Endpoint::Similar => similar::show(call).await,

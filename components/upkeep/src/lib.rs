@@ -11,7 +11,7 @@ mod tail;
 
 use std::rc::Rc;
 
-use edge::{HttpResponse, Loaded, Reply, Route, Then, serve};
+use edge::{Access, HttpResponse, Loaded, Reply, Route, serve_private};
 use http::{Method, StatusCode};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -27,6 +27,7 @@ enum Endpoint {
 static ROUTES: &[Route<Endpoint>] = &[Route {
     method: Method::POST,
     pattern: "/",
+    access: Access::Private,
     endpoint: Endpoint::Wake,
 }];
 
@@ -38,11 +39,10 @@ thread_local! {
 async fn handle(request: Request) -> HttpResponse {
     let loaded = CONFIG.with(Rc::clone);
     let config = loaded.load(Config::read);
-    serve(
+    serve_private(
         ROUTES,
         config,
         request,
-        Then::Nothing,
         async |endpoint, call| match endpoint {
             Endpoint::Wake => {
                 maintenance::begin(call.config);

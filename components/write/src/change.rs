@@ -4,7 +4,7 @@ use audit::{Code, Violation};
 use edge::{Error, Reply, Result};
 use http::StatusCode;
 use instance::Outage;
-use postgres::{Id, PatchOutcome};
+use postgres::{Change, Id, PatchOutcome};
 
 use crate::config::Call;
 use crate::create::confirm;
@@ -18,10 +18,17 @@ pub(crate) async fn patch(call: Call) -> Result<Reply> {
     let id = call.id()?;
     call.no_parameters()?;
     let config = call.config.clone();
+    let caller = call.caller().map(str::to_owned);
 
     let body = call.json(PATCH_LIMIT).await?;
     let patch = audit::read_patch(kind, body, instance::now())?;
-    let patched = postgres::patch(&config.database, kind, id, &patch, config.announced())
+    let change = Change {
+        kind,
+        id,
+        caller,
+        announced: config.announced(),
+    };
+    let patched = postgres::patch(&config.database, change, &patch)
         .await
         .map_err(Outage::from)?;
 
@@ -59,10 +66,17 @@ pub(crate) async fn delete(call: Call) -> Result<Reply> {
     let kind = call.kind()?;
     let id = call.id()?;
     call.no_parameters()?;
+    let caller = call.caller().map(str::to_owned);
     let config = call.config;
 
     let intents = vectors::announce_removal(config.vector_db.as_ref(), kind, id).await?;
-    let hidden = postgres::delete(&config.database, kind, id, config.announced())
+    let change = Change {
+        kind,
+        id,
+        caller,
+        announced: config.announced(),
+    };
+    let hidden = postgres::delete(&config.database, change)
         .await
         .map_err(Outage::from)?;
     let written: &[Id] = if hidden { &[id] } else { &[] };

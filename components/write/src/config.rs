@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use edge::AccessControl;
 use instance::Variables;
 use postgres::Database;
 use vectors::{Provider, VectorDb};
@@ -9,6 +10,7 @@ use vectors::{Provider, VectorDb};
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
+    access_control: AccessControl,
     pub(crate) database: Rc<Database>,
     /// Nothing where nobody makes embeddings.
     pub(crate) provider: Option<Rc<Provider>>,
@@ -22,8 +24,11 @@ pub(crate) type Call = edge::Call<Config>;
 impl Config {
     /// Reads it.
     pub(crate) async fn read(variables: &mut Variables) -> Self {
+        let database = Rc::new(Database::primary("write", &["write_timeout"], variables).await);
+        let lender = postgres::lender(&database);
         Self {
-            database: Rc::new(Database::primary("write", &["write_timeout"], variables).await),
+            access_control: AccessControl::read(lender, variables).await,
+            database,
             provider: Provider::read(true, variables).await,
             vector_db: VectorDb::read("write", variables).await,
         }
@@ -32,5 +37,11 @@ impl Config {
     /// Whether there is a vector database to be told of what is written.
     pub(crate) fn announced(&self) -> bool {
         self.vector_db.is_some()
+    }
+}
+
+impl AsRef<AccessControl> for Config {
+    fn as_ref(&self) -> &AccessControl {
+        &self.access_control
     }
 }

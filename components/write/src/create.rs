@@ -26,9 +26,11 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
     call.no_parameters()?;
     let key = call.header("idempotency-key")?;
     let config = call.config.clone();
+    let caller = call.caller().map(str::to_owned);
 
     let body = call.json(SINGLE_LIMIT).await?;
     let mut record = audit::read(kind, dialect, body, key.as_deref(), instance::now())?;
+    record.changed_by = caller;
     let one = slice::from_mut(&mut record);
     let embedded = embed::attach(config.provider.as_ref(), one).await;
     let intents = vectors::announce(&config.database, config.vector_db.as_ref(), one).await?;
@@ -54,9 +56,13 @@ pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
     call.no_parameters()?;
     let key = call.header("idempotency-key")?;
     let config = call.config.clone();
+    let caller = call.caller().map(str::to_owned);
 
     let body = call.json(BATCH_LIMIT).await?;
     let mut records = audit::read_batch(kind, dialect, body, key.as_deref(), instance::now())?;
+    for record in &mut records {
+        record.changed_by.clone_from(&caller);
+    }
     let embedded = embed::attach(config.provider.as_ref(), &mut records).await;
     let intents =
         vectors::announce(&config.database, config.vector_db.as_ref(), &mut records).await?;

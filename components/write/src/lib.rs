@@ -12,7 +12,7 @@ mod embed;
 use std::rc::Rc;
 
 use audit::Dialect;
-use edge::{HttpResponse, Loaded, Route, Then, serve};
+use edge::{Access, HttpResponse, Loaded, Route, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -32,31 +32,37 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route {
         method: Method::POST,
         pattern: "/api/v1/audit/{kind}",
+        access: Access::WriteKind,
         endpoint: Endpoint::Create(Dialect::Audit),
     },
     Route {
         method: Method::POST,
         pattern: "/api/v1/store/{kind}",
+        access: Access::WriteKind,
         endpoint: Endpoint::Create(Dialect::Store),
     },
     Route {
         method: Method::POST,
         pattern: "/api/v1/audit/{kind}/batch",
+        access: Access::WriteKind,
         endpoint: Endpoint::CreateBatch(Dialect::Audit),
     },
     Route {
         method: Method::POST,
         pattern: "/api/v1/store/{kind}/batch",
+        access: Access::WriteKind,
         endpoint: Endpoint::CreateBatch(Dialect::Store),
     },
     Route {
         method: Method::PATCH,
         pattern: "/api/v1/store/{kind}/{id}",
+        access: Access::WriteKind,
         endpoint: Endpoint::Patch,
     },
     Route {
         method: Method::DELETE,
         pattern: "/api/v1/store/{kind}/{id}",
+        access: Access::Admin,
         endpoint: Endpoint::Delete,
     },
 ];
@@ -73,7 +79,6 @@ async fn handle(request: Request) -> HttpResponse {
         ROUTES,
         config,
         request,
-        Then::WakeUpkeep,
         async |endpoint, call| match endpoint {
             Endpoint::Create(dialect) => create::single(dialect, call).await,
             Endpoint::CreateBatch(dialect) => create::batch(dialect, call).await,

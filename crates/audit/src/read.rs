@@ -144,6 +144,7 @@ fn read_one(
         columns,
         document,
         id: None,
+        changed_by: None,
         request: None,
         embedding: (!has_text).then(Embedding::nothing),
     })

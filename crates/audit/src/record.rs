@@ -41,6 +41,9 @@ pub struct Record {
     /// The id to store a new record under, if one was reserved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
+    /// The full user name of who posts it; nothing if nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_by: Option<String>,
     /// The request that posts it, a UUID; nothing until it is about to be stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,

@@ -42,6 +42,23 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
     Ok(body.into())
 }
 
+/// Reads and throws away what a refused client still sends, up to the size of a single record, so that it gets its answer
+/// rather than a broken connection.
+pub(crate) async fn discard(request: Request) {
+    const LIMIT: usize = 1024 * 1024;
+    let (parts, mut incoming) = request.into_parts();
+    if content_length(&parts.headers).is_some_and(|length| length > LIMIT) {
+        return;
+    }
+    let mut seen = 0_usize;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        seen = seen.saturating_add(frame.data_ref().map_or(0, bytes::Bytes::len));
+        if seen > LIMIT {
+            return;
+        }
+    }
+}
+
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

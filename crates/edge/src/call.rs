@@ -8,6 +8,7 @@ use serde_json::Value;
 use spin_sdk::http::Request;
 
 use crate::body;
+use crate::identity::Identity;
 use crate::problem::{Error, Result, Slug};
 use crate::query_parameters::QueryParameters;
 use crate::route::Segments;
@@ -20,17 +21,31 @@ use crate::route::Segments;
 pub struct Call<C> {
     /// What this instance runs with.
     pub config: Rc<C>,
+    caller: Option<Rc<Identity>>,
     request: Request,
     segments: Segments,
 }
 
 impl<C> Call<C> {
-    pub(crate) fn new(config: Rc<C>, request: Request, segments: Segments) -> Self {
+    pub(crate) fn new(
+        config: Rc<C>,
+        caller: Option<Rc<Identity>>,
+        request: Request,
+        segments: Segments,
+    ) -> Self {
         Self {
             config,
+            caller,
             request,
             segments,
         }
+    }
+
+    /// The caller's full user name; nothing if access control is off.
+    pub fn caller(&self) -> Option<&str> {
+        self.caller
+            .as_deref()
+            .map(|caller| caller.username.as_str())
     }
 
     /// The path's `{kind}`. There is no path for a kind that does not exist.

@@ -83,7 +83,7 @@ impl<C> Drop for Reading<'_, C> {
     }
 }
 
-/// What every component has: how it logs, and who may call.
+/// What every component has: how it logs.
 async fn common(variables: &mut Variables) -> (Level, Format) {
     let level = variables
         .parsed(
@@ -94,14 +94,6 @@ async fn common(variables: &mut Variables) -> (Level, Format) {
         .await;
     let format = variables
         .parsed("log_format", "must be json or text", Format::parse)
-        .await;
-    // Fails closed: a deployment that asks for identities must not run without them.
-    let () = variables
-        .parsed(
-            "auth_mode",
-            "must be off; this build knows no other mode",
-            |mode| (mode == "off").then_some(()),
-        )
         .await;
     (level, format)
 }
@@ -126,8 +118,7 @@ mod tests {
             self.asked.set(self.asked.get() + 1);
             let value = match name {
                 "log_level" => self.level,
-                "log_format" => "json",
-                _ => "off",
+                _ => "json",
             };
             (Duration::from_millis(50), Some(value.to_owned()))
         }
@@ -155,7 +146,7 @@ mod tests {
         let (all, asked) = load("info");
         let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
         assert!(all.iter().all(|config| Rc::ptr_eq(config, &all[0])));
-        assert_eq!(asked, 3, "each variable is read once");
+        assert_eq!(asked, 2, "each variable is read once");
     }
 
     #[test]
@@ -164,6 +155,6 @@ mod tests {
         for outcome in all {
             assert_eq!(outcome.unwrap_err()[0].name, "log_level");
         }
-        assert_eq!(asked, 3, "each variable is read once");
+        assert_eq!(asked, 2, "each variable is read once");
     }
 }

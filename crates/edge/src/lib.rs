@@ -4,30 +4,43 @@
 //! A component is a table of [`Route`]s and a function that turns an endpoint's [`Call`] into a [`Reply`];
 //! [`serve`] does the rest. The edge knows neither PostgreSQL nor vectors.
 //!
-//! Modules from the bottom up: `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
-//! `configuration`, `call`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to
-//! that.
+//! Modules from the bottom up: `permission`, `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
+//! `bearer`, `identity`, `credential`, `kube`, `reviews`, `authentication`, `authorisation`, `rate_limit`, `access_control`,
+//! `configuration`, `call`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
+mod access_control;
+mod authentication;
+mod authorisation;
+mod bearer;
 mod body;
 mod call;
 mod configuration;
+mod credential;
 mod filter;
+mod identity;
+mod kube;
+mod permission;
 mod problem;
 mod query_parameters;
+mod rate_limit;
 mod reply;
 mod request_id;
+mod reviews;
 mod route;
 mod serve;
 mod upkeep;
 
+pub use access_control::AccessControl;
 pub use call::Call;
 pub use configuration::{Configured, Loaded};
 pub use filter::{Cursor, Filter, Page, Total, take_limit, take_results};
+pub use identity::Identity;
+pub use permission::{Access, Permission};
 pub use problem::{Error, Result};
 pub use query_parameters::QueryParameters;
 pub use reply::Reply;
 pub use route::Route;
-pub use serve::{HttpResponse, Then, serve, serve_unconfigured};
+pub use serve::{HttpResponse, serve, serve_open, serve_private};
 
 /// The readers of paths and headers by themselves, for the fuzz targets: a whole request exists in a host only. Everybody
 /// else calls [`serve`].

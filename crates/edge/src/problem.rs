@@ -1,11 +1,15 @@
 //! Errors, and the one place where they become answers: problem documents as in RFC 9457, with the
 //! members that older clients read beside them.
 
+use std::time::Duration;
+
 use audit::Violation;
 use http::StatusCode;
+use http::header::HeaderName;
 use instance::Outage;
 use serde::Serialize;
 
+use crate::permission::Permission;
 use crate::reply::Reply;
 use crate::request_id::RequestIds;
 
@@ -36,6 +40,12 @@ pub enum Error {
     MethodNotAllowed(String),
     /// The record does not exist.
     NoSuchRecord,
+    /// Nobody known calls: why, and what to send.
+    Unauthorized(&'static str),
+    /// The caller lacks this permission.
+    Forbidden(Permission),
+    /// The caller asks more often than it may, until so much later.
+    TooManyRequests(Duration),
     /// The request contradicts what is stored.
     Conflict(Vec<Violation>),
     /// The body has more than this many bytes.
@@ -69,6 +79,12 @@ pub enum Slug {
     NotFound,
     /// The path has other methods.
     MethodNotAllowed,
+    /// Nobody known calls.
+    Unauthorized,
+    /// The caller may not.
+    Forbidden,
+    /// The caller asks too often.
+    TooManyRequests,
     /// The request contradicts what is stored.
     Conflict,
     /// The body is too large.
@@ -137,6 +153,24 @@ impl Slug {
                 "method-not-allowed",
                 "method_not_allowed",
                 "The method is not allowed here",
+            ),
+            Self::Unauthorized => (
+                S::UNAUTHORIZED,
+                "unauthorized",
+                "unauthorized",
+                "The caller is not known",
+            ),
+            Self::Forbidden => (
+                S::FORBIDDEN,
+                "forbidden",
+                "forbidden",
+                "The caller may not do this",
+            ),
+            Self::TooManyRequests => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "too_many_requests",
+                "The caller asks too often",
             ),
             Self::Conflict => (
                 S::CONFLICT,
@@ -221,6 +255,9 @@ impl Error {
             Self::Parameter { slug, .. } => *slug,
             Self::UnknownPath | Self::NoSuchRecord => Slug::NotFound,
             Self::MethodNotAllowed(_) => Slug::MethodNotAllowed,
+            Self::Unauthorized(_) => Slug::Unauthorized,
+            Self::Forbidden(_) => Slug::Forbidden,
+            Self::TooManyRequests(_) => Slug::TooManyRequests,
             Self::Conflict(_) => Slug::Conflict,
             Self::PayloadTooLarge(_) => Slug::PayloadTooLarge,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding => Slug::UnsupportedMediaType,
@@ -241,6 +278,11 @@ impl Error {
             Self::UnknownPath => "no endpoint has this path; see the API description for those there are".into(),
             Self::MethodNotAllowed(allow) => format!("this path takes {allow}"),
             Self::NoSuchRecord => "there is no record with this id".into(),
+            Self::Unauthorized(why) => (*why).to_owned(),
+            Self::Forbidden(permission) => {
+                format!("this needs the permission `{permission}`, which the caller does not have")
+            }
+            Self::TooManyRequests(_) => "the caller is over its limit of requests per second; send less, or try again later".into(),
             Self::PayloadTooLarge(limit) => {
                 format!("the body may have at most {limit} bytes; send less at once")
             }
@@ -276,12 +318,16 @@ impl Error {
         let reply = Reply::new(status, "application/problem+json", body);
         match self {
             Self::MethodNotAllowed(allow) => reply.header(http::header::ALLOW, allow),
+            // RFC 6750, section 3.
+            Self::Unauthorized(_) => reply.header(http::header::WWW_AUTHENTICATE, "Bearer"),
+            Self::TooManyRequests(wait) => reply
+                .header(http::header::RETRY_AFTER, &seconds(*wait))
+                .header(HeaderName::from_static("x-ratelimit-remaining"), "0"),
             // RFC 9110, section 12.5.3: which one would be supported.
             Self::UnsupportedEncoding => reply.header(http::header::ACCEPT_ENCODING, "identity"),
-            Self::Outage(Outage::Unavailable { retry_after, .. }) => reply.header(
-                http::header::RETRY_AFTER,
-                &retry_after.as_secs().to_string(),
-            ),
+            Self::Outage(Outage::Unavailable { retry_after, .. }) => {
+                reply.header(http::header::RETRY_AFTER, &seconds(*retry_after))
+            }
             _ => reply,
         }
     }
@@ -297,6 +343,12 @@ impl Error {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whole seconds, rounded up: who waits that long does not wait in vain.
+fn seconds(wait: Duration) -> String {
+    let up = if wait.subsec_nanos() > 0 { 1 } else { 0 };
+    wait.as_secs().saturating_add(up).max(1).to_string()
 }
 
 /// The first violation in words, and how many there are beside it.

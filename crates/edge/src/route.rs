@@ -4,6 +4,8 @@ use audit::Kind;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use crate::permission::Access;
+
 /// One row of the table: `pattern` is a path whose segments in braces match anything, but `{kind}`
 /// only the kinds that there are.
 ///
@@ -15,16 +17,19 @@ pub struct Route<E: 'static> {
     pub method: Method,
     /// For example `/api/v1/query/{kind}/{id}`. Also the route's name in the log.
     pub pattern: &'static str,
+    /// Whom it is for.
+    pub access: Access,
     /// What the component does then.
     pub endpoint: E,
 }
 
 impl<E> Route<E> {
     /// A row for `GET`.
-    pub const fn get(pattern: &'static str, endpoint: E) -> Self {
+    pub const fn get(pattern: &'static str, access: Access, endpoint: E) -> Self {
         Self {
             method: Method::GET,
             pattern,
+            access,
             endpoint,
         }
     }
@@ -52,6 +57,8 @@ pub enum Match<E> {
         endpoint: E,
         /// The row's pattern.
         pattern: &'static str,
+        /// Whom the row is for.
+        access: Access,
         /// What the path says in place of its braces.
         segments: Segments,
     },
@@ -64,6 +71,16 @@ pub enum Match<E> {
     },
     /// No row has this path.
     Unknown,
+}
+
+impl<E> Match<E> {
+    /// The pattern of the path's rows; empty if there are none.
+    pub(crate) fn pattern(&self) -> &'static str {
+        match self {
+            Self::Endpoint { pattern, .. } | Self::OtherMethod { pattern, .. } => pattern,
+            Self::Unknown => "",
+        }
+    }
 }
 
 /// Looks `path` up in `routes`.
@@ -84,6 +101,7 @@ pub fn find<E: Copy>(routes: &'static [Route<E>], method: &Method, path: &str) -
         Some(route) => Match::Endpoint {
             endpoint: route.endpoint,
             pattern,
+            access: route.access,
             segments,
         },
         None => Match::OtherMethod {
@@ -137,16 +155,19 @@ mod tests {
         Route {
             method: Method::POST,
             pattern: "/store/{kind}/batch",
+            access: Access::WriteKind,
             endpoint: 1,
         },
         Route {
             method: Method::GET,
             pattern: "/store/{kind}/{id}",
+            access: Access::Read,
             endpoint: 2,
         },
         Route {
             method: Method::DELETE,
             pattern: "/store/{kind}/{id}",
+            access: Access::Admin,
             endpoint: 3,
         },
     ];
@@ -165,6 +186,7 @@ mod tests {
             Match::Endpoint {
                 endpoint: 2,
                 pattern: "/store/{kind}/{id}",
+                access: Access::Read,
                 segments: Segments(vec![("kind", "workflow".into()), ("id", "7/8".into())]),
             }
         );

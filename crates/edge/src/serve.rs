@@ -1,16 +1,23 @@
 //! From the host's request to the host's response.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::time::Instant;
 
+use audit::Kind;
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::HeaderName;
+use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http_body_util::Full;
 use instance::{Level, Line, Misconfigured, Outage};
 use spin_sdk::http::Request;
 
+use crate::access_control::AccessControl;
+use crate::body;
 use crate::call::Call;
 use crate::configuration::Configured;
+use crate::identity::Identity;
+use crate::permission::{Access, Permission};
 use crate::problem::{Error, Result};
 use crate::reply::Reply;
 use crate::request_id::{CORRELATION_ID, REQUEST_ID, RequestIds};
@@ -22,49 +29,148 @@ pub type HttpResponse = http::Response<Full<Bytes>>;
 
 /// What an answered request is followed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+enum Then {
     /// The component `upkeep` is woken.
     WakeUpkeep,
     /// Nothing: this is `upkeep`.
     Nothing,
 }
 
-/// Answers one request: finds the endpoint, runs it, turns errors into problem documents, logs.
-pub async fn serve<E: Copy, C: 'static>(
+/// Who sent the request, once that is known.
+type Caller = OnceCell<Rc<Identity>>;
+
+/// Answers one request: finds the endpoint, lets the caller pass or not, runs the endpoint, turns errors into problem
+/// documents, logs.
+pub async fn serve<E: Copy, C: AsRef<AccessControl> + 'static>(
     routes: &'static [Route<E>],
     configured: impl Future<Output = Configured<C>>,
     request: Request,
-    then: Then,
     run: impl AsyncFnOnce(E, Call<C>) -> Result<Reply>,
 ) -> HttpResponse {
-    respond(
-        routes,
-        configured,
-        request,
-        then,
-        async |endpoint, configured, request, segments| match configured {
-            Ok(config) => run(endpoint, Call::new(config, request, segments)).await,
-            Err(_) => Err(Outage::unavailable("the configuration is not usable").into()),
-        },
-    )
-    .await
+    let admit_and_run =
+        async |found, configured: Configured<C>, request: Request, caller: &Caller| {
+            let config = configured.map_err(|_| unusable())?;
+            let access_control = (*config).as_ref();
+            let needed = needed(access_control, &found);
+            if let Err(refused) = admit(access_control, needed, &request, caller).await {
+                body::discard(request).await;
+                return Err(refused);
+            }
+            let (endpoint, segments) = endpoint(found)?;
+            run(
+                endpoint,
+                Call::new(config, caller.get().cloned(), request, segments),
+            )
+            .await
+        };
+    respond(routes, configured, request, Then::WakeUpkeep, admit_and_run).await
 }
 
-/// Like [`serve`], for endpoints that answer without a usable configuration too, and take no body.
-pub async fn serve_unconfigured<E: Copy, C: 'static>(
+/// Like [`serve`], for endpoints that take no body, and for everybody's paths: those that answer without a usable configuration
+/// too, and those that nobody has.
+pub async fn serve_open<E: Copy, C: AsRef<AccessControl> + 'static>(
     routes: &'static [Route<E>],
     configured: impl Future<Output = Configured<C>>,
     request: Request,
     run: impl AsyncFnOnce(E, Configured<C>) -> Result<Reply>,
 ) -> HttpResponse {
-    respond(
-        routes,
-        configured,
-        request,
-        Then::WakeUpkeep,
-        async |endpoint, configured, _, _| run(endpoint, configured).await,
-    )
-    .await
+    let admit_and_run =
+        async |found, configured: Configured<C>, request: Request, caller: &Caller| {
+            let is_open = matches!(
+                found,
+                Match::Endpoint {
+                    access: Access::Open,
+                    ..
+                }
+            );
+            if let (Match::Endpoint { .. }, false) = (&found, is_open) {
+                let config = configured.as_ref().map_err(|_| unusable())?;
+                let access_control = (**config).as_ref();
+                let needed = needed(access_control, &found);
+                admit(access_control, needed, &request, caller).await?;
+            }
+            let (endpoint, _) = endpoint(found)?;
+            run(endpoint, configured).await
+        };
+    respond(routes, configured, request, Then::WakeUpkeep, admit_and_run).await
+}
+
+/// Like [`serve`], for a component that only other components reach.
+pub async fn serve_private<E: Copy, C: 'static>(
+    routes: &'static [Route<E>],
+    configured: impl Future<Output = Configured<C>>,
+    request: Request,
+    run: impl AsyncFnOnce(E, Call<C>) -> Result<Reply>,
+) -> HttpResponse {
+    let run = async |found, configured: Configured<C>, request, _: &Caller| {
+        let config = configured.map_err(|_| unusable())?;
+        let (endpoint, segments) = endpoint(found)?;
+        run(endpoint, Call::new(config, None, request, segments)).await
+    };
+    respond(routes, configured, request, Then::Nothing, run).await
+}
+
+/// Nobody gets in then: who may is a part of the configuration.
+fn unusable() -> Error {
+    Outage::unavailable("the configuration is not usable").into()
+}
+
+/// Whether a caller must be known, and what it must be permitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    Nobody,
+    Anybody,
+    Permission(Permission),
+}
+
+fn needed<E>(access_control: &AccessControl, found: &Match<E>) -> Needed {
+    let Match::Endpoint {
+        access, segments, ..
+    } = found
+    else {
+        // What does not exist is nobody's business either.
+        return Needed::Anybody;
+    };
+    match access {
+        Access::Open | Access::Private => Needed::Nobody,
+        Access::Metrics if access_control.protects_metrics() => {
+            Needed::Permission(Permission::Read)
+        }
+        Access::Metrics => Needed::Nobody,
+        Access::Read => Needed::Permission(Permission::Read),
+        Access::Admin => Needed::Permission(Permission::Admin),
+        Access::WriteKind => match segments.get("kind").and_then(Kind::parse) {
+            Some(kind) => Needed::Permission(Permission::Write(kind)),
+            // There is no such row: a test reads the tables.
+            None => Needed::Permission(Permission::Admin),
+        },
+    }
+}
+
+async fn admit(
+    access_control: &AccessControl,
+    needed: Needed,
+    request: &Request,
+    caller: &Caller,
+) -> Result<()> {
+    let permission = match needed {
+        Needed::Nobody => return Ok(()),
+        Needed::Anybody => None,
+        Needed::Permission(permission) => Some(permission),
+    };
+    access_control
+        .admit(request.headers(), permission, caller)
+        .await
+}
+
+fn endpoint<E>(found: Match<E>) -> Result<(E, Segments)> {
+    match found {
+        Match::Endpoint {
+            endpoint, segments, ..
+        } => Ok((endpoint, segments)),
+        Match::OtherMethod { allow, .. } => Err(Error::MethodNotAllowed(allow)),
+        Match::Unknown => Err(Error::UnknownPath),
+    }
 }
 
 async fn respond<E: Copy, C>(
@@ -72,7 +178,7 @@ async fn respond<E: Copy, C>(
     configured: impl Future<Output = Configured<C>>,
     request: Request,
     then: Then,
-    run: impl AsyncFnOnce(E, Configured<C>, Request, Segments) -> Result<Reply>,
+    run: impl AsyncFnOnce(Match<E>, Configured<C>, Request, &Caller) -> Result<Reply>,
 ) -> HttpResponse {
     let started = Instant::now();
     let ids = RequestIds::of(request.headers());
@@ -85,15 +191,10 @@ async fn respond<E: Copy, C>(
     }
     // Without a configuration `upkeep` has none either.
     let wakes_upkeep = then == Then::WakeUpkeep && configured.is_ok();
-    let (route, result) = match find(routes, &method, &path) {
-        Match::Unknown => ("", Err(Error::UnknownPath)),
-        Match::OtherMethod { pattern, allow } => (pattern, Err(Error::MethodNotAllowed(allow))),
-        Match::Endpoint {
-            endpoint,
-            pattern,
-            segments,
-        } => (pattern, run(endpoint, configured, request, segments).await),
-    };
+    let found = find(routes, &method, &path);
+    let route = found.pattern();
+    let caller = Caller::new();
+    let result = run(found, configured, request, &caller).await;
 
     let reason = result
         .as_ref()
@@ -107,6 +208,7 @@ async fn respond<E: Copy, C>(
         ids: ids.clone(),
         method: method.to_string(),
         route,
+        caller: caller.into_inner(),
         status: reply.status().as_u16(),
         id: reply.id(),
         started,
@@ -121,6 +223,9 @@ async fn respond<E: Copy, C>(
 
 fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {
     let (status, mut headers, body) = reply.into_parts();
+    // A browser must take an answer for nothing else than it says, and keep none: it is one caller's.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in [
         (REQUEST_ID, &ids.request),
         (CORRELATION_ID, &ids.correlation),
@@ -154,6 +259,7 @@ struct Entry {
     ids: RequestIds,
     method: String,
     route: &'static str,
+    caller: Option<Rc<Identity>>,
     status: u16,
     id: Option<i64>,
     started: Instant,
@@ -175,6 +281,7 @@ impl Entry {
             correlation_id: &self.ids.correlation,
             method: &self.method,
             route: self.route,
+            caller: self.caller.as_deref().map_or("", |caller| &caller.username),
             status: Some(self.status),
             duration_ms: Some((milliseconds * 1000.0).round() / 1000.0),
             id: self.id,

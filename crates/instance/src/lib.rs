@@ -5,10 +5,12 @@
 //!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `clock`, `limit`, `log`, `throttle`, `coalesce`, `outage`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `clock`, `lease`, `limit`, `log`, `throttle`, `coalesce`, `outage`,
+//! `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod clock;
 mod coalesce;
+mod lease;
 mod limit;
 mod log;
 mod outage;
@@ -17,6 +19,7 @@ mod variables;
 
 pub use clock::{now, timestamp};
 pub use coalesce::{Batch, Batcher, Entry};
+pub use lease::{Lease, LeaseRequest, Lender, Rate};
 pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use outage::Outage;

@@ -46,44 +46,56 @@ impl Patched {
     }
 }
 
-/// Applies a merge patch. `announced` says whether there is a vector database to be told.
-pub async fn patch(
-    database: &Database,
-    kind: Kind,
-    id: Id,
-    patch: &Patch,
-    announced: bool,
-) -> Result<Patched, Failure> {
+/// Which record is changed, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The record's kind.
+    pub kind: Kind,
+    /// The record.
+    pub id: Id,
+    /// The full user name; nothing if nobody knows.
+    pub caller: Option<String>,
+    /// Whether there is a vector database to be told.
+    pub announced: bool,
+}
+
+impl Change {
+    fn caller(&self) -> Parameter {
+        self.caller
+            .clone()
+            .map_or(Parameter::DbNull, Parameter::Str)
+    }
+}
+
+/// Applies a merge patch.
+pub async fn patch(database: &Database, change: Change, patch: &Patch) -> Result<Patched, Failure> {
     let json = patch
         .to_json()
         .map_err(|error| Failure::Other(format!("a patch does not serialise: {error}")))?;
     let values = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Int64(id),
+        Parameter::Str(change.kind.as_str().to_owned()),
+        Parameter::Int64(change.id),
         Parameter::Str(json),
-        Parameter::Boolean(announced),
+        change.caller(),
+        Parameter::Boolean(change.announced),
         Parameter::Str(request_id()),
     ];
-    let call = "audit_patch($1, $2, $3::text::jsonb, NULL, $4, $5::text::uuid)";
+    let call = "audit_patch($1, $2, $3::text::jsonb, $4, $5, $6::text::uuid)";
     let patched = run(database, call, &values).await?;
     serde_json::from_str(&patched.unwrap_or_default())
         .map_err(|error| Failure::Other(format!("the result of audit_patch: {error}")))
 }
 
 /// Hides a record. False where there is none to hide.
-pub async fn delete(
-    database: &Database,
-    kind: Kind,
-    id: Id,
-    announced: bool,
-) -> Result<bool, Failure> {
+pub async fn delete(database: &Database, change: Change) -> Result<bool, Failure> {
     let values = [
-        Parameter::Str(kind.as_str().to_owned()),
-        Parameter::Int64(id),
-        Parameter::Boolean(announced),
+        Parameter::Str(change.kind.as_str().to_owned()),
+        Parameter::Int64(change.id),
+        change.caller(),
+        Parameter::Boolean(change.announced),
         Parameter::Str(request_id()),
     ];
-    let call = "audit_delete($1, $2, NULL, $3, $4::text::uuid)::text";
+    let call = "audit_delete($1, $2, $3, $4, $5::text::uuid)::text";
     let hidden = run(database, call, &values).await?;
     Ok(hidden.as_deref() == Some("true"))
 }

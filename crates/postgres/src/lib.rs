@@ -2,7 +2,7 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `statement`, `partitions`,
-//! `schema`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `schema`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
@@ -10,6 +10,7 @@ mod database;
 mod failure;
 mod limit;
 mod partitions;
+mod rate_limit;
 mod schema;
 mod session;
 mod shared;
@@ -19,10 +20,11 @@ mod write;
 #[cfg(test)]
 mod simulation;
 
-pub use change::{PatchOutcome, Patched, delete, patch};
+pub use change::{Change, PatchOutcome, Patched, delete, patch};
 pub use database::{Database, Names};
 pub use failure::Failure;
 pub use partitions::ensure_partitions;
+pub use rate_limit::lender;
 pub use schema::{Needed, Schema, schema};
 pub use session::Session;
 pub use spin_sdk::pg::ParameterValue as Parameter;

@@ -104,14 +104,14 @@ pub async fn send(request: Request<Full<Bytes>>) -> Result<Response<Body>, Unrea
     Ok(response.map_err(|_| Unreachable)?.map(Body))
 }
 
-/// The key-value store of the label `default`.
+/// A key-value store.
 #[allow(missing_debug_implementations, reason = "a store has nothing to show")]
 pub struct Store(key_value::Store);
 
 impl Store {
-    /// Opens it.
-    pub async fn open() -> Result<Self, StoreFailed> {
-        let store = key_value::Store::open_default().await;
+    /// Opens the one of this label.
+    pub async fn open(label: &str) -> Result<Self, StoreFailed> {
+        let store = key_value::Store::open(label).await;
         store.map(Self).map_err(|_| StoreFailed)
     }
 

@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 use crate::breaker::Breaker;
 use crate::settings::Provider;
 
+/// The label of the store.
+const STORE: &str = "default";
+
 /// How long a request waits for the store, all its texts together. A provider on the same machine takes
 /// about as long for one text. What is there by then counts; the rest is a miss.
 const LIMIT: Duration = Duration::from_millis(100);
@@ -46,7 +49,7 @@ pub(crate) fn key(settings: &Provider, text: &str) -> String {
 pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Vec<Option<Vector>> {
     let mut found = vec![None; keys.len()];
     let read = async |answered: &Cell<bool>| {
-        let store = Store::open().await?;
+        let store = Store::open(STORE).await?;
         for (found, key) in found.iter_mut().zip(keys) {
             let entry = store.get(key).await?;
             answered.set(true);
@@ -61,7 +64,7 @@ pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Ve
 /// Keeps vectors for `ttl`.
 pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
     let write = async |answered: &Cell<bool>| {
-        let store = Store::open().await?;
+        let store = Store::open(STORE).await?;
         for (key, vector) in vectors {
             store.set(key, &encode(vector, now(), ttl)).await?;
             answered.set(true);
@@ -74,7 +77,7 @@ pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
 /// Whether the cache answers.
 pub async fn works() -> bool {
     let read = async |_: &Cell<bool>| {
-        let store = Store::open().await?;
+        let store = Store::open(STORE).await?;
         store.get("emb:").await.map(drop)
     };
     attempt(LIMIT, read).await

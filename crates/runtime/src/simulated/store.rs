@@ -19,14 +19,14 @@ pub trait StoreServer {
     fn set(&self, key: &str, value: &[u8]);
 }
 
-/// The key-value store.
+/// A key-value store.
 #[allow(missing_debug_implementations, reason = "a script has nothing to show")]
 pub struct Store(Rc<dyn StoreServer>);
 
 impl Store {
-    /// Opens it.
+    /// Opens the one that a test brings, by any label.
     #[allow(clippy::unused_async, reason = "the other implementation waits")]
-    pub async fn open() -> Result<Self, StoreFailed> {
+    pub async fn open(_label: &str) -> Result<Self, StoreFailed> {
         servers().store.map(Self).ok_or(StoreFailed)
     }
 

@@ -1,0 +1,113 @@
+//! Who calls: the API server reviews the token.
+
+use std::rc::Rc;
+
+use instance::Outage;
+use serde::{Deserialize, Serialize};
+
+use crate::bearer::Token;
+use crate::identity::Identity;
+use crate::kube::Kube;
+use crate::problem::{Error, Result};
+use crate::reviews::{Reviews, Slots};
+
+const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
+const KIND: &str = "TokenReview";
+
+const REFUSED: &str =
+    "the token is not accepted; send the one of a service account of this cluster";
+
+/// Reviews tokens.
+pub(crate) struct Authenticator {
+    kube: Rc<Kube>,
+    /// One of which a token must be for; empty takes what the API server takes.
+    audiences: Vec<String>,
+    reviews: Reviews<Identity>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: Spec<'a>,
+}
+
+#[derive(Serialize)]
+struct Spec<'a> {
+    token: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    audiences: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    kind: String,
+    status: Status,
+}
+
+/// What is false or empty is left out (`omitempty`).
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    authenticated: bool,
+    #[serde(default)]
+    user: Identity,
+    #[serde(default)]
+    audiences: Vec<String>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(kube: Rc<Kube>, audiences: Vec<String>, slots: Rc<Slots>) -> Self {
+        Self {
+            kube,
+            audiences,
+            reviews: Reviews::new(slots),
+        }
+    }
+
+    /// Whose token it is.
+    pub(crate) async fn identify(&self, token: &Token, key: &str) -> Result<Rc<Identity>> {
+        let review = async || self.review(&token.text).await;
+        let identity = self.reviews.get(key, token.expires, review).await?;
+        identity.ok_or(Error::Unauthorized(REFUSED))
+    }
+
+    async fn review(&self, token: &str) -> Result<Option<Identity>, Outage> {
+        let question = Question {
+            api_version: "authentication.k8s.io/v1",
+            kind: KIND,
+            spec: Spec {
+                token,
+                audiences: &self.audiences,
+            },
+        };
+        let answer: Answer = self.kube.review(PATH, &question).await?;
+        if answer.kind != KIND {
+            return Err(Outage::unavailable(
+                "the API server gave another answer than a TokenReview",
+            ));
+        }
+        let Status {
+            authenticated,
+            user,
+            audiences,
+        } = answer.status;
+        let is_meant = self.audiences.is_empty()
+            || audiences
+                .iter()
+                .any(|audience| self.audiences.contains(audience));
+        if !authenticated || !is_meant {
+            return Ok(None);
+        }
+        if user.username.is_empty() {
+            return Err(Outage::unavailable(
+                "the API server accepts a token and does not say whose it is",
+            ));
+        }
+        Ok(Some(user))
+    }
+}
+
+#[cfg(test)]
+mod simulation;

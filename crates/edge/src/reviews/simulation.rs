@@ -1,0 +1,155 @@
+//! Many requests and a slow reviewer, in simulated time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{join_all, join3};
+use instance::{Outage, within};
+use runtime::Instant;
+use runtime::simulated::{Servers, run};
+
+use super::{Outcome, Reviews, Slots};
+
+/// Answers after a while, and counts.
+#[derive(Default)]
+struct Reviewer {
+    asked: Cell<u32>,
+    under_way: Cell<u32>,
+    most: Cell<u32>,
+}
+
+impl Reviewer {
+    async fn review(&self, takes: Duration, says: Option<u32>) -> Result<Option<u32>, Outage> {
+        self.asked.set(self.asked.get() + 1);
+        self.under_way.set(self.under_way.get() + 1);
+        self.most.set(self.most.get().max(self.under_way.get()));
+        runtime::sleep(takes).await;
+        self.under_way.set(self.under_way.get() - 1);
+        Ok(says)
+    }
+}
+
+struct Setup {
+    reviews: Reviews<u32>,
+    reviewer: Reviewer,
+}
+
+const SLOW: Duration = Duration::from_millis(300);
+
+impl Setup {
+    fn new() -> Self {
+        Self {
+            reviews: Reviews::new(Rc::<Slots>::default()),
+            reviewer: Reviewer::default(),
+        }
+    }
+
+    async fn get(&self, key: &str, takes: Duration, says: Option<u32>) -> Outcome<u32> {
+        let review = async || self.reviewer.review(takes, says).await;
+        self.reviews.get(key, None, review).await
+    }
+}
+
+#[test]
+fn twenty_at_once_are_one_review() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let all = join_all((0..20).map(|_| setup.get("token", SLOW, Some(7)))).await;
+        assert!(all.iter().all(|outcome| outcome == &Ok(Some(Rc::new(7)))));
+        assert_eq!(setup.get("token", SLOW, None).await, Ok(Some(Rc::new(7))));
+        assert_eq!(setup.reviewer.asked.get(), 1);
+    });
+}
+
+#[test]
+fn a_refusal_is_for_those_that_wait_for_it_and_not_kept() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let all = join_all((0..20).map(|_| setup.get("token", SLOW, None))).await;
+        assert!(all.iter().all(|outcome| outcome == &Ok(None)));
+        assert_eq!(setup.reviewer.asked.get(), 1);
+        let later = setup.get("token", SLOW, Some(1)).await;
+        assert_eq!(later, Ok(Some(Rc::new(1))));
+    });
+}
+
+#[test]
+fn what_is_known_no_longer_counts_at_the_end_of_the_token() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let past = Some(instance::now());
+        for asked in 1..=2 {
+            let review = async || setup.reviewer.review(SLOW, Some(1)).await;
+            let outcome = setup.reviews.get("token", past, review).await;
+            assert_eq!(outcome, Ok(Some(Rc::new(1))));
+            assert_eq!(setup.reviewer.asked.get(), asked);
+        }
+    });
+}
+
+#[test]
+fn at_most_eight_are_under_way_and_the_others_wait_a_second() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let keys: Vec<_> = (0..40).map(|key| key.to_string()).collect();
+        let began = Instant::now();
+        let all = join_all(keys.iter().map(|key| setup.get(key, SLOW, Some(1)))).await;
+        assert_eq!(setup.reviewer.most.get(), 8);
+        let answered = all.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(answered, 32, "those that began within a second");
+        assert_eq!(began.elapsed(), Duration::from_millis(1_200));
+    });
+}
+
+#[test]
+fn someone_known_waits_for_nobody() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        setup.get("known", SLOW, Some(1)).await.unwrap();
+        let keys: Vec<_> = (0..200).map(|key| key.to_string()).collect();
+        let garbage = join_all(keys.iter().map(|key| setup.get(key, SLOW, None)));
+        let known = async {
+            runtime::sleep(Duration::from_millis(10)).await;
+            let began = Instant::now();
+            setup.get("known", SLOW, None).await.unwrap().unwrap();
+            assert_eq!(began.elapsed(), Duration::ZERO);
+        };
+        futures::future::join(garbage, known).await;
+    });
+}
+
+#[test]
+fn who_gives_up_hands_over() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let first = within(Duration::from_millis(10), setup.get("token", SLOW, Some(1)));
+        let second = setup.get("token", SLOW, Some(2));
+        let third = setup.get("token", SLOW, Some(3));
+        let (first, second, third) = join3(first, second, third).await;
+        assert!(first.is_none());
+        assert_eq!(second, third);
+        assert_eq!(setup.reviewer.asked.get(), 2);
+    });
+}
+
+#[test]
+fn who_waits_too_long_for_its_turn_hands_over() {
+    run(Servers::default(), async {
+        let setup = Setup::new();
+        let keys: Vec<_> = (0..8).map(|key| key.to_string()).collect();
+        let long = Duration::from_millis(1_500);
+        let others = join_all(keys.iter().map(|key| setup.get(key, long, Some(1))));
+        let first = async {
+            runtime::sleep(Duration::from_millis(1)).await;
+            setup.get("token", SLOW, Some(1)).await
+        };
+        let second = async {
+            runtime::sleep(Duration::from_millis(900)).await;
+            setup.get("token", SLOW, Some(2)).await
+        };
+        let (_, first, second) = join3(others, first, second).await;
+        assert!(first.is_err(), "it waited a second");
+        assert_eq!(second, Ok(Some(Rc::new(2))), "it has more time");
+    });
+}
