@@ -1,5 +1,6 @@
 //! Requests per second: the service beside the bare component and the native baseline.
 
+mod access;
 pub(crate) mod against;
 pub(crate) mod client;
 mod extras;
@@ -269,6 +270,7 @@ impl Stage {
             },
             connections,
             pause: Duration::ZERO,
+            header: None,
             samples: Arc::clone(&self.samples),
             seed: seed(),
             warm_up: duration / 5,

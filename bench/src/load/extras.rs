@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::access::Cost;
 use super::figures::{median, rounded};
 use super::instances::{self, ColdStart, Place};
 use super::measure::Outcome;
@@ -34,6 +35,8 @@ pub(crate) struct Extras {
     /// In bytes, by component.
     pub(crate) sizes: BTreeMap<String, u64>,
     pub(crate) rules: Option<Microseconds>,
+    /// By operation.
+    pub(crate) access_control: BTreeMap<&'static str, Cost>,
 }
 
 impl Extras {
@@ -60,6 +63,8 @@ impl Extras {
             duration: plan.duration,
         };
         let cold_starts = place.cold_starts().await?;
+        say("access control");
+        let access_control = place.access_control(plan.runs).await?;
         let instances = place.memory().await?;
         Ok(Self {
             many,
@@ -68,6 +73,7 @@ impl Extras {
             instances,
             sizes: instances::sizes()?,
             rules,
+            access_control,
         })
     }
 

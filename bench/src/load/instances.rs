@@ -12,7 +12,6 @@ use super::measure::{Load, measure};
 use super::operation::{Ask, Bare, Operation};
 use super::process::Process;
 use super::samples::Samples;
-use super::seed;
 use super::servers::{Checkout, Host, Running, Start, Subject, workspace};
 
 /// Every request gets an instance of its own.
@@ -78,16 +77,9 @@ impl Place<'_> {
 
     async fn median(&self, server: &Running, ask: Ask) -> Result<f64> {
         let outcome = measure(Load {
-            address: server.address,
             ask,
-            connections: 1,
             pause: UPKEEP_ENDS,
-            samples: Arc::clone(self.samples),
-            seed: seed(),
-            warm_up: self.duration / 5,
-            duration: self.duration,
-            server: server.process,
-            database: self.database,
+            ..self.load(server)
         });
         let outcome = outcome.await.with_context(|| server.last_lines())?;
         Ok(outcome.p50)

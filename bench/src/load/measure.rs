@@ -25,6 +25,8 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     /// How long a connection rests between an answer and its next request.
     pub(crate) pause: Duration,
+    /// A line of the head that every request has beside the usual ones, with its end.
+    pub(crate) header: Option<Arc<str>>,
     pub(crate) samples: Arc<Samples>,
     /// Another one for each measurement of a database.
     pub(crate) seed: u64,
@@ -126,6 +128,9 @@ async fn ask(
     let mut request = Vec::new();
     for number in 0.. {
         let expected = load.ask.write(&mut draw, &mut request);
+        if let Some(header) = &load.header {
+            add_header(&mut request, header);
+        }
         let sent = Instant::now();
         if sent >= window.end {
             break;
@@ -145,6 +150,13 @@ async fn ask(
         }
     }
     Ok(())
+}
+
+/// Puts a line behind the first one.
+fn add_header(request: &mut Vec<u8>, header: &str) {
+    let end = request.iter().position(|byte| *byte == b'\n');
+    let at = end.map_or(0, |end| end + 1);
+    request.splice(at..at, header.bytes());
 }
 
 /// What server and database used. NaN where nobody knows.

@@ -73,13 +73,19 @@ impl Host {
         }
     }
 
-    fn line(&self, manifest: &str, listen: SocketAddr, state: &Path) -> Vec<OsString> {
+    fn line(
+        &self,
+        manifest: &str,
+        config: &Path,
+        listen: SocketAddr,
+        state: &Path,
+    ) -> Vec<OsString> {
         let mut line: Vec<OsString> = match self {
             Self::Native(program) => vec![program.into()],
             Self::Spin => ["spin", "up"].map(OsString::from).into(),
         };
         line.extend(["--from", manifest].map(OsString::from));
-        line.extend(["--runtime-config-file", "runtime-config.toml"].map(OsString::from));
+        line.extend(["--runtime-config-file".into(), config.into()]);
         line.extend(["--listen".into(), listen.to_string().into()]);
         line.extend(["--state-dir".into(), state.into()]);
         line
@@ -190,6 +196,10 @@ pub(crate) struct Start<'a> {
     pub(crate) database: &'a str,
     /// Arguments of the host beyond the usual ones.
     pub(crate) arguments: &'a [&'a str],
+    /// Relative to the checkout.
+    pub(crate) runtime_config: &'a Path,
+    /// Variables of the application beyond those of the database.
+    pub(crate) variables: &'a [(&'a str, String)],
     /// What the native host logs (`RUST_LOG`).
     pub(crate) log: &'a str,
 }
@@ -205,6 +215,8 @@ impl<'a> Start<'a> {
             folder: &checkout.folder,
             database,
             arguments: &[],
+            runtime_config: Path::new("runtime-config.toml"),
+            variables: &[],
             log: QUIET,
         }
     }
@@ -213,9 +225,13 @@ impl<'a> Start<'a> {
     pub(crate) async fn run(&self, subject: Subject) -> Result<Running> {
         let listen = free_port()?;
         let state = tempfile::tempdir()?;
+        let line = |manifest| {
+            self.host
+                .line(manifest, self.runtime_config, listen, state.path())
+        };
         let line = match subject {
-            Subject::Service => self.host.line("spin.toml", listen, state.path()),
-            Subject::Bare => self.host.line("bench/bare/spin.toml", listen, state.path()),
+            Subject::Service => line("spin.toml"),
+            Subject::Bare => line("bench/bare/spin.toml"),
             Subject::Native => vec![
                 program("BENCH_NATIVE")?.into(),
                 "--listen".into(),
@@ -234,6 +250,10 @@ impl<'a> Start<'a> {
         shell
             .current_dir(self.folder)
             .envs(variables::of_database(self.database)?)
+            .envs(self.variables.iter().map(|(name, value)| {
+                let name = format!("SPIN_VARIABLE_{}", name.to_uppercase());
+                (name, value)
+            }))
             .env("DATABASE_URL", self.database)
             .env("RUST_LOG", self.log)
             // Where it is set, hosts walk their stack for every error that they handle.

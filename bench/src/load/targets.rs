@@ -49,6 +49,7 @@ impl Targets {
         let mut targets = Self::default();
         targets.writes(figures, extras);
         targets.reads(figures, extras);
+        targets.access_control(extras);
         targets.instances(extras);
         targets
     }
@@ -144,6 +145,24 @@ impl Targets {
                 figures.throughput((Operation::Timeline, USUAL), Subject::Service),
                 figures.throughput((Operation::GetById, USUAL), Subject::Service),
             ),
+        );
+    }
+
+    fn access_control(&mut self, extras: &Extras) {
+        let rate = |outcome: &Outcome| outcome.requests;
+        let kept = |operation: Operation| {
+            let cost = extras.access_control.get(operation.key())?;
+            Some(median(&cost.on, rate)? / median(&cost.off, rate)?)
+        };
+        self.add(
+            "single writes, 32 connections: rate with access control / without",
+            Bound::AtLeast(0.95),
+            kept(Operation::WriteSingle),
+        );
+        self.add(
+            "get by id, 32 connections: rate with access control / without",
+            Bound::AtLeast(0.95),
+            kept(Operation::GetById),
         );
     }
 
