@@ -1,0 +1,155 @@
+//! Hosts on one database, and requests at a pace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use database::TestDatabase;
+use futures::future::join_all;
+use host::{ReuseLimits, Span};
+use http::Method;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::support::Client;
+use crate::support::api_server::{Cluster, bearer};
+use crate::support::service::{Host, of_database};
+
+/// What a caller may ask per second, and at once.
+pub(crate) const RATE: u32 = 40;
+pub(crate) const BURST: u32 = 60;
+
+/// A record that nobody has stored: the cheapest question.
+pub(crate) const PATH: &str = "/api/v1/query/workflow/1";
+
+/// Hosts on one database.
+pub(crate) struct Hosts {
+    pub(crate) cluster: Cluster,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) database: TestDatabase,
+}
+
+impl Hosts {
+    /// Starts so many, whose instances take `life` requests each.
+    pub(crate) async fn start(number: usize, life: usize) -> Self {
+        let cluster = Cluster::start().await;
+        let database = TestDatabase::create().await;
+        let mut variables = of_database(database.url());
+        variables.insert("rate_limit_rps".into(), RATE.to_string());
+        variables.insert("rate_limit_burst".into(), BURST.to_string());
+        for (name, value) in cluster.variables() {
+            variables.insert(name.into(), value);
+        }
+        let starting = (0..number).map(|_| start(&cluster, variables.clone(), life));
+        let hosts = join_all(starting).await;
+        Self {
+            cluster,
+            hosts,
+            database,
+        }
+    }
+
+    pub(crate) fn clients(&self) -> Vec<Client> {
+        self.hosts.iter().map(Host::client).collect()
+    }
+
+    /// The header of the account of this name.
+    pub(crate) fn authorization(&self, account: &str) -> String {
+        bearer(&self.cluster.token(account))
+    }
+
+    pub(crate) async fn stop(self) {
+        for host in self.hosts {
+            host.stop().await;
+        }
+    }
+}
+
+async fn start(cluster: &Cluster, variables: BTreeMap<String, String>, life: usize) -> Host {
+    let adjust = |options: &mut host::Options| {
+        cluster.adjust(options);
+        options.reuse = ReuseLimits {
+            requests: Span::One(life),
+            ..ReuseLimits::default()
+        };
+    };
+    Host::adjusted(variables, adjust).await
+}
+
+/// What came of requests at a pace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    /// Per second.
+    pub(crate) admitted: f64,
+    /// Per second.
+    pub(crate) refused: f64,
+}
+
+/// Sends `per_second` requests to the hosts in turn, for so long; those of the first second, in which the burst is used up, do
+/// not count. A machine that cannot send so many sends as many as it can.
+pub(crate) async fn send(
+    hosts: &Hosts,
+    authorization: &str,
+    per_second: u32,
+    time: Duration,
+) -> Outcome {
+    let clients = hosts.clients();
+    let admitted = Arc::new(AtomicU32::new(0));
+    let refused = Arc::new(AtomicU32::new(0));
+    let mut ticks = interval(Duration::from_secs(1) / per_second);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut sent = Vec::new();
+    let (mut began, mut before) = (Instant::now(), (0, 0));
+    let (settled, deadline) = (
+        began + Duration::from_secs(1),
+        began + Duration::from_secs(1) + time,
+    );
+    let mut is_settled = false;
+    for client in clients.iter().cycle() {
+        ticks.tick().await;
+        if Instant::now() >= deadline {
+            break;
+        }
+        if !is_settled && Instant::now() >= settled {
+            is_settled = true;
+            began = Instant::now();
+            before = (
+                admitted.load(Ordering::SeqCst),
+                refused.load(Ordering::SeqCst),
+            );
+        }
+        let (client, authorization) = (client.clone(), authorization.to_owned());
+        let (admitted, refused) = (Arc::clone(&admitted), Arc::clone(&refused));
+        sent.push(tokio::spawn(async move {
+            let counter = match ask(&client, &authorization).await {
+                429 => refused,
+                404 => admitted,
+                other => panic!("{other}"),
+            };
+            counter.fetch_add(1, Ordering::SeqCst);
+        }));
+    }
+    for one in sent {
+        one.await.expect("an answer");
+    }
+    // Time itself: the limit is one per second.
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = |counter: &AtomicU32, before: u32| {
+        f64::from(counter.load(Ordering::SeqCst) - before) / seconds
+    };
+    Outcome {
+        admitted: rate(&admitted, before.0),
+        refused: rate(&refused, before.1),
+    }
+}
+
+/// The status of one request's answer.
+pub(crate) async fn ask(client: &Client, authorization: &str) -> u16 {
+    let headers = [("authorization", authorization)];
+    let answer = client.send(Method::GET, PATH, &headers, "").await;
+    if answer.status == 429 {
+        answer.problem(429, "too-many-requests");
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    }
+    answer.status.as_u16()
+}
