@@ -13,9 +13,12 @@ use runtime::Instant;
 use crate::failure::Failure;
 use crate::settings::Provider;
 
-/// The wait before the second try; each further one is twice as long. A provider's `Retry-After` may
+/// The wait before the second try; each further one is twice as long, up to [`LONGEST_WAIT`]. A provider's `Retry-After` may
 /// make it longer, not shorter: some round down to nothing.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// A provider that is back is asked after this long at the latest, however much time a request has.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The largest answer that is read: 128 vectors of 1536 numbers in their longest form, and some more.
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
@@ -100,7 +103,7 @@ pub(crate) async fn fetch(
             return Err(miss.failure);
         }
         runtime::sleep(pause).await;
-        wait = wait.saturating_mul(2);
+        wait = wait.saturating_mul(2).min(LONGEST_WAIT);
     }
 }
 

@@ -182,7 +182,7 @@ async fn a_text_that_the_provider_fails_at_costs_the_others_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn later_it_is_put_off_like_one_that_is_refused() {
     for failure in FAILURES {
-        let mut fixture = Fixture::with(&[UNCACHED]).await;
+        let mut fixture = Fixture::with(&[SHORT, UNCACHED]).await;
         fixture.provider.stop();
         fixture.leave(BAD).await;
         fixture.leave("fine words").await;

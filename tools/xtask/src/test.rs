@@ -1,23 +1,26 @@
 //! `cargo xtask test`: all tests, against a real PostgreSQL.
 
-use std::process::{Command, ExitCode};
+mod counts;
+mod suites;
+
+use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use anyhow::Result;
 use database::{Server, ServerOptions};
 
-use crate::cargo::{self, WasmPackages, cargo, exclude};
+use crate::cargo::{self, WasmPackages, exclude};
 use crate::progress::{Step, say};
 
 /// What the tests select. Doc tests are left out: there are none, and the last lines should be those of a suite.
 /// So are the fuzz targets, which are programs of libFuzzer's.
-const SELECTION: [&str; 7] = [
+const SELECTION: [&str; 6] = [
     "--workspace",
     "--exclude",
     "fuzz",
     "--lib",
     "--bins",
     "--tests",
-    "--no-fail-fast",
 ];
 
 #[derive(clap::Args)]
@@ -29,29 +32,45 @@ pub(crate) struct Test {
     filter: Vec<String>,
 }
 
+/// The package whose ignored tests take the whole machine.
+const SLOW: &str = "tools/xtask (test slow)";
+
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let packages = WasmPackages::find()?;
         cargo::build_wasm(packages.all())?;
         let (_server, url) = server()?;
 
+        say("building the tests");
+        let excluded = exclude(packages.all());
+        let suites = suites::build(&[&SELECTION, excluded.as_slice()].concat())?;
+        let (slow, usual): (Vec<_>, Vec<_>) =
+            suites.into_iter().partition(|suite| suite.name == SLOW);
+
         say("running the tests");
-        let mut command = self.runner(packages.all());
-        cargo::exit_code(command.env("TEST_DATABASE_URL", url))
+        // Not cargo-nextest: most suites share a host and a database among their tests, and a process for each test would start these
+        // hundreds of times. Suites mostly wait, so that more of them than processors are not too many.
+        let jobs = available_parallelism().map_or(1, usize::from);
+        let arguments = self.arguments();
+        let mut counts = suites::run(usual, jobs, &arguments, &url)?;
+        counts.extend(suites::run(slow, 1, &arguments, &url)?);
+        println!("\n{counts}");
+        Ok(if counts.succeeded() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
-    /// `cargo test`, not cargo-nextest: most suites share a host and a database among their tests, and a process for each
-    /// test would start these hundreds of times.
-    fn runner<'a>(self, guests: impl Iterator<Item = &'a str>) -> Command {
-        let mut command = cargo();
-        command.arg("test").args(SELECTION).args(exclude(guests));
-        command.arg("--");
+    /// Those of each suite.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
         if self.slow {
             // What needs a browser has a command of its own.
-            command.args(["--include-ignored", "--skip", "in_chromium"]);
+            arguments.extend(["--include-ignored", "--skip", "in_chromium"].map(str::to_owned));
         }
-        command.args(self.filter);
-        command
+        arguments.extend(self.filter.iter().cloned());
+        arguments
     }
 }
 
