@@ -134,7 +134,7 @@ pub(crate) struct Component {
 )]
 pub(crate) struct Placement {
     /// A folder of this machine.
-    pub(crate) source: PathBuf,
+    pub(crate) source: String,
     /// The path by which the component sees it.
     pub(crate) destination: String,
 }
