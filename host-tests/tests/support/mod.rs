@@ -6,6 +6,7 @@
     reason = "each suite includes this module and uses a part of it"
 )]
 
+pub mod api_server;
 pub mod client;
 pub mod cutting;
 pub mod openapi;

@@ -37,12 +37,17 @@ impl Service {
 
     /// The same, whose instances are used within `limits`.
     pub async fn with_limits(variables: &[(&str, &str)], limits: ReuseLimits) -> Self {
+        Self::adjusted(variables, |options| options.reuse = limits).await
+    }
+
+    /// The same, on a host whose options are changed by `adjust`.
+    pub async fn adjusted(variables: &[(&str, &str)], adjust: impl FnOnce(&mut Options)) -> Self {
         let database = TestDatabase::create().await;
         let mut all = of_database(database.url());
         for (name, value) in variables {
             all.insert((*name).to_owned(), (*value).to_owned());
         }
-        let host = Host::start(all, limits).await;
+        let host = Host::adjusted(all, adjust).await;
         Self {
             client: host.client(),
             database,
@@ -66,14 +71,22 @@ pub struct Host {
 impl Host {
     /// Starts one with these variables, whose instances are used within `limits`.
     pub async fn start(variables: BTreeMap<String, String>, limits: ReuseLimits) -> Self {
+        Self::adjusted(variables, |options| options.reuse = limits).await
+    }
+
+    /// Starts one with these variables, whose options are changed by `adjust`.
+    pub async fn adjusted(
+        variables: BTreeMap<String, String>,
+        adjust: impl FnOnce(&mut Options),
+    ) -> Self {
         let state = tempfile::tempdir().expect("a temporary folder");
         let log = Captured::default();
         let mut options = Options::new(workspace().join("spin.toml"));
         options.variables = patient(variables);
         options.runtime_config = Some(workspace().join("runtime-config.toml"));
         options.state_dir = state.path().to_owned();
-        options.reuse = limits;
         options.output = GuestOutput::Capture(log.clone());
+        adjust(&mut options);
         let running = host::start(options).await.expect("the native host starts");
         Self {
             running,
