@@ -148,7 +148,8 @@ struct Resource<'a> {
     namespace: &'a str,
     verb: &'a str,
     version: &'a str,
-    resource: &'a str,
+    #[serde(rename = "resource")]
+    kind: &'a str,
     name: &'a str,
 }
 
@@ -203,7 +204,7 @@ impl AccessReviews {
                     namespace: &self.namespace,
                     verb,
                     version: "v1",
-                    resource: "services",
+                    kind: "services",
                     name: &self.service,
                 },
                 user: &caller.username,

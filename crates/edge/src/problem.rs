@@ -100,114 +100,86 @@ pub enum Slug {
 }
 
 impl Slug {
-    /// Status, slug, `error` of older clients, and title.
-    const fn row(self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    /// Status, slug and title.
+    const fn row(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
-        const INVALID: &str = "validation_failed";
         match self {
             Self::ValidationError => (
                 S::BAD_REQUEST,
                 "validation-error",
-                INVALID,
                 "The record is not valid",
             ),
-            Self::InvalidLimit => (
-                S::BAD_REQUEST,
-                "invalid-limit",
-                INVALID,
-                "The limit is out of range",
-            ),
+            Self::InvalidLimit => (S::BAD_REQUEST, "invalid-limit", "The limit is out of range"),
             Self::InvalidOffset => (
                 S::BAD_REQUEST,
                 "invalid-offset",
-                INVALID,
                 "The offset is out of range",
             ),
             Self::InvalidSeverity => (
                 S::BAD_REQUEST,
                 "invalid-severity",
-                INVALID,
                 "The severity is unknown",
             ),
-            Self::InvalidId => (
-                S::BAD_REQUEST,
-                "invalid-id",
-                INVALID,
-                "The id is not an integer",
-            ),
+            Self::InvalidId => (S::BAD_REQUEST, "invalid-id", "The id is not an integer"),
             Self::InvalidParameter => (
                 S::BAD_REQUEST,
                 "invalid-parameter",
-                INVALID,
                 "A parameter is not valid",
             ),
-            Self::MalformedJson => (
-                S::BAD_REQUEST,
-                "malformed-json",
-                INVALID,
-                "The body is not JSON",
-            ),
-            Self::NotFound => (S::NOT_FOUND, "not-found", "not_found", "Not found"),
+            Self::MalformedJson => (S::BAD_REQUEST, "malformed-json", "The body is not JSON"),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
-                "method_not_allowed",
                 "The method is not allowed here",
             ),
-            Self::Unauthorized => (
-                S::UNAUTHORIZED,
-                "unauthorized",
-                "unauthorized",
-                "The caller is not known",
-            ),
-            Self::Forbidden => (
-                S::FORBIDDEN,
-                "forbidden",
-                "forbidden",
-                "The caller may not do this",
-            ),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "The caller is not known"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "The caller may not do this"),
             Self::TooManyRequests => (
                 S::TOO_MANY_REQUESTS,
                 "too-many-requests",
-                "too_many_requests",
                 "The caller asks too often",
             ),
             Self::Conflict => (
                 S::CONFLICT,
-                "conflict",
                 "conflict",
                 "The request contradicts the stored record",
             ),
             Self::PayloadTooLarge => (
                 S::PAYLOAD_TOO_LARGE,
                 "payload-too-large",
-                "payload_too_large",
                 "The body is too large",
             ),
             Self::UnsupportedMediaType => (
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
-                "unsupported_media_type",
                 "The body is not declared as plain JSON",
             ),
             Self::InternalError => (
                 S::INTERNAL_SERVER_ERROR,
                 "internal-error",
-                "internal_error",
                 "The service failed",
             ),
             Self::ServiceUnavailable => (
                 S::SERVICE_UNAVAILABLE,
                 "service-unavailable",
-                "service_unavailable",
                 "The service is not available",
             ),
-            Self::Timeout => (
-                S::GATEWAY_TIMEOUT,
-                "timeout",
-                "timeout",
-                "The database took too long",
-            ),
+            Self::Timeout => (S::GATEWAY_TIMEOUT, "timeout", "The database took too long"),
+        }
+    }
+
+    /// What older clients read: the slug in snake_case, or one word for everything that is wrong with what they sent.
+    fn error(self) -> String {
+        match self {
+            Self::ValidationError
+            | Self::InvalidLimit
+            | Self::InvalidOffset
+            | Self::InvalidSeverity
+            | Self::InvalidId
+            | Self::InvalidParameter
+            | Self::MalformedJson => "validation_failed".to_owned(),
+            _ => self.row().1.replace('-', "_"),
         }
     }
 }
@@ -220,7 +192,7 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     instance: &'a str,
-    error: &'a str,
+    error: String,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
@@ -298,7 +270,7 @@ impl Error {
 
     /// The answer to the request at `path`.
     pub(crate) fn reply(&self, path: &str, ids: &RequestIds) -> Reply {
-        let (status, slug, error, title) = self.slug().row();
+        let (status, slug, title) = self.slug().row();
         let detail = self.detail();
         let violations = self.violations();
         let problem = Problem {
@@ -307,7 +279,7 @@ impl Error {
             status: status.as_u16(),
             detail: &detail,
             instance: &audit::redact(path),
-            error,
+            error: self.slug().error(),
             message: &detail,
             field: violations.first().map(|first| first.field.as_str()),
             errors: &violations,
@@ -347,7 +319,7 @@ impl Error {
 
 /// Whole seconds, rounded up: who waits that long does not wait in vain.
 fn seconds(wait: Duration) -> String {
-    let up = if wait.subsec_nanos() > 0 { 1 } else { 0 };
+    let up = u64::from(wait.subsec_nanos() > 0);
     wait.as_secs().saturating_add(up).max(1).to_string()
 }
 

@@ -132,11 +132,10 @@ fn needed<E>(access_control: &AccessControl, found: &Match<E>) -> Needed {
         return Needed::Anybody;
     };
     match access {
-        Access::Open | Access::Private => Needed::Nobody,
         Access::Metrics if access_control.protects_metrics() => {
             Needed::Permission(Permission::Read)
         }
-        Access::Metrics => Needed::Nobody,
+        Access::Open | Access::Metrics | Access::Private => Needed::Nobody,
         Access::Read => Needed::Permission(Permission::Read),
         Access::Admin => Needed::Permission(Permission::Admin),
         Access::WriteKind => match segments.get("kind").and_then(Kind::parse) {

@@ -44,14 +44,14 @@ fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
     }
 }
 
-fn review(status: Value) -> Answer {
+fn review(status: &Value) -> Answer {
     let review =
         json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status});
     answer(201, review.to_string())
 }
 
 fn accepted() -> Answer {
-    review(json!({"authenticated": true, "user": {"username": "u", "uid": "1", "groups": ["g"]}}))
+    review(&json!({"authenticated": true, "user": {"username": "u", "uid": "1", "groups": ["g"]}}))
 }
 
 impl HttpServer for ApiServer {
@@ -163,14 +163,14 @@ fn a_refused_token_or_one_for_another_audience_is_unauthorized() {
         ),
     ];
     for (status, audiences) in cases {
-        let reviewed = identify(&[review(status.clone())], audiences);
+        let reviewed = identify(&[review(&status)], audiences);
         assert!(
             matches!(reviewed.outcome, Err(Error::Unauthorized(_))),
             "{status}"
         );
     }
     let status = json!({"authenticated": true, "user": user, "audiences": ["x", "two"]});
-    let reviewed = identify(&[review(status)], &["one", "two"]);
+    let reviewed = identify(&[review(&status)], &["one", "two"]);
     assert!(reviewed.outcome.is_ok());
     let body: Value = serde_json::from_slice(reviewed.seen[0].body()).unwrap();
     assert_eq!(body["spec"]["audiences"], json!(["one", "two"]));
@@ -191,12 +191,12 @@ fn an_answer_that_is_not_understood_lets_nobody_in() {
         answer(201, large),
         answer(201, other_kind.to_string()),
         answer(201, r#"{"kind":"TokenReview"}"#),
-        review(json!(null)),
-        review(json!({"authenticated": "true", "user": {"username": "u"}})),
-        review(json!({"authenticated": 1, "user": {"username": "u"}})),
-        review(json!({"authenticated": true})),
-        review(json!({"authenticated": true, "user": {"username": ""}})),
-        review(json!({"authenticated": true, "user": {"username": null}})),
+        review(&json!(null)),
+        review(&json!({"authenticated": "true", "user": {"username": "u"}})),
+        review(&json!({"authenticated": 1, "user": {"username": "u"}})),
+        review(&json!({"authenticated": true})),
+        review(&json!({"authenticated": true, "user": {"username": ""}})),
+        review(&json!({"authenticated": true, "user": {"username": null}})),
         answer(204, ""),
         answer(302, ""),
         answer(404, "{}"),
@@ -229,7 +229,7 @@ fn a_server_that_is_away_lets_nobody_in() {
         assert_eq!(reviewed.seen.len(), 1, "{status} is not asked again");
     }
     let mut slow = accepted();
-    slow.takes = Duration::from_secs(600);
+    slow.takes = Duration::from_mins(10);
     let reviewed = identify(&[slow], &[]);
     assert_eq!(
         unavailable(&reviewed).0,

@@ -36,7 +36,7 @@ impl Bucket {
         })
     }
 
-    fn lease(&self, request: LeaseRequest) -> Option<Lease> {
+    fn lease(&self, request: &LeaseRequest) -> Option<Lease> {
         self.asked.set(self.asked.get() + 1);
         self.seen.borrow_mut().push(request.clone());
         if self.is_away.get() {
@@ -67,7 +67,7 @@ fn lender(bucket: &Rc<Bucket>) -> Lender {
         let bucket = Rc::clone(&bucket);
         Box::pin(async move {
             runtime::sleep(Duration::from_millis(1)).await;
-            bucket.lease(request)
+            bucket.lease(&request)
         })
     })
 }
