@@ -1,8 +1,18 @@
 //! What the architecture promises: arrows that point one way, between crates and within them, components that import
-//! no more than `wit/worlds.wit` says, variables that are documented, tests that wait for conditions.
+//! no more than `wit/worlds.wit` says, variables that are documented and granted to those that read them, routes that are
+//! for whom `docs/access.md` says, tests that wait for conditions.
 
+mod access;
+mod grants;
 mod modules;
 mod packages;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the suites share it, and each uses a part of it"
+)]
+#[path = "../support/routes.rs"]
+mod routes;
 mod variables;
 mod waiting;
 mod worlds;

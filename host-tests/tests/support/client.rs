@@ -1,7 +1,7 @@
 //! An HTTP client for tests. Every answer is checked against the API's description.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -17,6 +17,8 @@ use super::openapi;
 #[derive(Clone)]
 pub struct Client {
     base: String,
+    /// The header that says who calls, if one does.
+    authorization: Option<String>,
     http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
@@ -31,7 +33,17 @@ impl Client {
             .build();
         Self {
             base: base.trim_end_matches('/').to_owned(),
+            authorization: None,
             http: Http::builder(TokioExecutor::new()).build(connector),
+        }
+    }
+
+    /// The same for the caller whose token this is.
+    #[must_use]
+    pub fn with_token(&self, token: impl AsRef<str>) -> Self {
+        Self {
+            authorization: Some(format!("Bearer {}", token.as_ref())),
+            ..self.clone()
         }
     }
 
@@ -89,6 +101,9 @@ impl Client {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(format!("{}{path}", self.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -112,6 +127,7 @@ impl Client {
         };
         answer.check_length(&method);
         answer.check_discretion();
+        answer.check_seclusion();
         openapi::check(&method, path, &answer);
         Ok(answer)
     }
@@ -278,5 +294,23 @@ impl Answer {
                 self.request
             );
         }
+    }
+
+    /// Browsers take an answer for nothing else than it says, keep none, and show none to the scripts of other origins.
+    fn check_seclusion(&self) {
+        // The host's own answer to a flood of headers.
+        if self.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            return;
+        }
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+        ] {
+            let found: Vec<_> = self.headers.get_all(name).iter().collect();
+            assert_eq!(found, [value], "{}: {name}", self.request);
+        }
+        let mut names = self.headers.keys().map(http::HeaderName::as_str);
+        let other_origins = names.find(|name| name.starts_with("access-control-"));
+        assert_eq!(other_origins, None, "{}", self.request);
     }
 }

@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod payloads;
 pub mod process;
 pub mod provider;
+pub mod routes;
 pub mod service;
 pub mod tls;
 
