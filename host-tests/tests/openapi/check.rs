@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::Answer;
-use crate::support::openapi::faults;
+use crate::support::openapi::{description, faults};
 
 /// An answer as the service would give it to `GET /health`.
 fn alive() -> Answer {
@@ -19,6 +19,9 @@ fn answer(status: u16, body: &Value, media_type: &str) -> Answer {
         ("x-request-id", "r-1"),
         ("x-correlation-id", "c-1"),
         ("allow", "GET, HEAD"),
+        ("www-authenticate", "Bearer"),
+        ("retry-after", "1"),
+        ("x-ratelimit-remaining", "0"),
     ] {
         let name = HeaderName::from_static(name);
         headers.insert(name, value.parse().expect("a header"));
@@ -45,6 +48,20 @@ fn problem(status: u16, slug: &str) -> Answer {
     answer(status, &body, "application/problem+json")
 }
 
+/// A problem as the description shows it.
+fn example(name: &str) -> Answer {
+    let response = &description().document["components"]["responses"][name];
+    let problem = &response["content"]["application/problem+json"]["example"];
+    let status = problem["status"]
+        .as_u64()
+        .and_then(|status| status.try_into().ok());
+    answer(
+        status.expect("a status"),
+        problem,
+        "application/problem+json",
+    )
+}
+
 fn found(method: &Method, path: &str, answer: &Answer) -> usize {
     faults(method, path, answer).len()
 }
@@ -62,6 +79,32 @@ fn what_is_described_has_no_faults() {
     assert_eq!(found(&Method::PUT, "/api/v1/store/bogus/1", &unknown), 0);
     let other_method = problem(405, "method-not-allowed");
     assert_eq!(found(&Method::PUT, "/health", &other_method), 0);
+}
+
+#[test]
+fn who_is_not_known_hears_nothing_of_what_exists() {
+    for refusal in &["Unauthorized", "TooManyRequests", "Unavailable"].map(example) {
+        for path in [
+            "/api/v1/query/bogus",
+            "/api/v1/store/x?y=1",
+            "//api/v1/audit/",
+        ] {
+            assert_eq!(found(&Method::GET, path, refusal), 0, "{path}");
+        }
+        assert_eq!(found(&Method::PUT, "/api/v1/query/workflow", refusal), 0);
+        // Elsewhere nobody is asked.
+        for path in ["/nowhere", "/api/v1", "/api/v1/queries", "/api/v1/events"] {
+            assert_eq!(found(&Method::GET, path, refusal), 1, "{path}");
+        }
+        assert_eq!(found(&Method::PUT, "/metrics", refusal), 1);
+    }
+    // What does not exist needs no permission.
+    let forbidden = example("Forbidden");
+    assert_eq!(found(&Method::GET, "/api/v1/query/bogus", &forbidden), 1);
+    assert_eq!(found(&Method::PUT, "/api/v1/query/workflow", &forbidden), 1);
+    // Nor is anything but a problem an answer.
+    let unknown = answer(401, &json!({}), "application/json");
+    assert_ne!(found(&Method::GET, "/api/v1/query/bogus", &unknown), 0);
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! The description is a sound OpenAPI 3.1 document of all that the components answer to.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::support::openapi::description;
 use crate::support::openapi::description::{elements, members, parameter};
-use crate::support::service::workspace;
+use crate::support::routes::{Access, KINDS, Row, rows};
 
 /// Calls `visit` with every value in `value` and the way to it.
 fn walk(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
@@ -62,6 +61,22 @@ fn every_component_is_used() {
     walk(document, "", &mut |_, value| {
         used.extend(value.get("$ref").and_then(Value::as_str).map(str::to_owned));
     });
+    // What a security requirement names.
+    walk(document, "", &mut |_, value| {
+        for requirement in elements(value.get("security").unwrap_or(&Value::Null)) {
+            let schemes = members(requirement);
+            used.extend(schemes.map(|(name, _)| format!("#/components/securitySchemes/{name}")));
+        }
+    });
+    for used in used
+        .iter()
+        .filter(|used| used.contains("/securitySchemes/"))
+    {
+        assert!(
+            document.pointer(&used[1..]).is_some(),
+            "{used} is not there"
+        );
+    }
     // The answers to what the document does not describe.
     for name in ["UnknownPath", "MethodNotAllowed"] {
         used.insert(format!("#/components/responses/{name}"));
@@ -152,53 +167,55 @@ fn every_path_has_its_parameters() {
     }
 }
 
-#[test]
-fn every_route_is_described_and_nothing_else() {
-    let mut routes = BTreeSet::new();
-    for entry in fs::read_dir(workspace().join("components")).expect("the components") {
-        let component = entry.expect("a component").path();
-        if component.ends_with("upkeep") {
-            continue; // its route is private, so no client can ask it
+/// Every route that clients reach, by method and path. The four kinds of records have paths of their own where they take
+/// different bodies, and else share one.
+fn routes() -> Vec<(String, Row)> {
+    let document = &description().document["paths"];
+    let mut routes = Vec::new();
+    for row in rows() {
+        if row.access == Access::Private {
+            continue; // no client can ask it
         }
-        let file = component.join("src/lib.rs");
-        let text = fs::read_to_string(&file).expect("a component's routes");
-        let found: Vec<_> = quoted_paths(&text).collect();
-        assert!(!found.is_empty(), "{} has no routes", file.display());
-        routes.extend(found);
+        let paths = if document.get(&row.pattern).is_some() {
+            vec![row.pattern.clone()]
+        } else {
+            let path = |kind| row.pattern.replace("{kind}", kind);
+            KINDS.map(path).into()
+        };
+        for path in paths {
+            routes.push((format!("{} {path}", row.method.to_lowercase()), row.clone()));
+        }
     }
-    let described: BTreeSet<_> = description()
-        .paths
-        .iter()
-        .map(|path| path.template.clone())
-        .collect();
-
-    // A path of one kind stands for the route of all kinds.
-    let kinds = ["remediation", "aianalysis", "workflow", "execution"];
-    let described_route = |route: &String| {
-        described.contains(route)
-            || route.contains("{kind}")
-                && kinds
-                    .iter()
-                    .all(|kind| described.contains(&route.replace("{kind}", kind)))
-    };
-    for route in &routes {
-        assert!(described_route(route), "{route} is not described");
-    }
-    for path in &described {
-        let served = routes.contains(path)
-            || kinds
-                .iter()
-                .any(|kind| routes.contains(&path.replacen(&format!("/{kind}"), "/{kind}", 1)));
-        assert!(served, "no component serves {path}");
-    }
+    routes
 }
 
-/// The string literals of a source file that are paths.
-fn quoted_paths(source: &str) -> impl Iterator<Item = String> {
-    source
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(|literal| literal.starts_with('/'))
-        .map(str::to_owned)
+#[test]
+fn every_route_is_described_and_nothing_else() {
+    let served: BTreeSet<_> = routes().into_iter().map(|(name, _)| name).collect();
+    let described: BTreeSet<_> = operations().map(|(name, _)| name).collect();
+    let missing: Vec<_> = served.difference(&described).collect();
+    assert!(missing.is_empty(), "these are not described: {missing:#?}");
+    let invented: Vec<_> = described.difference(&served).collect();
+    assert!(
+        invented.is_empty(),
+        "no component serves these: {invented:#?}"
+    );
+}
+
+#[test]
+fn each_operation_refuses_whom_its_route_is_not_for() {
+    let operations: BTreeMap<_, _> = operations().collect();
+    for (name, row) in routes() {
+        let described: Vec<_> = members(&operations[&name]["responses"])
+            .map(|(status, _)| status.as_str())
+            .filter(|status| ["401", "403", "429"].contains(status))
+            .collect();
+        let expected: &[&str] = match row.access {
+            Access::Open | Access::Private => &[],
+            // Who scrapes is not counted.
+            Access::Metrics => &["401", "403"],
+            Access::Read | Access::WriteKind | Access::Admin => &["401", "403", "429"],
+        };
+        assert_eq!(described, expected, "{name}");
+    }
 }

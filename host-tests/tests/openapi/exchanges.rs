@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use patience::until;
+
 use crate::request::Draft;
 use crate::services::{Services, record};
 use crate::support::openapi::{Exchange, OTHER_METHOD, documented, occurred};
@@ -13,7 +15,7 @@ async fn every_described_answer_occurs() {
     for exchange in documented() {
         provoke(&services, &exchange).await;
     }
-    services.stop().await;
+    Box::pin(services.stop()).await;
 
     let mut missing = String::new();
     for exchange in documented().difference(&occurred()) {
@@ -73,6 +75,14 @@ async fn provoke(services: &Services, exchange: &Exchange) {
             let draft = plain().query("severity=severe");
             draft.send(client).await.problem(400, slug);
         }
+        (401, _) => {
+            let client = &services.guarded.client;
+            plain().send(client).await.problem(401, slug);
+        }
+        (403, _) => {
+            let client = services.nobody();
+            plain().send(&client).await.problem(403, slug);
+        }
         (404, _) if !exchange.path.contains("{id}") => {
             let draft = plain().kind("unknown");
             draft.send(client).await.problem(404, slug);
@@ -89,6 +99,13 @@ async fn provoke(services: &Services, exchange: &Exchange) {
         (415, _) => {
             let draft = plain().media_type("text/plain");
             draft.send(client).await.problem(415, slug);
+        }
+        (429, _) => {
+            let client = services.hasty();
+            until("the caller is over its limit", async || {
+                plain().send(&client).await.status == 429
+            })
+            .await;
         }
         (500, _) => {
             let client = &services.contrary.client;

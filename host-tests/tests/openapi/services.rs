@@ -5,12 +5,17 @@ use std::net::TcpListener;
 use tokio_postgres::Client as Session;
 
 use crate::request::Draft;
+use crate::support::Client;
+use crate::support::api_server::Cluster;
 use crate::support::openapi::Exchange;
 use crate::support::provider::Provider;
 use crate::support::service::{Service, embedded_by};
 
 /// The operation that cannot do without an embedding provider.
 const SEARCH: &str = "/api/v1/query/semantic";
+
+/// The path that is open to everybody, unless a variable says otherwise, and needs no database.
+const METRICS: &str = "/metrics";
 
 /// One service for each circumstance. All but one have an embedding provider.
 pub(crate) struct Services {
@@ -26,6 +31,11 @@ pub(crate) struct Services {
     pub(crate) contrary: Service,
     /// Somebody else has locked the table of records.
     pub(crate) blocked: Service,
+    /// Callers need a token, those who ask for metrics included.
+    pub(crate) guarded: Service,
+    /// The same, and each caller has a request in a second.
+    limited: Service,
+    cluster: Cluster,
     _lock: Session,
     _provider: Provider,
 }
@@ -54,6 +64,9 @@ impl Services {
             .expect("a lock");
 
         let wrong = [("query_timeout", "soon"), ("write_timeout", "soon")];
+        let cluster = Cluster::start().await;
+        let unlimited = [("rate_limit_rps", "0"), ("metrics_auth", "token")];
+        let limit = [("rate_limit_rps", "1"), ("rate_limit_burst", "1")];
         Self {
             healthy: start(&[]).await,
             unassisted: Service::start().await,
@@ -61,6 +74,9 @@ impl Services {
             misconfigured: start(&wrong).await,
             contrary,
             blocked,
+            guarded: cluster.service(&unlimited).await,
+            limited: cluster.service(&limit).await,
+            cluster,
             _lock: lock,
             _provider: provider,
         }
@@ -78,8 +94,19 @@ impl Services {
     pub(crate) fn lacking(&self, path: &str) -> Vec<&Service> {
         match path {
             SEARCH => vec![&self.cut_off, &self.misconfigured, &self.unassisted],
+            METRICS => vec![&self.misconfigured],
             _ => vec![&self.cut_off, &self.misconfigured],
         }
+    }
+
+    /// A caller that is known and may do nothing.
+    pub(crate) fn nobody(&self) -> Client {
+        self.guarded.client.with_token(self.cluster.token("nobody"))
+    }
+
+    /// A caller that is known, and asks too often soon.
+    pub(crate) fn hasty(&self) -> Client {
+        self.limited.client.with_token(self.cluster.token("hasty"))
     }
 
     pub(crate) async fn stop(self) {
@@ -90,6 +117,8 @@ impl Services {
             self.misconfigured,
             self.contrary,
             self.blocked,
+            self.guarded,
+            self.limited,
         ] {
             service.stop().await;
         }

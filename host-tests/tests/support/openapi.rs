@@ -89,14 +89,15 @@ pub fn faults(method: &Method, path: &str, answer: &Answer) -> Vec<String> {
     let (place, method_name) = place(method, path);
     let description = description();
     let status = answer.status.as_u16();
+    let refusal = || description.refusal(without_query(path), status);
     let response = match place {
         Place::Known(path) => match path.operations.get(method_name) {
             Some(operation) => operation.responses.get(&status),
-            None => (status == 405).then_some(&description.method_not_allowed),
+            None if status == 405 => Some(&description.method_not_allowed),
+            None => refusal(),
         },
-        Place::OtherValue(_) | Place::Unknown => {
-            (status == 404).then_some(&description.unknown_path)
-        }
+        Place::OtherValue(_) | Place::Unknown if status == 404 => Some(&description.unknown_path),
+        Place::OtherValue(_) | Place::Unknown => refusal(),
     };
     let Some(response) = response else {
         return vec!["the status".to_owned()];
@@ -113,8 +114,7 @@ pub fn faults(method: &Method, path: &str, answer: &Answer) -> Vec<String> {
 
 /// What the request's path is, and the name of its method there.
 fn place<'a>(method: &'a Method, path: &str) -> (Place<'static>, &'a str) {
-    let path = path.split('?').next().unwrap_or_default();
-    let place = description().find(path);
+    let place = description().find(without_query(path));
     let name = match *method {
         Method::HEAD => "GET",
         _ => method.as_str(),
@@ -123,6 +123,10 @@ fn place<'a>(method: &'a Method, path: &str) -> (Place<'static>, &'a str) {
         Place::Known(path) if !path.operations.contains_key(name) => (place, OTHER_METHOD),
         _ => (place, name),
     }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
 }
 
 /// `Allow` must name the methods that are described.

@@ -8,6 +8,7 @@ use jsonschema::Validator;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::support::routes::KINDS;
 use crate::support::service::workspace;
 
 /// Where the types of problem documents begin.
@@ -26,7 +27,17 @@ pub struct Description {
     pub unknown_path: Response,
     /// The answer to a method that a described path does not have.
     pub method_not_allowed: Response,
+    /// By status: the answers to a path or a method that does not exist, where a caller must be known.
+    refusals: BTreeMap<u16, Response>,
 }
+
+/// Where a caller must be known before it hears that something does not exist: the routes of `spin.toml` but the probes'.
+const GUARDED: [&str; 4] = [
+    "api/v1/audit",
+    "api/v1/incidents",
+    "api/v1/query",
+    "api/v1/store",
+];
 
 /// A path with its operations.
 pub struct Path {
@@ -95,6 +106,13 @@ impl Description {
         Self {
             unknown_path: shared("UnknownPath"),
             method_not_allowed: shared("MethodNotAllowed"),
+            refusals: [
+                (401, "Unauthorized"),
+                (429, "TooManyRequests"),
+                (503, "Unavailable"),
+            ]
+            .map(|(status, name)| (status, shared(name)))
+            .into(),
             paths,
             document,
         }
@@ -111,6 +129,17 @@ impl Description {
             }
         }
         other_value
+    }
+
+    /// The answer of this status to who may not even hear whether `path` has the method, or exists.
+    pub fn refusal(&self, path: &str, status: u16) -> Option<&Response> {
+        // The host's routes do not count slashes at the front.
+        let path = path.trim_start_matches('/');
+        let is_guarded = GUARDED.iter().any(|guarded| {
+            let rest = path.strip_prefix(guarded);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        is_guarded.then(|| self.refusals.get(&status))?
     }
 
     /// A schema of the document as a validator.
@@ -136,6 +165,13 @@ impl Path {
                     allowed &= values.is_none_or(|values| values.iter().any(|one| *one == value));
                 }
                 None if segment == expected => {}
+                // A parameter of the route, though each kind has a path of its own here.
+                None if KINDS.contains(&expected) => {
+                    let value = percent_decode_str(segment).decode_utf8().ok()?;
+                    if value != expected {
+                        return None;
+                    }
+                }
                 None => return None,
             }
         }
