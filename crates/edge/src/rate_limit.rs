@@ -18,8 +18,9 @@ use crate::problem::{Error, Result};
 const LIFE: Duration = Duration::from_secs(1);
 /// A lease is for as many requests as come in this time.
 const AHEAD: Duration = Duration::from_millis(200);
-/// How long a lease may take; then the lender counts as away.
-const LIMIT: Duration = Duration::from_millis(250);
+/// How long a lease may take; then the lender counts as away. A flood that makes the database slow must not lift the limit, and without the
+/// database the request itself fails, too.
+const LIMIT: Duration = Duration::from_secs(2);
 /// How long nobody asks a lender that is away.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an instance that was refused asks no more, at the longest, if there are tokens again sooner. Meanwhile they gather

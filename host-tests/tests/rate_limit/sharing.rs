@@ -8,7 +8,7 @@ use crate::load::{Hosts, Outcome, RATE, send};
 const READER: &str = "context-api-sa";
 
 /// Long enough for what one lease more or less is.
-const TIME: Duration = Duration::from_secs(6);
+const TIME: Duration = Duration::from_secs(10);
 
 async fn within_a_tenth(number: usize, life: usize, times: u32) {
     let hosts = Hosts::start(number, life).await;
@@ -49,6 +49,6 @@ async fn who_stays_below_the_limit_is_not_refused() {
     let hosts = Hosts::start(3, 16).await;
     let authorization = hosts.authorization(READER);
     let outcome = send(&hosts, &authorization, RATE * 4 / 5, TIME).await;
-    assert!(outcome.refused < f64::from(RATE) / 50.0, "{outcome:?}");
+    assert!(outcome.refused < f64::from(RATE) / 20.0, "{outcome:?}");
     hosts.stop().await;
 }

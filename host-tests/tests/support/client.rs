@@ -307,7 +307,14 @@ impl Answer {
             ("cache-control", "no-store"),
         ] {
             let found: Vec<_> = self.headers.get_all(name).iter().collect();
-            assert_eq!(found, [value], "{}: {name}", self.request);
+            assert_eq!(
+                found,
+                [value],
+                "{}: {name} {} {:?}",
+                self.request,
+                self.status,
+                self.text()
+            );
         }
         let mut names = self.headers.keys().map(http::HeaderName::as_str);
         let other_origins = names.find(|name| name.starts_with("access-control-"));
