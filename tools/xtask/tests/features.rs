@@ -17,6 +17,7 @@ const PARTS: [&[&str]; 6] = [
 
 /// All native packages.
 const WHOLE: &[&str] = &[
+    "api-server",
     "audit",
     "backfill",
     "bench",
