@@ -20,11 +20,13 @@ const MALFORMED: &str = "the token is not that of a service account";
 const EXPIRED: &str = "the token has expired; send the one that is mounted now";
 
 /// A token that may be good. There is no `Debug` of its text.
-pub(crate) struct Token {
-    pub(crate) text: String,
+#[allow(missing_debug_implementations, reason = "it is a secret")]
+pub struct Token {
+    /// A secret.
+    pub text: String,
     pub(crate) digest: Digest,
     /// When it ends; nothing if it does not say.
-    pub(crate) expires: Option<DateTime<Utc>>,
+    pub expires: Option<DateTime<Utc>>,
 }
 
 /// The SHA-256 of a token, which it is known by wherever something is kept.
@@ -38,7 +40,7 @@ struct Claims {
 
 impl Token {
     /// The token of a request with these headers.
-    pub(crate) fn of(headers: &HeaderMap, now: DateTime<Utc>) -> Result<Self> {
+    pub fn of(headers: &HeaderMap, now: DateTime<Utc>) -> Result<Self> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Error::Unauthorized(MISSING))?;
         if values.next().is_some() {

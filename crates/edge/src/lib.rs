@@ -46,6 +46,7 @@ pub use serve::{HttpResponse, serve, serve_open, serve_private};
 /// else calls [`serve`].
 #[doc(hidden)]
 pub mod readers {
+    pub use crate::bearer::Token;
     pub use crate::body::is_json;
     pub use crate::request_id::RequestIds;
     pub use crate::route::{Match, Segments, find};
