@@ -5,8 +5,8 @@
 #![allow(unsafe_code, reason = "libFuzzer calls the target by its C name")]
 
 use audit::Kind;
-use edge::Route;
 use edge::readers::{Match, find};
+use edge::{Access, Route};
 use fuzz::percent_decoded;
 use http::Method;
 use libfuzzer_sys::fuzz_target;
@@ -14,22 +14,23 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The shapes of the components' routes, in one table.
 static ROUTES: &[Route<usize>] = &[
-    Route::get("/api/v1/query/timeline/{correlation_id}", 0),
-    Route::get("/api/v1/query/{kind}", 1),
-    Route::get("/api/v1/query/{kind}/{id}", 2),
-    Route::get("/api/v1/query/{kind}/{id}/versions", 3),
-    Route::get("/api/v1/incidents", 4),
+    Route::get("/api/v1/query/timeline/{correlation_id}", Access::Read, 0),
+    Route::get("/api/v1/query/{kind}", Access::Read, 1),
+    Route::get("/api/v1/query/{kind}/{id}", Access::Read, 2),
+    Route::get("/api/v1/query/{kind}/{id}/versions", Access::Read, 3),
+    Route::get("/api/v1/incidents", Access::Read, 4),
     row(Method::POST, "/api/v1/store/{kind}", 5),
     row(Method::POST, "/api/v1/store/{kind}/batch", 6),
     row(Method::PATCH, "/api/v1/store/{kind}/{id}", 7),
     row(Method::DELETE, "/api/v1/store/{kind}/{id}", 8),
-    Route::get("/", 9),
+    Route::get("/", Access::Read, 9),
 ];
 
 const fn row(method: Method, pattern: &'static str, endpoint: usize) -> Route<usize> {
     Route {
         method,
         pattern,
+        access: Access::WriteKind,
         endpoint,
     }
 }
