@@ -1,5 +1,7 @@
 //! Reading a request's body: declared as JSON, as it is, and no larger than allowed.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -42,9 +44,13 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
     Ok(body.into())
 }
 
-/// Reads and throws away what a refused client still sends, up to the size of a single record, so that it gets its answer
-/// rather than a broken connection.
+/// Reads and throws away what a refused client still sends, up to the size of a single record and for a second, so that it gets its
+/// answer rather than a broken connection.
 pub(crate) async fn discard(request: Request) {
+    instance::within(Duration::from_secs(1), discard_all(request)).await;
+}
+
+async fn discard_all(request: Request) {
     const LIMIT: usize = 1024 * 1024;
     let (parts, mut incoming) = request.into_parts();
     if content_length(&parts.headers).is_some_and(|length| length > LIMIT) {

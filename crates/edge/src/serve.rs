@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use audit::Kind;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
 use instance::{Level, Line, Misconfigured, Outage};
 use spin_sdk::http::Request;
@@ -189,7 +189,7 @@ async fn respond<E: Copy, C>(
         report(wrong);
     }
     // Without a configuration `upkeep` has none either.
-    let wakes_upkeep = then == Then::WakeUpkeep && configured.is_ok();
+    let is_usable = configured.is_ok();
     let found = find(routes, &method, &path);
     let route = found.pattern();
     let caller = Caller::new();
@@ -214,7 +214,9 @@ async fn respond<E: Copy, C>(
         reason,
     };
     runtime::spawn(async move { entry.write() });
-    if wakes_upkeep {
+    // Strangers cause no work.
+    let is_welcome = reply.status() != StatusCode::UNAUTHORIZED;
+    if then == Then::WakeUpkeep && is_usable && is_welcome {
         upkeep::wake();
     }
     response(reply, &ids)

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod encrypted;
 mod fallback;
 mod joining;
 mod pair;

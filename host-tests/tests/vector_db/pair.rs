@@ -89,7 +89,15 @@ impl Pair {
 
     /// Starts the host anew with another value of a variable.
     pub(crate) async fn change(&mut self, name: &str, value: &str) {
-        self.variables.insert(name.to_owned(), value.to_owned());
+        self.change_all(&[(name, value)]).await;
+    }
+
+    /// The same for several variables.
+    pub(crate) async fn change_all(&mut self, variables: &[(&str, &str)]) {
+        for (name, value) in variables {
+            self.variables
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
         self.kill_host().await;
     }
 
