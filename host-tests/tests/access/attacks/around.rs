@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::start;
 use crate::support::payloads::{FORMS, fresh, remediation, with, workflow};
 use crate::targets::assert_forbidden;
+use crate::wire::Wire;
 
 /// A body may claim what it likes: its records are of the path's kind.
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +149,22 @@ async fn a_refusal_tells_nothing_of_the_body() {
         .await
     {
         answer.problem(401, "unauthorized");
+    }
+    guarded.stop().await;
+}
+
+/// A body that is announced and never comes holds nothing up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_refused_without_its_body() {
+    let guarded = start().await;
+    for announced in ["content-length: 100", "transfer-encoding: chunked"] {
+        let mut wire = Wire::open(guarded.service.host.addr()).await;
+        wire.send(format!(
+            "POST /api/v1/store/workflow HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{announced}\r\n\r\n"
+        ))
+        .await;
+        let answer = wire.answer().await.expect("an answer");
+        assert_eq!(answer.status, 401, "{announced}: {answer:?}");
     }
     guarded.stop().await;
 }
