@@ -34,7 +34,11 @@ static ROUTES: &[Route<Endpoint>] = &[
     ),
     Route::get("/api/v1/query/{kind}", Access::Read, Endpoint::Audits),
     Route::get("/api/v1/query/{kind}/{id}", Access::Read, Endpoint::Audit),
-    Route::get("/api/v1/query/{kind}/{id}/versions", Access::Read, Endpoint::Versions),
+    Route::get(
+        "/api/v1/query/{kind}/{id}/versions",
+        Access::Read,
+        Endpoint::Versions,
+    ),
     Route::get("/api/v1/incidents", Access::Read, Endpoint::Incidents),
     Route::get("/api/v1/incidents/{id}", Access::Read, Endpoint::Incident),
 ];

@@ -8,7 +8,7 @@ use crate::config::Call;
 
 /// All kinds together, oldest first.
 pub(crate) async fn show(call: Call) -> Result<Reply> {
-    let correlation_id = call.segment("correlation_id");
+    let correlation_id = call.segment("correlation_id").into_owned();
     if correlation_id.contains('\0') {
         return Err(Error::parameter(
             "correlation_id",
@@ -23,7 +23,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
         &call.config.database,
         "SELECT audit_timeline($1, $2, $3)",
         &[
-            Parameter::Str(correlation_id.to_owned()),
+            Parameter::Str(correlation_id),
             Parameter::Int64(page.limit),
             Parameter::Int64(page.offset),
         ],

@@ -1,5 +1,6 @@
 //! A request as an endpoint sees it: the parts of the path typed, the rest read on demand.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use audit::Kind;
@@ -50,12 +51,12 @@ impl<C> Call<C> {
 
     /// The path's `{kind}`. There is no path for a kind that does not exist.
     pub fn kind(&self) -> Result<Kind> {
-        Kind::parse(self.segment("kind")).ok_or(Error::UnknownPath)
+        Kind::parse(self.raw_segment("kind")).ok_or(Error::UnknownPath)
     }
 
     /// The path's `{id}`.
     pub fn id(&self) -> Result<i64> {
-        let text = self.segment("id");
+        let text = self.raw_segment("id");
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(invalid_id("must be an integer"));
@@ -64,8 +65,12 @@ impl<C> Call<C> {
             .map_err(|_| invalid_id("is larger than any id; ids are below 2^53"))
     }
 
-    /// The path's `{name}`; empty if the pattern has none.
-    pub fn segment(&self, name: &str) -> &str {
+    /// The path's `{name}` as it would be stored, without secrets; empty if the pattern has none.
+    pub fn segment(&self, name: &str) -> Cow<'_, str> {
+        audit::redact(self.raw_segment(name))
+    }
+
+    fn raw_segment(&self, name: &str) -> &str {
         self.segments.get(name).unwrap_or_default()
     }
 

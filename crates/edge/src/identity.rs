@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// A caller whose token was accepted (`authentication.k8s.io/v1`, `UserInfo`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The full user name, such as `system:serviceaccount:NAMESPACE:NAME`.
+    /// The full user name, such as `system:serviceaccount:NAMESPACE:NAME`. The API server leaves it out where it refuses.
+    #[serde(default)]
     pub username: String,
     /// Tells a deleted account from a new one of the same name.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -45,7 +45,7 @@ pub enum Error {
     /// The caller lacks this permission.
     Forbidden(Permission),
     /// The caller asks more often than it may, until so much later.
-    TooManyRequests(Duration),
+    RateLimitExceeded(Duration),
     /// The request contradicts what is stored.
     Conflict(Vec<Violation>),
     /// The body has more than this many bytes.
@@ -84,7 +84,7 @@ pub enum Slug {
     /// The caller may not.
     Forbidden,
     /// The caller asks too often.
-    TooManyRequests,
+    RateLimitExceeded,
     /// The request contradicts what is stored.
     Conflict,
     /// The body is too large.
@@ -135,9 +135,9 @@ impl Slug {
             ),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "The caller is not known"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "The caller may not do this"),
-            Self::TooManyRequests => (
+            Self::RateLimitExceeded => (
                 S::TOO_MANY_REQUESTS,
-                "too-many-requests",
+                "rate-limit-exceeded",
                 "The caller asks too often",
             ),
             Self::Conflict => (
@@ -169,7 +169,8 @@ impl Slug {
         }
     }
 
-    /// What older clients read: the slug in snake_case, or one word for everything that is wrong with what they sent.
+    /// What older clients read: the slug in snake_case, or one word for everything that is wrong with what they sent, and words of their
+    /// own for who they are.
     fn error(self) -> String {
         match self {
             Self::ValidationError
@@ -179,6 +180,8 @@ impl Slug {
             | Self::InvalidId
             | Self::InvalidParameter
             | Self::MalformedJson => "validation_failed".to_owned(),
+            Self::Unauthorized => "authentication_failed".to_owned(),
+            Self::Forbidden => "authorization_failed".to_owned(),
             _ => self.row().1.replace('-', "_"),
         }
     }
@@ -229,7 +232,7 @@ impl Error {
             Self::MethodNotAllowed(_) => Slug::MethodNotAllowed,
             Self::Unauthorized(_) => Slug::Unauthorized,
             Self::Forbidden(_) => Slug::Forbidden,
-            Self::TooManyRequests(_) => Slug::TooManyRequests,
+            Self::RateLimitExceeded(_) => Slug::RateLimitExceeded,
             Self::Conflict(_) => Slug::Conflict,
             Self::PayloadTooLarge(_) => Slug::PayloadTooLarge,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding => Slug::UnsupportedMediaType,
@@ -254,7 +257,7 @@ impl Error {
             Self::Forbidden(permission) => {
                 format!("this needs the permission `{permission}`, which the caller does not have")
             }
-            Self::TooManyRequests(_) => "the caller is over its limit of requests per second; send less, or try again later".into(),
+            Self::RateLimitExceeded(_) => "the caller is over its limit of requests per second; send less, or try again later".into(),
             Self::PayloadTooLarge(limit) => {
                 format!("the body may have at most {limit} bytes; send less at once")
             }
@@ -292,7 +295,7 @@ impl Error {
             Self::MethodNotAllowed(allow) => reply.header(http::header::ALLOW, allow),
             // RFC 6750, section 3.
             Self::Unauthorized(_) => reply.header(http::header::WWW_AUTHENTICATE, "Bearer"),
-            Self::TooManyRequests(wait) => reply
+            Self::RateLimitExceeded(wait) => reply
                 .header(http::header::RETRY_AFTER, &seconds(*wait))
                 .header(HeaderName::from_static("x-ratelimit-remaining"), "0"),
             // RFC 9110, section 12.5.3: which one would be supported.

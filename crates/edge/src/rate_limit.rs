@@ -96,7 +96,7 @@ impl RateLimiter {
                 return Ok(());
             }
             if let Some(wait) = bucket.empty_for() {
-                return Err(Error::TooManyRequests(wait));
+                return Err(Error::RateLimitExceeded(wait));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if self.is_away() || left.is_zero() {

@@ -282,7 +282,11 @@ impl Entry {
             correlation_id: &self.ids.correlation,
             method: &self.method,
             route: self.route,
-            caller: self.caller.as_deref().map_or("", |caller| &caller.username),
+            identity: Some(
+                self.caller
+                    .as_deref()
+                    .map(|caller| caller.username.as_str()),
+            ),
             status: Some(self.status),
             duration_ms: Some((milliseconds * 1000.0).round() / 1000.0),
             id: self.id,

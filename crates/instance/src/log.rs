@@ -91,9 +91,9 @@ pub struct Line<'a> {
     /// The pattern of its path.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub route: &'a str,
-    /// The full user name of who sent it.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub caller: &'a str,
+    /// The full user name of who sent it; null where nobody knows, and left out of what is no request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Option<&'a str>>,
     /// The status of its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -160,7 +160,7 @@ impl Stamp<'_> {
         for (name, value) in [
             ("method", line.method),
             ("route", line.route),
-            ("caller", line.caller),
+            ("identity", line.identity.flatten().unwrap_or_default()),
             ("request_id", line.request_id),
             ("correlation_id", line.correlation_id),
         ] {

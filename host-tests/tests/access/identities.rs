@@ -197,7 +197,7 @@ async fn the_log_says_who_asked() {
         let line = guarded.logged(id).await;
         assert_eq!(line["status"], status, "{line}");
         assert_eq!(
-            line["caller"].as_str().map(str::to_owned),
+            line["identity"].as_str().map(str::to_owned),
             caller.map(|name| account(name).user()),
             "{line}"
         );

@@ -39,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
         &["audit", "edge", "instance", "postgres", "vectors"],
     ),
     // It measures rules natively too.
-    ("bench", &["audit", "corpus", "database"]),
+    ("bench", &["api-server", "audit", "corpus", "database"]),
     // The baseline stands where the components do.
     ("native", &["audit", "database", "patience"]),
     ("rules", &["audit"]),

@@ -167,7 +167,7 @@ pub(crate) async fn ask(client: &Client, authorization: &str) -> u16 {
     let headers = [("authorization", authorization)];
     let answer = client.send(Method::GET, PATH, &headers, "").await;
     if answer.status == 429 {
-        answer.problem(429, "too-many-requests");
+        answer.problem(429, "rate-limit-exceeded");
         assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
     }
     answer.status.as_u16()

@@ -13,7 +13,7 @@ async fn readiness_names_each_wrong_variable_and_no_value() {
         ("db_ssl_mode", "maybe"),
         ("write_timeout", "soon"),
         ("log_level", "loud"),
-        ("auth_mode", "tokenreview"),
+        ("auth_mode", "certificates"),
     ];
     let service = Service::with(&wrong).await;
     let ready = service.client.get("/ready").await.expect(503);

@@ -151,6 +151,7 @@ fn a_refused_token_or_one_for_another_audience_is_unauthorized() {
     let cases = [
         (json!({}), &[][..]),
         (json!({"authenticated": false, "error": "no"}), &[]),
+        (json!({"user": {}, "error": "invalid bearer token"}), &[]),
         (json!({"authenticated": false, "user": user}), &[]),
         (json!({"authenticated": true, "user": user}), &["mine"]),
         (
