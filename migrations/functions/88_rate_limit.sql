@@ -16,13 +16,23 @@ BEGIN
         INSERT INTO audit_rate_limit (identity, tokens, filled_at)
         VALUES (caller, burst, clock_timestamp())
         ON CONFLICT (identity) DO NOTHING;
+        -- Whoever has not called for a day has a full bucket anyway.
+        DELETE FROM audit_rate_limit
+        WHERE identity IN (
+            SELECT b.identity FROM audit_rate_limit AS b
+            WHERE b.filled_at < clock_timestamp() - interval '1 day'
+            LIMIT 100
+            FOR UPDATE SKIP LOCKED
+        );
         SELECT * INTO bucket FROM audit_rate_limit WHERE identity = caller FOR UPDATE;
     END IF;
 
-    -- Only now: it may have waited for the row. The clock may have been set back.
-    present := greatest(clock_timestamp(), bucket.filled_at);
+    -- Only now: it may have waited for the row.
+    present := clock_timestamp();
+    -- The clock may have been set back: then nothing came in.
     available := least(
-        burst, bucket.tokens + per_second * extract(epoch FROM present - bucket.filled_at)::double precision
+        burst,
+        bucket.tokens + per_second * greatest(0, extract(epoch FROM present - bucket.filled_at))::double precision
     );
     granted := least(wanted, floor(available)::bigint);
     UPDATE audit_rate_limit

@@ -50,7 +50,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
             Some(vector_db) => vectors::verdict(vector_db, config.provider.as_deref()).await,
         };
         checks.cache = cache(config).await;
-        checks.access_control = access_control(config);
+        checks.access_control = config.access_control.verdict();
     }
     let passed = checks.passed();
     let (status, code) = if passed {
@@ -105,15 +105,6 @@ async fn check(config: &Configured) -> Checks {
 fn names(wrong: &[Misconfigured]) -> String {
     let lines: Vec<_> = wrong.iter().map(Misconfigured::to_string).collect();
     lines.join("; ")
-}
-
-fn access_control(config: &Config) -> &'static str {
-    if config.access_control.is_off() {
-        config.access_control.announce();
-        "off; whoever reaches the service may read, write and hide records"
-    } else {
-        "ok"
-    }
 }
 
 async fn cache(config: &Config) -> &'static str {

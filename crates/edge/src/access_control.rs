@@ -29,8 +29,9 @@ impl std::fmt::Debug for AccessControl {
 }
 
 struct Enabled {
-    authenticator: Authenticator,
+    authenticator: Rc<Authenticator>,
     authorizer: Authorizer,
+    kube: Rc<Kube>,
     /// Nothing if callers may ask as often as they like.
     limiter: Option<Rc<RateLimiter>>,
     /// Whether metrics are for readers only.
@@ -45,7 +46,8 @@ impl AccessControl {
         }
         let rate = rate(variables).await;
         let mut enabled = Enabled::read(variables).await;
-        enabled.limiter = (rate.per_second > 0).then(|| RateLimiter::new(rate, lender));
+        let is_limited = rate.per_second > 0 && rate.burst > 0;
+        enabled.limiter = is_limited.then(|| RateLimiter::new(rate, lender));
         Self(Some(enabled))
     }
 
@@ -53,6 +55,7 @@ impl AccessControl {
     /// others are checked there, too.
     pub async fn read_for_health(variables: &mut Variables) -> Self {
         if !is_enabled(variables).await {
+            runtime::spawn(announce());
             return Self(None);
         }
         rate(variables).await;
@@ -68,10 +71,14 @@ impl AccessControl {
         self.0.is_none()
     }
 
-    /// Logs once in the life of the host's process, after the response, that access control is off.
-    pub fn announce(&self) {
-        if self.is_off() {
-            runtime::spawn(announce());
+    /// For readiness: `ok`, or what a deployment should know.
+    pub fn verdict(&self) -> &'static str {
+        match &self.0 {
+            None => "off; whoever reaches the service may read, write and hide records",
+            Some(enabled) if enabled.kube.credential.get().is_none() => {
+                "no credential to ask the API server with: there is no file at kube_token_path, and kube_token is empty"
+            }
+            Some(_) => "ok",
         }
     }
 
@@ -109,7 +116,8 @@ impl AccessControl {
     }
 }
 
-/// The instances remember it together, in the store of their process.
+/// Logs once in the life of the host's process that access control is off. The instances remember it together, in the store of
+/// their process.
 async fn announce() {
     const KEY: &str = "announced";
     let announced = async {
@@ -117,9 +125,10 @@ async fn announce() {
             return false;
         };
         let before = store.get(KEY).await;
-        before != Ok(None) || store.set(KEY, b"off").await.is_err()
+        _ = store.set(KEY, b"off").await;
+        matches!(before, Ok(Some(_)))
     };
-    if within(STORE_LIMIT, announced).await == Some(false) {
+    if within(STORE_LIMIT, announced).await != Some(true) {
         instance::event(
             "access control is off",
             "whoever reaches the service may read, write and hide records; set auth_mode to tokenreview",
@@ -141,7 +150,12 @@ impl Enabled {
         let slots = Rc::<Slots>::default();
         let audiences = list(&variables.get("kube_audiences").await);
         Self {
-            authenticator: Authenticator::new(Rc::clone(&kube), audiences, Rc::clone(&slots)),
+            authenticator: Rc::new(Authenticator::new(
+                Rc::clone(&kube),
+                audiences,
+                Rc::clone(&slots),
+            )),
+            kube: Rc::clone(&kube),
             authorizer: authorizer(kube, slots, variables).await,
             limiter: None,
             metrics_are_protected: false,
@@ -180,11 +194,12 @@ async fn rate(variables: &mut Variables) -> Rate {
             number,
         )
         .await;
-    let message = "must be a whole number, and more than nothing";
     let burst = variables
-        .parsed("rate_limit_burst", message, |text| {
-            number(text).filter(|burst| *burst > 0)
-        })
+        .parsed(
+            "rate_limit_burst",
+            "must be a whole number; 0 is no limit",
+            number,
+        )
         .await;
     Rate { per_second, burst }
 }

@@ -67,9 +67,21 @@ impl Authenticator {
     }
 
     /// Whose token it is.
-    pub(crate) async fn identify(&self, token: &Token, key: &str) -> Result<Rc<Identity>> {
+    pub(crate) async fn identify(
+        self: &Rc<Self>,
+        token: &Token,
+        key: &str,
+    ) -> Result<Rc<Identity>> {
         let review = async || self.review(&token.text).await;
         let identity = self.reviews.get(key, token.expires, review).await?;
+        if self.reviews.is_to_be_renewed(key) {
+            let (this, key) = (Rc::clone(self), key.to_owned());
+            let (text, expires) = (token.text.clone(), token.expires);
+            runtime::spawn(async move {
+                let review = async || this.review(&text).await;
+                this.reviews.renew(&key, expires, review).await;
+            });
+        }
         identity.ok_or(Error::Unauthorized(REFUSED))
     }
 

@@ -92,7 +92,9 @@ impl Permissions {
         if text.trim().is_empty() {
             return Some(Self::default());
         }
-        let named: BTreeMap<String, Vec<String>> = serde_json::from_str(text).ok()?;
+        // A user that is there twice is an error.
+        let named = audit::json::parse(text.as_bytes()).ok()?;
+        let named: BTreeMap<String, Vec<String>> = serde_json::from_value(named).ok()?;
         let mut all = BTreeMap::new();
         for (user, names) in named {
             let permissions: Option<_> = names.iter().map(|name| Permission::parse(name)).collect();
@@ -278,6 +280,7 @@ mod tests {
             r#"{"a": ["read", "writ:workflow"]}"#,
             r#"{"": ["read"]}"#,
             r#"{"a": [1]}"#,
+            r#"{"a": ["read"], "a": ["admin"]}"#,
         ] {
             assert!(Permissions::parse(text).is_none(), "{text}");
         }

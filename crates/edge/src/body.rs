@@ -14,8 +14,16 @@ use crate::problem::{Error, Result};
 /// first and reads later gets its answer rather than a broken connection.
 const DRAIN: usize = 8 * 1024 * 1024;
 
+/// How long a client may take to send a body. It holds a place in the instance meanwhile.
+const TIME_LIMIT: Duration = Duration::from_mins(1);
+
 /// The body, of at most `limit` bytes.
 pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>> {
+    let body = instance::within(TIME_LIMIT, read_all(request, limit)).await;
+    body.unwrap_or_else(|| Err(Error::Malformed(broken_off())))
+}
+
+async fn read_all(request: Request, limit: usize) -> Result<Vec<u8>> {
     let (parts, mut incoming) = request.into_parts();
     let declared = content_length(&parts.headers);
     let unsupported = unsupported(&parts.headers);

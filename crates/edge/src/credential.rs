@@ -38,9 +38,12 @@ impl Credential {
         self.read()
     }
 
-    /// Another token than `refused`, which the API server did not take; nothing if there is no other.
+    /// Another token than `refused`, which the API server did not take: what the file has now, else the variable. Nothing if there is no
+    /// other.
     pub(crate) fn other_than(&self, refused: &str) -> Option<Rc<str>> {
-        self.read().filter(|token| **token != *refused)
+        let is_other = |token: &Rc<str>| !token.is_empty() && **token != *refused;
+        let fallback = || Some(self.fallback.clone()).filter(is_other);
+        self.read().filter(is_other).or_else(fallback)
     }
 
     fn read(&self) -> Option<Rc<str>> {
@@ -77,7 +80,7 @@ mod tests {
             assert_eq!(credential.get().as_deref(), Some("first"));
             fs::write(&path, "second").unwrap();
             assert_eq!(credential.get().as_deref(), Some("first"), "not yet");
-            assert_eq!(credential.other_than("second"), None);
+            assert_eq!(credential.other_than("second").as_deref(), Some("fallback"));
             assert_eq!(credential.get().as_deref(), Some("second"));
             fs::write(&path, "third").unwrap();
             assert_eq!(credential.other_than("second").as_deref(), Some("third"));

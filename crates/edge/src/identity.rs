@@ -1,6 +1,7 @@
 //! Who calls, as the API server says.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,24 +21,25 @@ pub struct Identity {
     pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
-/// Something that was found out, and until when it may be believed.
+/// Something that was found out, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known<T> {
+    /// The SHA-256 of the token, and what was asked about it.
+    pub(crate) key: String,
     pub(crate) value: T,
     /// Milliseconds since 1970.
     pub(crate) until: i64,
 }
 
-impl<T> Known<T> {
-    pub(crate) fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        let left = self.until.saturating_sub(now.timestamp_millis());
-        // One that lies further ahead than any entry made now was made by a clock gone wrong.
-        (1..=MAX_AGE_MS).contains(&left)
-    }
-}
+/// How long a positive answer is believed.
+pub(crate) const MAX_AGE: Duration = Duration::from_mins(1);
+const MAX_AGE_MS: i64 = 60_000;
 
-/// How long a positive answer is believed, in milliseconds.
-pub(crate) const MAX_AGE_MS: i64 = 60_000;
+/// Whether something may be believed until then. What lies further ahead than any entry made now was made by a clock gone wrong.
+pub(crate) fn is_valid(until: i64, now: DateTime<Utc>) -> bool {
+    let left = until.saturating_sub(now.timestamp_millis());
+    (1..=MAX_AGE_MS).contains(&left)
+}
 
 /// Until when an answer that was given now is believed: a minute, and no longer than the token lives.
 pub(crate) fn until(now: DateTime<Utc>, expires: Option<DateTime<Utc>>) -> i64 {

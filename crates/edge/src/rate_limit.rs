@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use instance::{Lease, LeaseRequest, Lender, Rate, within};
+use instance::{Lease, LeaseRequest, Lender, Outage, Rate, Unlent, within};
 use runtime::{Instant, Waiting};
 
 use crate::problem::{Error, Result};
@@ -18,10 +18,10 @@ use crate::problem::{Error, Result};
 const LIFE: Duration = Duration::from_secs(1);
 /// A lease is for as many requests as come in this time.
 const AHEAD: Duration = Duration::from_millis(200);
-/// How long a lease may take; then the lender counts as away. A flood that makes the database slow must not lift the limit, and without the
-/// database the request itself fails, too.
+/// How long a request waits for tokens. A lender that is slow is not one that is away: a flood that makes the database slow must not
+/// lift the limit.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long nobody asks a lender that is away.
+/// How long nobody asks a lender that is away, and nobody asks for a caller that it refused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an instance that was refused asks no more, at the longest, if there are tokens again sooner. Meanwhile they gather
 /// in the bucket, as far as its burst goes.
@@ -67,6 +67,8 @@ struct Bucket {
     /// When there may be tokens again.
     empty_until: Cell<Option<Instant>>,
     leasing: Cell<bool>,
+    /// When its lease is asked for again after one that failed.
+    unlent_until: Cell<Option<Instant>>,
     /// Requests that have no token yet.
     queued: Cell<u32>,
     waiting: Waiting,
@@ -82,7 +84,7 @@ impl RateLimiter {
         })
     }
 
-    /// Takes a token of the caller's. If the lender is away, everybody may pass.
+    /// Takes a token of the caller's. If the lender is away, everybody may pass; if it refused the caller's lease, this one may.
     pub(crate) async fn take(self: &Rc<Self>, caller: &str) -> Result<()> {
         let bucket = self.bucket(caller);
         if bucket.spend() {
@@ -99,8 +101,13 @@ impl RateLimiter {
                 return Err(Error::RateLimitExceeded(wait));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_away() || left.is_zero() {
+            if self.is_away() || bucket.is_unlent() {
                 return Ok(());
+            }
+            if left.is_zero() {
+                return Err(
+                    Outage::unavailable("tokens of the rate limit do not come in time").into(),
+                );
             }
             if bucket.leasing.get() {
                 within(left, bucket.waiting.join()).await;
@@ -112,7 +119,7 @@ impl RateLimiter {
 
     /// Asks for more behind the response before there is none.
     fn renew(self: &Rc<Self>, caller: &str, bucket: &Rc<Bucket>) {
-        if bucket.is_low() && !bucket.leasing.get() && !self.is_away() {
+        if bucket.is_low() && !bucket.leasing.get() && !bucket.is_unlent() && !self.is_away() {
             let (limiter, caller) = (Rc::clone(self), caller.to_owned());
             let leasing = Leasing::begin(bucket);
             runtime::spawn(async move { limiter.lease(&caller, leasing).await });
@@ -148,15 +155,25 @@ impl RateLimiter {
             rate: self.rate,
         };
         let wanted = request.wanted;
-        match within(LIMIT, (self.lender)(request)).await.flatten() {
-            None => {
-                self.away_until.set(Some(Instant::now() + PAUSE));
+        let until = || Some(Instant::now() + PAUSE);
+        match within(LIMIT, (self.lender)(request)).await {
+            // Those that wait are out of time, too.
+            None => {}
+            Some(Ok(lease)) => bucket.fill(lease, wanted, rest(self.rate)),
+            Some(Err(Unlent::Away)) => {
+                self.away_until.set(until());
                 instance::event(
                     "rate limit",
                     "the limiter's store is away; for a second, requests pass uncounted",
                 );
             }
-            Some(lease) => bucket.fill(lease, wanted, rest(self.rate)),
+            Some(Err(Unlent::Refused(reason))) => {
+                bucket.unlent_until.set(until());
+                let reason = format!(
+                    "a lease failed, and its caller's requests pass for a second: {reason}"
+                );
+                instance::event("rate limit", &audit::redact(&reason));
+            }
         }
     }
 }
@@ -169,6 +186,7 @@ impl Bucket {
             asked: Cell::new(first),
             empty_until: Cell::default(),
             leasing: Cell::default(),
+            unlent_until: Cell::default(),
             queued: Cell::default(),
             waiting: Waiting::default(),
         }
@@ -180,6 +198,11 @@ impl Bucket {
         }
         let left = self.tokens.get().checked_sub(1);
         left.inspect(|left| self.tokens.set(*left)).is_some()
+    }
+
+    fn is_unlent(&self) -> bool {
+        let until = self.unlent_until.get();
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     fn is_expired(&self) -> bool {

@@ -14,7 +14,7 @@ use runtime::{Instant, Store, Waiting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::identity::{Known, until};
+use crate::identity::{Known, MAX_AGE, is_valid, until};
 
 /// The label of the store. It is never one on a disk or a server: what is in it lets people in.
 pub(crate) const STORE: &str = "identities";
@@ -29,17 +29,40 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a request waits for another one's review: as long as its own might take, store and queue included.
 const FOLLOW_LIMIT: Duration = Duration::from_millis(3_100);
 
+/// Of these, so many are for tokens that were accepted before: strangers cannot keep them waiting.
+const FOR_KNOWN: usize = 2;
+
 /// What an instance remembers at most. More tokens than that are no controllers'.
 const MOST_KNOWN: usize = 1_000;
+
+/// What is so close to its end is found out anew behind a response, so that nobody who calls often waits for a review.
+const ENDING_MS: i64 = 15_000;
 
 /// What a review says: nothing if the answer is no.
 type Outcome<T> = Result<Option<Rc<T>>, Outage>;
 
 /// Reviews of one kind.
 pub(crate) struct Reviews<T> {
-    known: RefCell<HashMap<String, Known<Rc<T>>>>,
+    known: RefCell<HashMap<String, Remembered<T>>>,
     under_way: RefCell<HashMap<String, Rc<UnderWay<T>>>>,
     slots: Rc<Slots>,
+}
+
+/// What an instance remembers.
+struct Remembered<T> {
+    value: Rc<T>,
+    /// Milliseconds since 1970.
+    until: i64,
+    /// The time of day may be set back; this goes on.
+    since: Instant,
+    /// Whether it was tried to find it out anew.
+    renewed: Cell<bool>,
+}
+
+impl<T> Remembered<T> {
+    fn is_valid(&self) -> bool {
+        is_valid(self.until, instance::now()) && self.since.elapsed() < MAX_AGE
+    }
 }
 
 /// A review that others may wait for.
@@ -68,7 +91,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
         if let Some(known) = self.recall(key) {
             return Ok(Some(known));
         }
-        let deadline = Instant::now() + FOLLOW_LIMIT;
+        let began = Instant::now();
+        let deadline = began + FOLLOW_LIMIT;
         let leading = loop {
             let under_way = self.under_way.borrow().get(key).cloned();
             let Some(under_way) = under_way else {
@@ -89,37 +113,75 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
             return leading.end(Ok(Some(self.remember(key, known))));
         }
         // Who gives up here leaves it to those that wait for this review.
-        let _slot = self.slots.take().await?;
-        let outcome = review().await.map(|value| {
-            value.map(|value| {
-                let until = until(instance::now(), expires);
-                let known = Known { value, until };
-                keep(key, &known);
-                self.remember(key, known)
-            })
-        });
-        leading.end(outcome)
+        let was_known = self.known.borrow().contains_key(key);
+        let _slot = self.slots.take(began + QUEUE_LIMIT, was_known).await?;
+        let outcome = review().await;
+        leading.end(outcome.map(|value| self.note(key, expires, value)))
+    }
+
+    /// Whether what is known under `key` ends soon, and nobody has tried to find it out anew. The one who asks is to do it.
+    pub(crate) fn is_to_be_renewed(&self, key: &str) -> bool {
+        let known = self.known.borrow();
+        let Some(known) = known.get(key) else {
+            return false;
+        };
+        let left = known
+            .until
+            .saturating_sub(instance::now().timestamp_millis());
+        left < ENDING_MS && !known.renewed.replace(true)
+    }
+
+    /// Finds out anew what is known under `key`. A no is the end of it; without an answer it stays until its end.
+    pub(crate) async fn renew(
+        &self,
+        key: &str,
+        expires: Option<DateTime<Utc>>,
+        review: impl AsyncFnOnce() -> Result<Option<T>, Outage>,
+    ) {
+        let Ok(_slot) = self.slots.take(Instant::now() + QUEUE_LIMIT, true).await else {
+            return;
+        };
+        if let Ok(value) = review().await {
+            self.note(key, expires, value);
+        }
+    }
+
+    /// Remembers a yes and tells the other instances; forgets what was known at a no.
+    fn note(&self, key: &str, expires: Option<DateTime<Utc>>, value: Option<T>) -> Option<Rc<T>> {
+        let Some(value) = value else {
+            self.known.borrow_mut().remove(key);
+            return None;
+        };
+        let until = until(instance::now(), expires);
+        let known = Known {
+            key: key.to_owned(),
+            value,
+            until,
+        };
+        keep(&known);
+        Some(self.remember(key, known))
     }
 
     fn recall(&self, key: &str) -> Option<Rc<T>> {
         let known = self.known.borrow();
         let known = known.get(key)?;
-        known
-            .is_valid(instance::now())
-            .then(|| Rc::clone(&known.value))
+        known.is_valid().then(|| Rc::clone(&known.value))
     }
 
     fn remember(&self, key: &str, known: Known<T>) -> Rc<T> {
         let value = Rc::new(known.value);
         let mut all = self.known.borrow_mut();
         if all.len() >= MOST_KNOWN {
-            let now = instance::now();
-            all.retain(|_, known| known.is_valid(now));
+            all.retain(|_, known| known.is_valid());
         }
         if all.len() < MOST_KNOWN {
-            let value = Rc::clone(&value);
-            let until = known.until;
-            all.insert(key.to_owned(), Known { value, until });
+            let remembered = Remembered {
+                value: Rc::clone(&value),
+                until: known.until,
+                since: Instant::now(),
+                renewed: Cell::new(false),
+            };
+            all.insert(key.to_owned(), remembered);
         }
         value
     }
@@ -160,25 +222,42 @@ impl<T> Drop for Leading<'_, T> {
     }
 }
 
+/// The most bytes of an entry in the store. A user in more groups than that is reviewed by each instance.
+const MOST_STORED: usize = 4 * 1024;
+
+/// The store forgets nothing by itself, so there are only so many places in it: 4096 for each kind of review. A token may take another
+/// one's place, which then is not known.
+fn place(key: &str) -> String {
+    let mut place = key.get(..3).unwrap_or(key).to_owned();
+    if let Some((_, kind)) = key.split_once(':') {
+        place.push(':');
+        place.push_str(kind);
+    }
+    place
+}
+
 /// What the other instances know. A store that fails knows nothing.
 async fn stored<T: DeserializeOwned>(key: &str) -> Option<Known<T>> {
-    let read = async { Store::open(STORE).await.ok()?.get(key).await.ok()? };
+    let read = async { Store::open(STORE).await.ok()?.get(&place(key)).await.ok()? };
     let known = within(STORE_LIMIT, read).await??;
     let known: Known<T> = serde_json::from_slice(&known).ok()?;
-    known.is_valid(instance::now()).then_some(known)
+    (known.key == key && is_valid(known.until, instance::now())).then_some(known)
 }
 
 /// Tells the other instances, once the client has its answer.
-fn keep<T: Serialize>(key: &str, known: &Known<T>) {
+fn keep<T: Serialize>(known: &Known<T>) {
     let Ok(value) = serde_json::to_vec(known) else {
         return;
     };
-    let key = key.to_owned();
+    if value.len() > MOST_STORED {
+        return;
+    }
+    let place = place(&known.key);
     runtime::spawn(async move {
         let write = async {
             if let Ok(store) = Store::open(STORE).await {
                 // The next instance asks the API server then.
-                _ = store.set(&key, &value).await;
+                _ = store.set(&place, &value).await;
             }
         };
         within(STORE_PUT_LIMIT, write).await;
@@ -193,9 +272,13 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    async fn take(self: &Rc<Self>) -> Result<Slot, Outage> {
-        let deadline = Instant::now() + QUEUE_LIMIT;
-        while self.taken.get() >= MOST_REVIEWS {
+    async fn take(self: &Rc<Self>, deadline: Instant, was_known: bool) -> Result<Slot, Outage> {
+        let most = if was_known {
+            MOST_REVIEWS
+        } else {
+            MOST_REVIEWS.saturating_sub(FOR_KNOWN)
+        };
+        while self.taken.get() >= most {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Outage::unavailable("too many reviews are under way"));

@@ -33,5 +33,14 @@ pub struct Lease {
     pub retry_after: Duration,
 }
 
-/// Leases tokens; nothing if who keeps the buckets is away.
-pub type Lender = Box<dyn Fn(LeaseRequest) -> Pin<Box<dyn Future<Output = Option<Lease>>>>>;
+/// Why there is no lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlent {
+    /// Who keeps the buckets is away.
+    Away,
+    /// It refused this request; for the log.
+    Refused(String),
+}
+
+/// Leases tokens.
+pub type Lender = Box<dyn Fn(LeaseRequest) -> Pin<Box<dyn Future<Output = Result<Lease, Unlent>>>>>;

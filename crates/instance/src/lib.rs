@@ -19,7 +19,7 @@ mod variables;
 
 pub use clock::{now, timestamp};
 pub use coalesce::{Batch, Batcher, Entry};
-pub use lease::{Lease, LeaseRequest, Lender, Rate};
+pub use lease::{Lease, LeaseRequest, Lender, Rate, Unlent};
 pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use outage::Outage;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use instance::{Lease, LeaseRequest, Lender};
+use instance::{Lease, LeaseRequest, Lender, Unlent};
 use spin_sdk::pg::ParameterValue as Parameter;
 
 use crate::database::Database;
@@ -18,7 +18,7 @@ pub fn lender(database: &Rc<Database>) -> Lender {
     })
 }
 
-async fn lease(database: &Database, request: LeaseRequest) -> Option<Lease> {
+async fn lease(database: &Database, request: LeaseRequest) -> Result<Lease, Unlent> {
     let rate = request.rate;
     let values = [
         Parameter::Str(request.identity),
@@ -27,7 +27,18 @@ async fn lease(database: &Database, request: LeaseRequest) -> Option<Lease> {
         Parameter::Int64(rate.burst.into()),
     ];
     let statement = "SELECT audit_lease($1, $2, $3, $4)";
-    let lease = text(database, statement, &values).await.ok()??;
+    match text(database, statement, &values).await {
+        Ok(lease) => lease
+            .as_deref()
+            .and_then(parse)
+            .ok_or_else(|| Unlent::Refused("audit_lease gives another answer".into())),
+        Err(failure) if failure.says_away() => Err(Unlent::Away),
+        Err(failure) => Err(Unlent::Refused(format!("{failure:?}"))),
+    }
+}
+
+/// Tokens, and milliseconds until there is another one.
+fn parse(lease: &str) -> Option<Lease> {
     let (granted, retry_after) = lease.split_once(' ')?;
     Some(Lease {
         granted: granted.parse().ok()?,

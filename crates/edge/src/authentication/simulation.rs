@@ -18,7 +18,6 @@ use crate::credential::Credential;
 use crate::identity::Identity;
 use crate::kube::Kube;
 use crate::problem::Error;
-use crate::reviews::Slots;
 
 /// Gives its answers one after the other, the last one for ever.
 struct ApiServer {
@@ -99,7 +98,7 @@ fn identify(answers: &[Answer], audiences: &[&str]) -> Reviewed {
             url: "https://kube".into(),
             credential: Credential::new(String::new(), "own".into()),
         });
-        let authenticator = Authenticator::new(kube, audiences, Rc::<Slots>::default());
+        let authenticator = Rc::new(Authenticator::new(kube, audiences, Rc::default()));
         let token = Token {
             text: "a.b.c".into(),
             digest: [7; 32],

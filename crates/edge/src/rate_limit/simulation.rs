@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use instance::{Lease, LeaseRequest, Rate};
+use instance::{Lease, LeaseRequest, Rate, Unlent};
 use runtime::Instant;
 use runtime::simulated::{Servers, run};
 
 use super::{Lender, RateLimiter};
+use crate::problem::Error;
 
 const RATE: Rate = Rate {
     per_second: 100,
@@ -36,11 +37,11 @@ impl Bucket {
         })
     }
 
-    fn lease(&self, request: &LeaseRequest) -> Option<Lease> {
+    fn lease(&self, request: &LeaseRequest) -> Result<Lease, Unlent> {
         self.asked.set(self.asked.get() + 1);
         self.seen.borrow_mut().push(request.clone());
         if self.is_away.get() {
-            return None;
+            return Err(Unlent::Away);
         }
         let (rate, now) = (f64::from(request.rate.per_second), Instant::now());
         let came = now
@@ -54,7 +55,7 @@ impl Bucket {
         self.tokens.set(left);
         self.filled.set(now);
         let retry_after = Duration::from_secs_f64(((1.0 - left) / rate).max(0.0));
-        Some(Lease {
+        Ok(Lease {
             granted,
             retry_after,
         })
@@ -171,16 +172,44 @@ fn a_lender_that_is_away_lets_everybody_pass_and_is_left_alone() {
 }
 
 #[test]
-fn a_lender_that_hangs_costs_a_request_its_limit_once() {
+fn a_lender_that_hangs_lets_nobody_pass_and_keeps_nobody_longer_than_its_limit() {
     run(Servers::default(), async {
         let hangs: Lender = Box::new(|_| Box::pin(std::future::pending()));
         let limiter = RateLimiter::new(RATE, hangs);
         let began = Instant::now();
         let all = (0..16).map(|_| limiter.take("caller"));
-        assert!(join_all(all).await.iter().all(Result::is_ok));
+        let all = join_all(all).await;
+        assert!(
+            all.iter()
+                .all(|taken| matches!(taken, Err(Error::Outage(_))))
+        );
         assert_eq!(began.elapsed(), super::LIMIT);
-        assert!(limiter.take("caller").await.is_ok());
-        assert_eq!(began.elapsed(), super::LIMIT, "nobody asks it again yet");
+    });
+}
+
+#[test]
+fn what_fails_for_one_caller_is_nobody_elses_way_in() {
+    run(Servers::default(), async {
+        let asked = Rc::new(Cell::new(0));
+        let count = Rc::clone(&asked);
+        let lender: Lender = Box::new(move |request| {
+            count.set(count.get() + 1);
+            let outcome = if request.identity == "refused" {
+                Err(Unlent::Refused("its name is too long".into()))
+            } else {
+                Ok(Lease {
+                    granted: 0,
+                    retry_after: Duration::from_secs(9),
+                })
+            };
+            Box::pin(async move { outcome })
+        });
+        let limiter = RateLimiter::new(RATE, lender);
+        for _ in 0..10 {
+            assert!(limiter.take("refused").await.is_ok());
+            assert!(limiter.take("other").await.is_err());
+        }
+        assert_eq!(asked.get(), 2, "once for each");
     });
 }
 
