@@ -28,7 +28,11 @@ static ROUTES: &[Route<Endpoint>] = &[
         access: Access::Read,
         endpoint: Endpoint::Semantic,
     },
-    Route::get("/api/v1/incidents/{id}/similar", Access::Read, Endpoint::Similar),
+    Route::get(
+        "/api/v1/incidents/{id}/similar",
+        Access::Read,
+        Endpoint::Similar,
+    ),
 ];
 
 thread_local! {

@@ -72,7 +72,6 @@ async fn no_other_wrong_variable_opens_the_service() {
         ("kube_api_url", "http://localhost:6443"),
         ("metrics_auth", "yes"),
         ("rate_limit_rps", "-1"),
-        ("rate_limit_burst", "0"),
     ] {
         let guarded = Guarded::with(&[("permissions", &permissions), (variable, value)]).await;
         // What only the probes' component reads concerns nobody else.

@@ -29,7 +29,7 @@ pub(crate) const PATH: &str = "/api/v1/query/workflow/1";
 /// Hosts on one database.
 pub(crate) struct Hosts {
     pub(crate) cluster: Cluster,
-    pub(crate) hosts: Vec<Host>,
+    pub(crate) all: Vec<Host>,
     pub(crate) database: TestDatabase,
 }
 
@@ -45,16 +45,15 @@ impl Hosts {
             variables.insert(name.into(), value);
         }
         let starting = (0..number).map(|_| start(&cluster, variables.clone(), life));
-        let hosts = join_all(starting).await;
         Self {
+            all: join_all(starting).await,
             cluster,
-            hosts,
             database,
         }
     }
 
     pub(crate) fn clients(&self) -> Vec<Client> {
-        self.hosts.iter().map(Host::client).collect()
+        self.all.iter().map(Host::client).collect()
     }
 
     /// Takes all tokens out of the buckets.
@@ -70,7 +69,7 @@ impl Hosts {
     }
 
     pub(crate) async fn stop(self) {
-        for host in self.hosts {
+        for host in self.all {
             host.stop().await;
         }
     }

@@ -80,14 +80,14 @@ async fn a_caller_over_its_limit_is_refused_without_a_statement() {
     let database = hosts.database.client().await;
     database.batch_execute(COUNTED).await.expect("a counter");
     let outcome = send(&hosts, &authorization, RATE * 50, Duration::from_secs(2)).await;
-    let leases = "SELECT last_value FROM leases";
-    let leases: i64 = database
+    let leases = "SELECT last_value::integer FROM leases";
+    let leases: i32 = database
         .query_one(leases, &[])
         .await
         .expect("a count")
         .get(0);
     let refused = outcome.refused * 2.0;
-    assert!(refused > leases as f64, "{outcome:?}, {leases} leases");
+    assert!(refused > f64::from(leases), "{outcome:?}, {leases} leases");
     hosts.stop().await;
 }
 
@@ -105,7 +105,7 @@ async fn without_the_limiters_table_requests_pass_and_the_log_says_so() {
         assert!(statuses.iter().all(|status| *status == 404), "{statuses:?}");
     }
     until("the log says so", async || {
-        hosts.hosts[0].log().contains("limiter's store is away")
+        hosts.all[0].log().contains("limiter's store is away")
     })
     .await;
     hosts.stop().await;
