@@ -83,7 +83,7 @@ fn what_is_described_has_no_faults() {
 
 #[test]
 fn who_is_not_known_hears_nothing_of_what_exists() {
-    for refusal in &["Unauthorized", "TooManyRequests", "Unavailable"].map(example) {
+    for refusal in &["Unauthorized", "RateLimitExceeded", "Unavailable"].map(example) {
         for path in [
             "/api/v1/query/bogus",
             "/api/v1/store/x?y=1",

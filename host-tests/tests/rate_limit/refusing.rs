@@ -105,7 +105,7 @@ async fn without_the_limiters_table_requests_pass_and_the_log_says_so() {
         assert!(statuses.iter().all(|status| *status == 404), "{statuses:?}");
     }
     until("the log says so", async || {
-        hosts.all[0].log().contains("limiter's store is away")
+        hosts.all[0].log().contains("a lease failed")
     })
     .await;
     hosts.stop().await;

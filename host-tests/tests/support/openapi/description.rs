@@ -108,7 +108,7 @@ impl Description {
             method_not_allowed: shared("MethodNotAllowed"),
             refusals: [
                 (401, "Unauthorized"),
-                (429, "TooManyRequests"),
+                (429, "RateLimitExceeded"),
                 (503, "Unavailable"),
             ]
             .map(|(status, name)| (status, shared(name)))
