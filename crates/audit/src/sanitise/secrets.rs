@@ -41,7 +41,7 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
     let mut redacted = String::with_capacity(text.len());
     let mut copied = 0;
     for range in found {
-        let range = plain.original(&range);
+        let range = whole(text, plain.original(&range));
         let start = text.floor_char_boundary(range.start).max(copied);
         let end = text.ceil_char_boundary(range.end);
         if start >= end {
@@ -56,6 +56,21 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(redacted)
+}
+
+/// A secret that reaches into what stands for another one takes all of that.
+fn whole(text: &str, range: Range<usize>) -> Range<usize> {
+    let reach = minus(REPLACEMENT.len(), 1);
+    let around = |at: usize| {
+        let from = text.floor_char_boundary(minus(at, reach));
+        let to = text.ceil_char_boundary(plus(at, reach));
+        let begin = plus(from, text.get(from..to)?.find(REPLACEMENT)?);
+        let end = plus(begin, REPLACEMENT.len());
+        (begin < at && at < end).then_some(begin..end)
+    };
+    let start = around(range.start).map_or(range.start, |other| other.start);
+    let end = around(range.end).map_or(range.end, |other| other.end);
+    start..end
 }
 
 /// What a byte that is no letter and no digit may be the beginning or the end of.

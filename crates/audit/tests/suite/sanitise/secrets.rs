@@ -296,3 +296,11 @@ fn tokens_and_secrets_by_name() {
         ],
     );
 }
+
+/// Found by fuzzing: a secret that a second look finds began within what stood for the first one.
+#[test]
+fn what_stands_for_a_secret_is_never_cut() {
+    let text = "/,---k\n- :ktoken: [\\\u{747}%X\\\\@unix(da";
+    let redacted = redact(text);
+    assert_eq!(redacted, "/,---k\n- :ktoken: [\\***REDACTED***");
+}
