@@ -86,13 +86,35 @@ async fn start(cluster: &Cluster, variables: BTreeMap<String, String>, life: usi
     Host::adjusted(variables, adjust).await
 }
 
-/// What came of requests at a pace.
+/// What came of requests at a pace, per second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
-    /// Per second.
     pub(crate) admitted: f64,
-    /// Per second.
     pub(crate) refused: f64,
+}
+
+/// Requests of each kind so far.
+#[derive(Default)]
+struct Counters {
+    admitted: AtomicU32,
+    refused: AtomicU32,
+}
+
+impl Counters {
+    fn count(&self, status: Option<u16>) {
+        let counter = match status {
+            Some(404) => &self.admitted,
+            Some(429) => &self.refused,
+            // A machine that is too busy.
+            Some(503) | None => return,
+            Some(other) => panic!("{other}"),
+        };
+        counter.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn all(&self) -> [u32; 2] {
+        [&self.admitted, &self.refused].map(|counter| counter.load(Ordering::SeqCst))
+    }
 }
 
 /// Sends `per_second` requests to the hosts in turn, for so long; those of the first second do not count, and what is left of the
@@ -108,17 +130,14 @@ pub(crate) async fn send(
         // Each process has the token reviewed once.
         ask(client, authorization).await;
     }
-    let admitted = Arc::new(AtomicU32::new(0));
-    let refused = Arc::new(AtomicU32::new(0));
+    let counters = Arc::new(Counters::default());
     let free = Arc::new(Semaphore::new(AT_ONCE));
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut sent = Vec::new();
-    let (mut began, mut before) = (Instant::now(), (0, 0));
-    let (settled, deadline) = (
-        began + Duration::from_secs(1),
-        began + Duration::from_secs(1) + time,
-    );
+    let (mut began, mut before) = (Instant::now(), [0; 2]);
+    let settled = began + Duration::from_secs(1);
+    let deadline = settled + time;
     let mut is_settled = false;
     for client in clients.iter().cycle() {
         ticks.tick().await;
@@ -129,21 +148,12 @@ pub(crate) async fn send(
         if !is_settled && Instant::now() >= settled {
             is_settled = true;
             hosts.empty().await;
-            began = Instant::now();
-            before = (
-                admitted.load(Ordering::SeqCst),
-                refused.load(Ordering::SeqCst),
-            );
+            (began, before) = (Instant::now(), counters.all());
         }
         let (client, authorization) = (client.clone(), authorization.to_owned());
-        let (admitted, refused) = (Arc::clone(&admitted), Arc::clone(&refused));
+        let counters = Arc::clone(&counters);
         sent.push(tokio::spawn(async move {
-            let counter = match ask(&client, &authorization).await {
-                429 => refused,
-                404 => admitted,
-                other => panic!("{other}"),
-            };
-            counter.fetch_add(1, Ordering::SeqCst);
+            counters.count(try_ask(&client, &authorization).await);
             drop(permit);
         }));
     }
@@ -152,22 +162,31 @@ pub(crate) async fn send(
     }
     // Time itself: the limit is one per second.
     let seconds = began.elapsed().as_secs_f64();
-    let rate = |counter: &AtomicU32, before: u32| {
-        f64::from(counter.load(Ordering::SeqCst) - before) / seconds
-    };
+    let mut rates = std::iter::zip(counters.all(), before)
+        .map(|(now, before)| f64::from(now - before) / seconds);
+    let mut next = || rates.next().unwrap_or_default();
     Outcome {
-        admitted: rate(&admitted, before.0),
-        refused: rate(&refused, before.1),
+        admitted: next(),
+        refused: next(),
     }
 }
 
 /// The status of one request's answer.
 pub(crate) async fn ask(client: &Client, authorization: &str) -> u16 {
+    let status = try_ask(client, authorization).await;
+    status.expect("an answer")
+}
+
+/// The same; nothing if there is no answer.
+async fn try_ask(client: &Client, authorization: &str) -> Option<u16> {
     let headers = [("authorization", authorization)];
-    let answer = client.send(Method::GET, PATH, &headers, "").await;
+    let answer = client
+        .try_send(Method::GET, PATH, &headers, "")
+        .await
+        .ok()?;
     if answer.status == 429 {
         answer.problem(429, "rate-limit-exceeded");
         assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
     }
-    answer.status.as_u16()
+    Some(answer.status.as_u16())
 }

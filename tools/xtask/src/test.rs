@@ -32,8 +32,12 @@ pub(crate) struct Test {
     filter: Vec<String>,
 }
 
-/// The package whose ignored tests take the whole machine.
-const SLOW: &str = "tools/xtask (test slow)";
+/// Suites that run alone, behind the others: floods, rates, and the benchmarks, which take the whole machine.
+const ALONE: [&str; 3] = [
+    "host-tests (test access)",
+    "host-tests (test rate_limit)",
+    "tools/xtask (test slow)",
+];
 
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
@@ -44,8 +48,9 @@ impl Test {
         say("building the tests");
         let excluded = exclude(packages.all());
         let suites = suites::build(&[&SELECTION, excluded.as_slice()].concat())?;
-        let (slow, usual): (Vec<_>, Vec<_>) =
-            suites.into_iter().partition(|suite| suite.name == SLOW);
+        let (alone, usual): (Vec<_>, Vec<_>) = suites
+            .into_iter()
+            .partition(|suite| ALONE.contains(&suite.name.as_str()));
 
         say("running the tests");
         // Not cargo-nextest: most suites share a host and a database among their tests, and a process for each test would start these
@@ -53,7 +58,7 @@ impl Test {
         let jobs = available_parallelism().map_or(1, usize::from);
         let arguments = self.arguments();
         let mut counts = suites::run(usual, jobs, &arguments, &url)?;
-        counts.extend(suites::run(slow, 1, &arguments, &url)?);
+        counts.extend(suites::run(alone, 1, &arguments, &url)?);
         println!("\n{counts}");
         Ok(if counts.succeeded() {
             ExitCode::SUCCESS
