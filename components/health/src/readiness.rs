@@ -51,6 +51,7 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
         };
         checks.cache = cache(config).await;
         checks.access_control = config.access_control.verdict();
+        config.access_control.announce();
     }
     let passed = checks.passed();
     let (status, code) = if passed {
