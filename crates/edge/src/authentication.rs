@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::bearer::Token;
 use crate::identity::Identity;
-use crate::kube::Kube;
+use crate::kube::{Kube, Resource};
 use crate::problem::{Error, Result};
 use crate::reviews::{Reviews, Slots};
 
-const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
-const KIND: &str = "TokenReview";
+const RESOURCE: Resource = Resource {
+    api_version: "authentication.k8s.io/v1",
+    kind: "TokenReview",
+    plural: "tokenreviews",
+};
 
 const REFUSED: &str =
     "the token is not accepted; send the one of a service account of this cluster";
@@ -26,24 +29,10 @@ pub(crate) struct Authenticator {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Question<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    spec: Spec<'a>,
-}
-
-#[derive(Serialize)]
 struct Spec<'a> {
     token: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     audiences: &'a [String],
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    kind: String,
-    status: Status,
 }
 
 /// What is false or empty is left out (`omitempty`).
@@ -86,25 +75,16 @@ impl Authenticator {
     }
 
     async fn review(&self, token: &str) -> Result<Option<Identity>, Outage> {
-        let question = Question {
-            api_version: "authentication.k8s.io/v1",
-            kind: KIND,
-            spec: Spec {
-                token,
-                audiences: &self.audiences,
-            },
+        let spec = Spec {
+            token,
+            audiences: &self.audiences,
         };
-        let answer: Answer = self.kube.review(PATH, &question).await?;
-        if answer.kind != KIND {
-            return Err(Outage::unavailable(
-                "the API server gave another answer than a TokenReview",
-            ));
-        }
+        let status: Status = self.kube.review(&RESOURCE, &spec).await?;
         let Status {
             authenticated,
             user,
             audiences,
-        } = answer.status;
+        } = status;
         let is_meant = self.audiences.is_empty()
             || audiences
                 .iter()

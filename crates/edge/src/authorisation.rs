@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bearer::Token;
 use crate::identity::Identity;
-use crate::kube::Kube;
+use crate::kube::{Kube, Resource};
 use crate::permission::Permission;
 use crate::problem::{Error, Result};
 use crate::reviews::{Reviews, Slots};
@@ -113,8 +113,11 @@ impl Permissions {
     }
 }
 
-const PATH: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-const KIND: &str = "SubjectAccessReview";
+const RESOURCE: Resource = Resource {
+    api_version: "authorization.k8s.io/v1",
+    kind: "SubjectAccessReview",
+    plural: "subjectaccessreviews",
+};
 
 /// Asks the API server whether the caller may use a verb on a service, which stands for the store.
 pub(crate) struct AccessReviews {
@@ -126,16 +129,8 @@ pub(crate) struct AccessReviews {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Question<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    spec: Spec<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Spec<'a> {
-    resource_attributes: Resource<'a>,
+    resource_attributes: Service<'a>,
     user: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     uid: &'a str,
@@ -146,19 +141,13 @@ struct Spec<'a> {
 }
 
 #[derive(Serialize)]
-struct Resource<'a> {
+struct Service<'a> {
     namespace: &'a str,
     verb: &'a str,
     version: &'a str,
     #[serde(rename = "resource")]
     kind: &'a str,
     name: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    kind: String,
-    status: Status,
 }
 
 #[derive(Deserialize)]
@@ -198,30 +187,21 @@ impl AccessReviews {
     }
 
     async fn review(&self, caller: &Identity, verb: &str) -> Result<Option<()>, Outage> {
-        let question = Question {
-            api_version: "authorization.k8s.io/v1",
-            kind: KIND,
-            spec: Spec {
-                resource_attributes: Resource {
-                    namespace: &self.namespace,
-                    verb,
-                    version: "v1",
-                    kind: "services",
-                    name: &self.service,
-                },
-                user: &caller.username,
-                uid: &caller.uid,
-                groups: &caller.groups,
-                extra: &caller.extra,
+        let spec = Spec {
+            resource_attributes: Service {
+                namespace: &self.namespace,
+                verb,
+                version: "v1",
+                kind: "services",
+                name: &self.service,
             },
+            user: &caller.username,
+            uid: &caller.uid,
+            groups: &caller.groups,
+            extra: &caller.extra,
         };
-        let answer: Answer = self.kube.review(PATH, &question).await?;
-        if answer.kind != KIND {
-            return Err(Outage::unavailable(
-                "the API server gave another answer than a SubjectAccessReview",
-            ));
-        }
-        Ok((answer.status.allowed && !answer.status.denied).then_some(()))
+        let status: Status = self.kube.review(&RESOURCE, &spec).await?;
+        Ok((status.allowed && !status.denied).then_some(()))
     }
 }
 

@@ -7,8 +7,8 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderVa
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use instance::{Outage, within};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::credential::Credential;
 
@@ -30,6 +30,29 @@ pub(crate) struct Kube {
     pub(crate) credential: Credential,
 }
 
+/// A kind of review.
+pub(crate) struct Resource {
+    /// Group and version.
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    /// The last part of its path.
+    pub(crate) plural: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a, S> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: &'a S,
+}
+
+#[derive(Deserialize)]
+struct Answer<T> {
+    kind: String,
+    status: T,
+}
+
 /// Why there is no answer.
 enum Miss {
     /// It does not accept the credential.
@@ -38,19 +61,33 @@ enum Miss {
 }
 
 impl Kube {
-    /// Creates a review at `path` and gives what the server says of it.
+    /// Creates a review of what `spec` says and gives its status.
     pub(crate) async fn review<T: DeserializeOwned>(
         &self,
-        path: &str,
-        review: &impl Serialize,
+        resource: &Resource,
+        spec: &impl Serialize,
     ) -> Result<T, Outage> {
-        let body = serde_json::to_vec(review)
+        let review = Question {
+            api_version: resource.api_version,
+            kind: resource.kind,
+            spec,
+        };
+        let body = serde_json::to_vec(&review)
             .map_err(|error| Outage::Internal(format!("a review does not serialise: {error}")))?;
-        let answer = within(LIMIT, self.post(path, body.into())).await;
+        let path = format!("/apis/{}/{}", resource.api_version, resource.plural);
+        let answer = within(LIMIT, self.post(&path, body.into())).await;
         let answer = answer.unwrap_or_else(|| Err(unavailable("did not answer in time", None)))?;
         // The error's text may quote the answer.
-        serde_json::from_slice(&answer)
-            .map_err(|_| unavailable("gave an answer that is not understood", None))
+        let answer: Answer<T> = serde_json::from_slice(&answer)
+            .map_err(|_| unavailable("gave an answer that is not understood", None))?;
+        if answer.kind != resource.kind {
+            let reason = format!(
+                "the API server gave another answer than a {}",
+                resource.kind
+            );
+            return Err(Outage::unavailable(reason));
+        }
+        Ok(answer.status)
     }
 
     async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Outage> {
