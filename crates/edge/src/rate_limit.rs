@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use instance::{Lease, LeaseRequest, Lender, Outage, Rate, Unlent, within};
+use instance::{Breaker, Lease, LeaseRequest, Lender, Outage, Rate, Unlent, within};
 use runtime::{Instant, Waiting};
 
 use crate::problem::{Error, Result};
@@ -53,8 +53,8 @@ pub(crate) struct RateLimiter {
     rate: Rate,
     lender: Lender,
     buckets: RefCell<HashMap<String, Rc<Bucket>>>,
-    /// When the lender is asked again.
-    away_until: Cell<Option<Instant>>,
+    /// Open while the lender is away.
+    away: Breaker,
 }
 
 /// What it has of one.
@@ -64,11 +64,11 @@ struct Bucket {
     filled: Cell<(u32, Instant)>,
     /// How many were asked for.
     asked: Cell<u32>,
-    /// When there may be tokens again.
-    empty_until: Cell<Option<Instant>>,
+    /// Open while there are no tokens.
+    empty: Breaker,
     leasing: Cell<bool>,
-    /// When its lease is asked for again after one that failed.
-    unlent_until: Cell<Option<Instant>>,
+    /// Open for a while after a lease that failed.
+    unlent: Breaker,
     /// Requests that have no token yet.
     queued: Cell<u32>,
     waiting: Waiting,
@@ -80,7 +80,7 @@ impl RateLimiter {
             rate,
             lender,
             buckets: RefCell::default(),
-            away_until: Cell::default(),
+            away: Breaker::default(),
         })
     }
 
@@ -97,11 +97,11 @@ impl RateLimiter {
             if bucket.spend() {
                 return Ok(());
             }
-            if let Some(wait) = bucket.empty_for() {
+            if let Some(wait) = bucket.empty.open_for() {
                 return Err(Error::RateLimitExceeded(wait));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_away() || bucket.is_unlent() {
+            if self.is_left_alone(&bucket) {
                 return Ok(());
             }
             if left.is_zero() {
@@ -119,17 +119,16 @@ impl RateLimiter {
 
     /// Asks for more behind the response before there is none.
     fn renew(self: &Rc<Self>, caller: &str, bucket: &Rc<Bucket>) {
-        if bucket.is_low() && !bucket.leasing.get() && !bucket.is_unlent() && !self.is_away() {
+        if bucket.is_low() && !bucket.leasing.get() && !self.is_left_alone(bucket) {
             let (limiter, caller) = (Rc::clone(self), caller.to_owned());
             let leasing = Leasing::begin(bucket);
             runtime::spawn(async move { limiter.lease(&caller, leasing).await });
         }
     }
 
-    fn is_away(&self) -> bool {
-        self.away_until
-            .get()
-            .is_some_and(|until| Instant::now() < until)
+    /// Whether nobody is asked for the caller's tokens now.
+    fn is_left_alone(&self, bucket: &Bucket) -> bool {
+        self.away.open_for().or(bucket.unlent.open_for()).is_some()
     }
 
     fn bucket(&self, caller: &str) -> Rc<Bucket> {
@@ -155,20 +154,19 @@ impl RateLimiter {
             rate: self.rate,
         };
         let wanted = request.wanted;
-        let until = || Some(Instant::now() + PAUSE);
         match within(LIMIT, (self.lender)(request)).await {
             // Those that wait are out of time, too.
             None => {}
             Some(Ok(lease)) => bucket.fill(lease, wanted, rest(self.rate)),
             Some(Err(Unlent::Away)) => {
-                self.away_until.set(until());
+                self.away.open(PAUSE);
                 instance::event(
                     "rate limit",
                     "the limiter's store is away; for a second, requests pass uncounted",
                 );
             }
             Some(Err(Unlent::Refused(reason))) => {
-                bucket.unlent_until.set(until());
+                bucket.unlent.open(PAUSE);
                 let reason = format!(
                     "a lease failed, and its caller's requests pass for a second: {reason}"
                 );
@@ -184,9 +182,9 @@ impl Bucket {
             tokens: Cell::new(0),
             filled: Cell::new((0, Instant::now())),
             asked: Cell::new(first),
-            empty_until: Cell::default(),
+            empty: Breaker::default(),
             leasing: Cell::default(),
-            unlent_until: Cell::default(),
+            unlent: Breaker::default(),
             queued: Cell::default(),
             waiting: Waiting::default(),
         }
@@ -200,11 +198,6 @@ impl Bucket {
         left.inspect(|left| self.tokens.set(*left)).is_some()
     }
 
-    fn is_unlent(&self) -> bool {
-        let until = self.unlent_until.get();
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
     fn is_expired(&self) -> bool {
         let (_, at) = self.filled.get();
         at.elapsed() >= LIFE
@@ -212,16 +205,7 @@ impl Bucket {
 
     fn is_low(&self) -> bool {
         let asked = self.asked.get();
-        asked >= RENEWED_AHEAD && self.tokens.get() <= asked / 4 && self.empty_for().is_none()
-    }
-
-    /// How long there are no tokens; nothing if there may be some.
-    fn empty_for(&self) -> Option<Duration> {
-        let left = self
-            .empty_until
-            .get()?
-            .saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
+        asked >= RENEWED_AHEAD && self.tokens.get() <= asked / 4 && self.empty.open_for().is_none()
     }
 
     /// How many tokens to ask for: what is needed for a while at the pace at which the last ones went, at most twice as many as
@@ -254,8 +238,7 @@ impl Bucket {
             self.filled.set((tokens, now));
         }
         if lease.granted < wanted {
-            let wait = lease.retry_after.max(rest);
-            self.empty_until.set(Some(now + wait));
+            self.empty.open(lease.retry_after.max(rest));
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What the requests of one instance share, below HTTP and PostgreSQL: variables, the log, limits in time, request
-//! coalescing, work after the response.
+//! coalescing, circuit breakers, work after the response.
 //!
 //! It stands on `runtime`, what the host gives.
 //!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `clock`, `lease`, `limit`, `log`, `throttle`, `coalesce`, `outage`,
+//! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `throttle`, `coalesce`, `outage`,
 //! `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
+mod breaker;
 mod clock;
 mod coalesce;
 mod lease;
@@ -17,6 +18,7 @@ mod outage;
 mod throttle;
 mod variables;
 
+pub use breaker::Breaker;
 pub use clock::{now, timestamp};
 pub use coalesce::{Batch, Batcher, Entry};
 pub use lease::{Lease, LeaseRequest, Lender, Rate, Unlent};

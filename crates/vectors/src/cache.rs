@@ -7,11 +7,10 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use audit::Vector;
-use instance::within;
+use instance::{Breaker, within};
 use runtime::{Store, StoreFailed};
 use sha2::{Digest, Sha256};
 
-use crate::breaker::Breaker;
 use crate::settings::Provider;
 
 /// The label of the store.

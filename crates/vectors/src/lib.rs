@@ -1,9 +1,8 @@
 //! Vectors: embedding texts, the cache of embeddings, and the vector database.
 //!
-//! Modules from the bottom up: `failure`, `settings`, `breaker`, `cache`, `provider`, `queue`, `embed`, `vector_db`,
+//! Modules from the bottom up: `failure`, `settings`, `cache`, `provider`, `queue`, `embed`, `vector_db`,
 //! `delivery`, `intent`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
-mod breaker;
 mod cache;
 mod delivery;
 mod embed;

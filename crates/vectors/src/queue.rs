@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use audit::Vector;
+use instance::Breaker;
 use runtime::Instant;
 
-use crate::breaker::Breaker;
 use crate::failure::Failure;
 use crate::provider;
 use crate::settings::Provider;

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use audit::Vector;
-use instance::{SWITCH, Variables, switch};
+use instance::{Breaker, SWITCH, Variables, switch};
 use postgres::{Database, Failure, Names, Needed, Parameter, Schema};
 
-use crate::breaker::Breaker;
 use crate::settings::Provider;
 
 const NAMES: Names = Names {

@@ -8,13 +8,13 @@ use runtime::Instant;
 /// Closed at first: everybody may ask. What says that the server is away opens it for a while, in which nobody asks;
 /// after that it is half-open: the next one asks, and the outcome closes it or opens it anew.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker {
+pub struct Breaker {
     open_until: Cell<Option<Instant>>,
 }
 
 impl Breaker {
     /// How long it stays open; nothing if one may ask.
-    pub(crate) fn open_for(&self) -> Option<Duration> {
+    pub fn open_for(&self) -> Option<Duration> {
         let left = self
             .open_until
             .get()?
@@ -23,12 +23,12 @@ impl Breaker {
     }
 
     /// The server is away.
-    pub(crate) fn open(&self, pause: Duration) {
+    pub fn open(&self, pause: Duration) {
         self.open_until.set(Some(Instant::now() + pause));
     }
 
     /// The server answered.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.open_until.set(None);
     }
 }
