@@ -116,6 +116,11 @@ fn entry(component: &str, file: &str) -> String {
     )
 }
 
+/// The component `probe` trusts the authority for `localhost`, and nobody else does.
+fn trusting(server: &Secure, authority: &Authority) -> Setup {
+    setup(server, &[("ca.pem", authority)], &entry("probe", "ca.pem"))
+}
+
 const TRUSTED: &str = "200 OK\nHTTP/2.0";
 
 #[track_caller]
@@ -127,11 +132,7 @@ fn is_not_trusted(error: &str) {
 async fn an_authority_is_trusted_where_an_entry_names_it() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(
-        &server,
-        &[("ca.pem", &authority)],
-        &entry("probe", "ca.pem"),
-    );
+    let setup = trusting(&server, &authority);
     let probe = setup.start().await;
     for _ in 0..3 {
         let answer = probe.get(&server.path("probe", "localhost")).await.ok();
@@ -148,11 +149,7 @@ async fn an_authority_is_trusted_where_an_entry_names_it() {
 async fn another_host_of_the_same_component_is_not_trusted() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(
-        &server,
-        &[("ca.pem", &authority)],
-        &entry("probe", "ca.pem"),
-    );
+    let setup = trusting(&server, &authority);
     let probe = setup.start().await;
     let path = server.path("probe", "127.0.0.1");
     is_not_trusted(&probe.get(&path).await.error());
@@ -162,11 +159,7 @@ async fn another_host_of_the_same_component_is_not_trusted() {
 async fn another_component_does_not_trust_the_host() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(
-        &server,
-        &[("ca.pem", &authority)],
-        &entry("probe", "ca.pem"),
-    );
+    let setup = trusting(&server, &authority);
     let probe = setup.start().await;
     let path = server.path("refused", "localhost");
     is_not_trusted(&probe.get(&path).await.error());
@@ -177,11 +170,7 @@ async fn another_component_does_not_trust_the_host() {
 async fn the_native_host_keeps_connections_for_those_who_trust_the_same() {
     let authority = authority();
     let server = Secure::local(&authority).await;
-    let setup = setup(
-        &server,
-        &[("ca.pem", &authority)],
-        &entry("probe", "ca.pem"),
-    );
+    let setup = trusting(&server, &authority);
     let probe = setup.start_natively().await;
     for _ in 0..2 {
         let answer = probe.get(&server.path("probe", "localhost")).await.ok();
@@ -196,7 +185,7 @@ async fn the_native_host_keeps_connections_for_those_who_trust_the_same() {
 async fn a_certificate_by_another_authority_is_not_trusted() {
     let (authority, other) = (authority(), authority());
     let server = Secure::local(&authority).await;
-    let setup = setup(&server, &[("ca.pem", &other)], &entry("probe", "ca.pem"));
+    let setup = trusting(&server, &other);
     let probe = setup.start().await;
     let path = server.path("probe", "localhost");
     is_not_trusted(&probe.get(&path).await.error());
@@ -206,11 +195,7 @@ async fn a_certificate_by_another_authority_is_not_trusted() {
 async fn a_certificate_for_another_name_is_not_trusted() {
     let authority = authority();
     let server = Secure::start(&authority, &["elsewhere.example"]).await;
-    let setup = setup(
-        &server,
-        &[("ca.pem", &authority)],
-        &entry("probe", "ca.pem"),
-    );
+    let setup = trusting(&server, &authority);
     let probe = setup.start().await;
     let path = server.path("probe", "localhost");
     is_not_trusted(&probe.get(&path).await.error());
