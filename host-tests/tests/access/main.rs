@@ -15,4 +15,3 @@ mod matrix;
 mod remembering;
 mod secrets;
 mod targets;
-mod wire;

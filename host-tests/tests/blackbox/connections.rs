@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::client;
 use crate::support::payloads::{execution, fresh};
-use crate::wire::{RawAnswer, Wire};
+use crate::support::wire::RawAnswer;
+use crate::wire;
 
 const PATH: &str = "/api/v1/store/execution";
 
@@ -25,7 +26,7 @@ const HEALTH: &str = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A new connection is served as if nothing had been.
 async fn assert_served() {
-    let Some(mut wire) = Wire::open().await else {
+    let Some(mut wire) = wire::open().await else {
         return;
     };
     wire.send(HEALTH).await;
@@ -56,7 +57,7 @@ async fn a_flood_of_headers_is_refused() {
         for i in 0..count {
             let _ = write!(headers, "x-flood-{i}: {i}\r\n");
         }
-        let Some(mut wire) = Wire::open().await else {
+        let Some(mut wire) = wire::open().await else {
             return;
         };
         wire.send(storing(&namespace, &headers)).await;
@@ -73,7 +74,7 @@ async fn large_headers_are_served_or_refused_as_a_whole() {
     for (name, size) in [("x-large", 100 * 1024), ("x-large", 1024 * 1024)] {
         let namespace = fresh("large");
         let header = format!("{name}: {}\r\n", "y".repeat(size));
-        let Some(mut wire) = Wire::open().await else {
+        let Some(mut wire) = wire::open().await else {
             return;
         };
         wire.send(storing(&namespace, &header)).await;
@@ -92,7 +93,7 @@ async fn large_headers_are_served_or_refused_as_a_whole() {
 #[tokio::test]
 async fn a_long_path_is_refused() {
     for size in [70 * 1024, 500 * 1024] {
-        let Some(mut wire) = Wire::open().await else {
+        let Some(mut wire) = wire::open().await else {
             return;
         };
         let path = "a".repeat(size);
@@ -112,7 +113,7 @@ async fn half_a_request_writes_nothing() {
     let whole = storing(&namespace, "");
     let head = whole.find("\r\n\r\n").expect("a head") + 4;
     for length in [1, 20, head - 3, head, head + 1, head + 40, whole.len() - 1] {
-        let Some(mut wire) = Wire::open().await else {
+        let Some(mut wire) = wire::open().await else {
             return;
         };
         wire.send(&whole[..length]).await;
@@ -138,7 +139,7 @@ async fn a_chunked_body_counts_as_any_other() {
     );
     let body = execution(&namespace, &fresh("word")).to_string();
     let (first, second) = body.split_at(body.len() / 2);
-    let Some(mut wire) = Wire::open().await else {
+    let Some(mut wire) = wire::open().await else {
         return;
     };
     wire.send(&head).await;
@@ -164,7 +165,7 @@ async fn a_chunked_body_counts_as_any_other() {
 
     // A chunk that breaks off, and one that is none.
     for rest in ["fff\r\n{\"name\":", "zz\r\n{}\r\n0\r\n\r\n"] {
-        let mut wire = Wire::open().await.expect("a connection");
+        let mut wire = wire::open().await.expect("a connection");
         wire.send(format!("{head}{rest}")).await;
         wire.finish().await;
         let answer = wire.answer().await;
@@ -192,7 +193,7 @@ async fn rubbish_is_refused_and_does_not_reach_the_next_request() {
     ] {
         // Alone, and behind a good request.
         for before in ["", HEALTH] {
-            let Some(mut wire) = Wire::open().await else {
+            let Some(mut wire) = wire::open().await else {
                 return;
             };
             wire.send([before.as_bytes(), rubbish].concat()).await;
@@ -210,7 +211,7 @@ async fn rubbish_is_refused_and_does_not_reach_the_next_request() {
 async fn requests_sent_ahead_are_answered_in_order() {
     let client = client();
     let namespace = fresh("ahead");
-    let Some(mut wire) = Wire::open().await else {
+    let Some(mut wire) = wire::open().await else {
         return;
     };
     let unknown = "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -233,7 +234,7 @@ async fn useless_idempotency_keys_are_refused() {
     let namespace = fresh("keys");
     let long = "k".repeat(256);
     for key in ["", "two words", "tab\tin it", &long, "schl\u{fc}ssel"] {
-        let Some(mut wire) = Wire::open().await else {
+        let Some(mut wire) = wire::open().await else {
             return;
         };
         let header = format!("idempotency-key: {key}\r\n");
@@ -247,7 +248,7 @@ async fn useless_idempotency_keys_are_refused() {
         );
         assert_eq!(problem["field"], "Idempotency-Key");
     }
-    let mut wire = Wire::open().await.expect("a connection");
+    let mut wire = wire::open().await.expect("a connection");
     wire.send(storing(
         &namespace,
         "idempotency-key: a\r\nidempotency-key: b\r\n",
@@ -269,7 +270,7 @@ async fn useless_idempotency_keys_are_refused() {
 #[tokio::test]
 async fn a_header_that_is_not_utf8_does_no_harm() {
     let namespace = fresh("latin");
-    let Some(mut wire) = Wire::open().await else {
+    let Some(mut wire) = wire::open().await else {
         return;
     };
     let whole = storing(&namespace, "idempotency-key: KEY\r\n");

@@ -1,104 +1,17 @@
-//! Requests that no HTTP library would send, over plain TCP.
+//! Plain TCP to the service under test.
 
-use patience::{Deadline, within};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use url::Url;
 
 use crate::support::service;
+use crate::support::wire::Wire;
 
-/// A connection to the service.
-pub(crate) struct Wire {
-    stream: TcpStream,
-    /// What has arrived and belongs to the next answer.
-    rest: Vec<u8>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct RawAnswer {
-    pub(crate) status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Wire {
-    /// Connects. None where the service is behind TLS: then something else reads the bytes first.
-    pub(crate) async fn open() -> Option<Self> {
-        let url = Url::parse(service::shared()).expect("a URL");
-        if url.scheme() != "http" {
-            return None;
-        }
-        let host = url.host_str().expect("a host");
-        let port = url.port_or_known_default().expect("a port");
-        let stream = TcpStream::connect((host, port))
-            .await
-            .expect("a connection");
-        Some(Self {
-            stream,
-            rest: Vec::new(),
-        })
+/// Connects. None where the service is behind TLS: then something else reads the bytes first.
+pub(crate) async fn open() -> Option<Wire> {
+    let url = Url::parse(service::shared()).expect("a URL");
+    if url.scheme() != "http" {
+        return None;
     }
-
-    /// Sends bytes. A service that has answered and hung up already is fine.
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref()).await;
-    }
-
-    /// Says that nothing more will come.
-    pub(crate) async fn finish(&mut self) {
-        let _ = self.stream.shutdown().await;
-    }
-
-    /// The next answer; none if the service hangs up instead.
-    pub(crate) async fn answer(&mut self) -> Option<RawAnswer> {
-        within("an answer, or an end of the connection", self.read()).await
-    }
-
-    async fn read(&mut self) -> Option<RawAnswer> {
-        let deadline = Deadline::start();
-        let end = loop {
-            deadline.check("the head of an answer");
-            let found = self.rest.windows(4).position(|four| four == b"\r\n\r\n");
-            match found {
-                Some(end) => break end + 4,
-                None => self.more().await?,
-            }
-        };
-        let head = String::from_utf8_lossy(&self.rest[..end]).into_owned();
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        let length =
-            header(&head, "content-length").map_or(0, |text| text.parse().expect("digits"));
-        while self.rest.len() < end + length {
-            deadline.check("the body of an answer");
-            self.more().await?;
-        }
-        let body = self.rest[end..end + length].to_vec();
-        self.rest.drain(..end + length);
-        Some(RawAnswer { status, head, body })
-    }
-
-    async fn more(&mut self) -> Option<()> {
-        let read = self.stream.read_buf(&mut self.rest).await.ok()?;
-        (read > 0).then_some(())
-    }
-}
-
-impl RawAnswer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        header(&self.head, name)
-    }
-
-    /// The body as JSON; null if it is none.
-    pub(crate) fn value(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
+    let host = url.host_str().expect("a host");
+    let port = url.port_or_known_default().expect("a port");
+    Some(Wire::open((host, port)).await)
 }

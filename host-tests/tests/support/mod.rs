@@ -16,5 +16,6 @@ pub mod provider;
 pub mod routes;
 pub mod service;
 pub mod tls;
+pub mod wire;
 
 pub use client::{Answer, Client};

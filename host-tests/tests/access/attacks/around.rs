@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::start;
 use crate::support::payloads::{FORMS, fresh, remediation, with, workflow};
+use crate::support::wire::Wire;
 use crate::targets::assert_forbidden;
-use crate::wire::Wire;
 
 /// A body may claim what it likes: its records are of the path's kind.
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,8 @@ use super::start;
 use crate::guarded::{READ, elsewhere, get_with};
 use crate::support::api_server::{account, bearer};
 use crate::support::payloads::{fresh, workflow};
+use crate::support::wire::Wire;
 use crate::targets::{assert_forbidden, assert_unknown};
-use crate::wire::Wire;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_claim_an_identity_are_not_believed() {

@@ -7,8 +7,8 @@ use super::start;
 use crate::guarded::READ;
 use crate::support::api_server::bearer;
 use crate::support::payloads::{fresh, workflow};
+use crate::support::wire::Wire;
 use crate::targets::{assert_forbidden, assert_unknown, guarded_targets};
-use crate::wire::Wire;
 
 const OVERRIDES: [(&str, &str); 4] = [
     ("x-http-method-override", "DELETE"),

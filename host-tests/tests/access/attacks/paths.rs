@@ -9,8 +9,8 @@ use serde_json::json;
 use super::start;
 use crate::support::api_server::bearer;
 use crate::support::payloads::{fresh, workflow};
+use crate::support::wire::Wire;
 use crate::targets::{assert_forbidden, guarded_targets};
-use crate::wire::Wire;
 
 /// A path in which nothing but the slashes is written as it is.
 fn all_encoded(path: &str) -> String {
@@ -168,7 +168,7 @@ async fn the_hosts_own_paths_lead_nowhere() {
             "password",
         ] {
             assert!(
-                !answer.text.contains(word),
+                !answer.text().contains(word),
                 "{name} tells {word}: {answer:?}"
             );
         }

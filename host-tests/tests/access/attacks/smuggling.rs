@@ -4,7 +4,7 @@
 use super::start;
 use crate::guarded::READ;
 use crate::support::api_server::bearer;
-use crate::wire::Wire;
+use crate::support::wire::Wire;
 
 /// What shows that the connection is in step.
 const LAST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\nx-request-id: the-last-one\r\n\r\n";
@@ -139,13 +139,13 @@ async fn a_hidden_request_is_nobodys() {
         // In step, or at an end.
         if answers
             .last()
-            .is_some_and(|last| last.text.contains("the-last-one"))
+            .is_some_and(|last| last.text().contains("the-last-one"))
         {
             answers.pop();
         }
         for answer in answers {
             assert!(answer.status >= 400, "{name}: {answer:?}");
-            if answer.text.contains("hidden") {
+            if answer.text().contains("hidden") {
                 assert_eq!(answer.status, 401, "{name}: {answer:?}");
                 found += 1;
             }
@@ -179,7 +179,7 @@ async fn a_body_is_no_request() {
         let answers = wire.answers_until("the-last-one").await;
         let bodies = answers
             .iter()
-            .filter(|answer| answer.text.contains("hidden"));
+            .filter(|answer| answer.text().contains("hidden"));
         assert_eq!(bodies.count(), 0, "{method} {path}: {answers:?}");
         assert!(answers.len() <= 2, "{method} {path}: {answers:?}");
     }

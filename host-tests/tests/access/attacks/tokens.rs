@@ -6,8 +6,8 @@ use http::Method;
 use super::start;
 use crate::guarded::{READ, get_with};
 use crate::support::api_server::{account, bearer};
+use crate::support::wire::Wire;
 use crate::targets::assert_unknown;
-use crate::wire::Wire;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_counts_in_one_place_only() {
