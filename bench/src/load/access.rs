@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use api_server::{Account, ApiServer};
+use api_server::{Account, ApiServer, trusting};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -67,12 +67,7 @@ impl Place<'_> {
         fs::write(&authority, api_server.ca_pem())?;
         let usual = fs::read_to_string(self.checkout.folder.join("runtime-config.toml"))?;
         let config = folder.path().join("runtime-config.toml");
-        let trust = format!(
-            "{usual}\n[[client_tls]]\ncomponent_ids = [\"write\", \"query\", \"search\", \"health\"]\nhosts = [\"localhost\"]\n\
-             ca_roots_file = {}\n",
-            json!(authority)
-        );
-        fs::write(&config, trust)?;
+        fs::write(&config, trusting(&usual, &authority))?;
         let account = Account::new("kubernaut-system", "bench");
         let permissions = json!({account.user(): ["write:remediation", "read"]});
         let variables = [

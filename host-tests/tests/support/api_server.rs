@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use api_server::{Account, ApiServer, Token};
+use api_server::{Account, ApiServer, Token, trusting};
 use host::Options;
 use serde_json::json;
 use tempfile::TempDir;
@@ -31,7 +31,8 @@ impl Cluster {
         fs::create_dir(folder.path().join(CREDENTIALS)).expect("a folder");
         let cluster = Self { server, folder };
         cluster.write("ca.crt", cluster.server.ca_pem());
-        cluster.write("runtime-config.toml", &cluster.trusting_config());
+        let config = trusting(&read("runtime-config.toml"), &cluster.path("ca.crt"));
+        cluster.write("runtime-config.toml", &config);
         cluster.write("spin.toml", &cluster.mounting_manifest());
         cluster.mount(&cluster.server.issue_credential());
         cluster
@@ -76,16 +77,6 @@ impl Cluster {
         self.write("next", credential.as_str());
         let token = self.folder.path().join(CREDENTIALS).join("token");
         fs::rename(self.path("next"), token).expect("a file to replace");
-    }
-
-    /// The runtime config's text. Texts are written alike in TOML and in JSON.
-    fn trusting_config(&self) -> String {
-        format!(
-            "{}\n[[client_tls]]\ncomponent_ids = [\"write\", \"query\", \"search\", \"health\"]\nhosts = [\"localhost\"]\n\
-             ca_roots_file = {}\n",
-            read("runtime-config.toml"),
-            json!(self.path("ca.crt"))
-        )
     }
 
     /// The manifest's text, in which the credentials are those of this folder.

@@ -14,6 +14,7 @@ mod request;
 mod review;
 mod server;
 mod token;
+mod trust;
 
 pub use account::{AUDIENCE, Account};
 pub use cluster::{Counts, Rule};
@@ -21,3 +22,4 @@ pub use fault::Fault;
 pub use review::Review;
 pub use server::ApiServer;
 pub use token::Token;
+pub use trust::trusting;
