@@ -94,6 +94,11 @@ impl List {
         may_be && self.search(word)
     }
 
+    #[cfg(test)]
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.words.split(' ')
+    }
+
     #[inline(never)]
     fn search(&self, word: &[u8]) -> bool {
         self.words

@@ -24,11 +24,12 @@ const VERBS: List = List::new(
     are were been authentication failed unset too at for rejected denied mismatch connection changed reset permission access user",
 );
 
-/// Types and expressions of code that a value is read by.
+/// Types of code, and how expressions begin that a value is read by. Go's `*string` is none of these: the star would stand
+/// for any beginning.
 const CODE: List = List::new(
-    "os.* process.env* system.getenv* env* var.* local.* data.* module.* secrets.* vars.* inputs.* self.* this.* \
+    "os.* process.env.* process.env[* system.getenv* env.* env[* var.* local.* data.* module.* secrets.* vars.* inputs.* self.* this.* \
     args.* config.* cfg.* settings.* request.* req.* params.* options.* opts.* ctx.* props.* values.* .values.* c.* conf.* \
-    viper.* flags.* cmd.* user.* option<* optional<* string? secretstr* getpass* std::* &str* *string",
+    viper.* flags.* cmd.* user.* option<* optional<* string? secretstr getpass.* std::* &str",
 );
 
 /// How references begin: where a secret is kept.
@@ -54,7 +55,6 @@ const PLACES: &[&str] = &[
     "projects/",
     "env:",
     "env(",
-    "env.",
     "file:",
     "ENC[",
     "ENC(",
@@ -238,9 +238,20 @@ fn is_code(text: Text<'_>) -> bool {
         && text.is_at(0, LETTER)
         && !function.iter().any(|byte| is(*byte, DIGIT))
         && name::secret(function).is_some();
-    is_call
-        || is_chain
-        || (CODE.has(text.0) && !text.0.iter().any(|byte| matches!(byte, b'!' | b'#' | b'%')))
+    is_call || is_chain || text.0 == b"*string" || (CODE.has(text.0) && is_of_names(text))
+}
+
+/// Whether a word has only what expressions have. A name with a digit is a constant's, in capitals: `env.DB2_PASSWORD`.
+fn is_of_names(text: Text<'_>) -> bool {
+    let is_of_code = |byte: &u8| is(*byte, NAME) || b"[](){}<>:'\"`*&?,;$\\".contains(byte);
+    let is_name = |name: &[u8]| {
+        !name.iter().any(u8::is_ascii_digit) || !name.iter().any(u8::is_ascii_lowercase)
+    };
+    text.0.iter().all(is_of_code)
+        && text
+            .0
+            .split(|byte| !is(*byte, WORD) || *byte == b'-')
+            .all(is_name)
 }
 
 /// Whether what opens at `at` is closed at the end.
@@ -262,7 +273,7 @@ pub(super) fn is_object_name(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_harmless, is_object_name};
+    use super::{CODE, List, VERBS, WORDS, is_harmless, is_object_name};
 
     #[test]
     fn references_placeholders_and_words() {
@@ -289,12 +300,33 @@ mod tests {
         ] {
             assert!(is_harmless(value.as_bytes(), true), "{value}");
         }
-        for value in ["user.Password", "os.environ[", "getpass(", "getSecret("] {
+        for value in [
+            "user.Password",
+            "os.environ[",
+            "process.env.DB2_PASSWORD",
+            "getpass(",
+            "getSecret(",
+            "*string",
+        ] {
             assert!(is_harmless(value.as_bytes(), false), "{value}");
             assert!(
                 !is_harmless(value.as_bytes(), true) || value.starts_with("os."),
                 "{value}"
             );
+        }
+    }
+
+    /// As a harmless word begins or ends, a password may too.
+    #[test]
+    fn secrets_around_harmless_words() {
+        for entry in [CODE, WORDS, VERBS].iter().flat_map(List::words) {
+            let word = entry.trim_matches('*');
+            for value in [format!("N0tAReal{word}"), format!("{word}N0tAReal")] {
+                assert!(!is_harmless(value.as_bytes(), false), "{value}");
+            }
+        }
+        for value in ["Env1ronment", "secretStr0ng", "N0tAReal*string"] {
+            assert!(!is_harmless(value.as_bytes(), false), "{value}");
         }
     }
 
