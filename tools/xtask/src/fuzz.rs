@@ -27,11 +27,14 @@ pub(crate) struct Fuzz {
     /// No input is longer, in bytes; what is read is read byte by byte, and longer inputs cost runs
     #[arg(long, value_name = "N", default_value_t = 512)]
     max_len: usize,
+    /// Make up the same inputs each time, in the order that this number gives; without it, others each time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    seed: Option<u32>,
     /// Give a target one input again, such as one that made it fail
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "seconds"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "seconds", "seed"])]
     input: Option<PathBuf>,
     /// Replace the inputs in fuzz/corpus by few and small ones that reach what they and all that were found since reach
-    #[arg(long, conflicts_with_all = ["runs", "seconds", "input"])]
+    #[arg(long, conflicts_with_all = ["runs", "seconds", "seed", "input"])]
     minimise: bool,
 }
 
@@ -52,8 +55,12 @@ impl Fuzz {
             return Ok(ExitCode::SUCCESS);
         }
         let end = self.runs.map_or(End::Seconds(self.seconds), End::Runs);
-        let max_len = self.max_len;
-        run_all(&targets, &programs, Limits { end, max_len })
+        let limits = Limits {
+            end,
+            max_len: self.max_len,
+            seed: self.seed,
+        };
+        run_all(&targets, &programs, limits)
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Limits {
     pub(super) end: End,
     /// The longest input, in bytes.
     pub(super) max_len: usize,
+    /// What inputs are drawn from; without it, libFuzzer takes the time.
+    pub(super) seed: Option<u32>,
 }
 
 /// A target did not come to its end.
@@ -57,6 +59,10 @@ pub(super) fn run(target: &str, program: &Path, limits: Limits) -> Result<Option
     let max_len = format!("-max_len={}", limits.max_len);
     let mut arguments = vec![found, corpus(target), end, max_len];
     arguments.extend(common());
+    if let Some(seed) = limits.seed {
+        // What it wrote itself is not read again, since when that happens depends on the time.
+        arguments.extend([format!("-seed={seed}"), "-reload=0".to_owned()]);
+    }
     arguments.push(format!("-artifact_prefix={failed}"));
     let dictionary = format!("fuzz/dictionaries/{target}.dict");
     if workspace().join(&dictionary).exists() {
