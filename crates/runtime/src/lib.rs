@@ -1,5 +1,5 @@
 //! What the host gives an instance: time, work behind the response, wakes between requests, PostgreSQL, HTTP, the
-//! key-value store, variables, randomness.
+//! key-value store, counters, variables, randomness.
 //!
 //! There are two implementations with the same items. `spin` calls the host; it is what components are built with.
 //! `simulated` is for tests without a host: time passes when nothing else can happen, and servers do what the test
@@ -12,10 +12,12 @@ mod spin;
 
 #[cfg(not(target_family = "wasm"))]
 pub use simulated::{
-    Body, Connection, Instant, Store, Waiting, random, send, sleep, spawn, variable,
+    Body, Connection, Counters, Instant, Store, Waiting, random, send, sleep, spawn, variable,
 };
 #[cfg(target_family = "wasm")]
-pub use spin::{Body, Connection, Instant, Store, Waiting, random, send, sleep, spawn, variable};
+pub use spin::{
+    Body, Connection, Counters, Instant, Store, Waiting, random, send, sleep, spawn, variable,
+};
 
 /// The server cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

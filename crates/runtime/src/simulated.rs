@@ -5,6 +5,7 @@
 //! without that. If something waits and nothing is under way that could end the wait, the test fails.
 
 mod clock;
+mod counters;
 mod http;
 mod postgres;
 mod script;
@@ -16,6 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 pub use clock::{Instant, sleep};
+pub use counters::{CounterStore, Counters};
 pub use http::{Body, HttpServer, send};
 pub use postgres::{Connection, Execution, Opening, PostgresServer, Reply, connections};
 pub use script::{Turns, unless_left};
@@ -36,6 +38,8 @@ pub struct Servers {
     pub http: Option<Rc<dyn HttpServer>>,
     /// The key-value store.
     pub store: Option<Rc<dyn StoreServer>>,
+    /// The key-value store of the counters.
+    pub counters: Option<CounterStore>,
     /// Variables.
     pub variables: Option<Rc<dyn VariableProvider>>,
 }

@@ -1,5 +1,7 @@
 //! The host's interfaces, by spin-sdk.
 
+mod counters;
+
 use std::cell::RefCell;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use spin_sdk::{key_value, pg, variables};
 
 use crate::{BrokenOff, StoreFailed, Unreachable};
 
+pub use counters::Counters;
 pub use spin_sdk::time::sleep;
 pub use spin_sdk::wasip3::random::random::get_random_u64 as random;
 pub use std::time::Instant;
