@@ -2,7 +2,7 @@
 
 use audit::{Code, Vector, Violation};
 use edge::{Error, Reply, Result};
-use instance::Outage;
+use instance::{Level, Outage};
 use postgres::Parameter;
 
 use crate::config::{Call, Config};
@@ -96,7 +96,11 @@ async fn among_nearest(
         Ok(Some(candidates)) => candidates,
         Ok(None) => return Ok(None),
         Err(failure) => {
-            instance::event("vector_db", &format!("not asked: {failure:?}"));
+            instance::event(
+                Level::Warn,
+                "vector_db",
+                &format!("not asked: {failure:?}"),
+            );
             return Ok(None);
         }
     };

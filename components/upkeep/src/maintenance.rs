@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use instance::Throttle;
+use instance::{Level, Throttle};
 use postgres::{Failure, Parameter};
 
 use crate::config::Config;
@@ -64,5 +64,9 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
 }
 
 fn report(task: &str, failure: &Failure) {
-    instance::event("maintenance", &format!("{task}: {failure:?}"));
+    instance::event(
+        Level::Error,
+        "maintenance",
+        &format!("{task}: {failure:?}"),
+    );
 }

@@ -6,7 +6,7 @@ use audit::{Code, Dialect, Violation};
 use edge::{Error, Reply, Result};
 use http::StatusCode;
 use http::header::LOCATION;
-use instance::Outage;
+use instance::{Level, Outage};
 use postgres::{Id, Outcome, Stored};
 use serde::Serialize;
 use vectors::Intents;
@@ -90,7 +90,11 @@ pub(crate) async fn confirm(config: &Config, intents: Option<Intents>, written: 
     let Some(intents) = intents else { return };
     let confirmed = intents.confirm(&config.database, config.vector_db.as_ref(), written);
     if let Err(failure) = confirmed.await {
-        instance::event("vector_db", &format!("not told yet: {failure:?}"));
+        instance::event(
+            Level::Warn,
+            "vector_db",
+            &format!("not told yet: {failure:?}"),
+        );
     }
 }
 

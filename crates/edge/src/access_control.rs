@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use http::HeaderMap;
-use instance::{Lender, Rate, Variables, within};
+use instance::{Lender, Level, Rate, Variables, within};
 use runtime::Store;
 
 use crate::authentication::Authenticator;
@@ -138,6 +138,7 @@ async fn announce() {
     };
     if within(STORE_LIMIT, announced).await != Some(true) {
         instance::event(
+            Level::Warn,
             "access control is off",
             "whoever reaches the service may read, write and hide records; set auth_mode to tokenreview",
         );

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use instance::{Breaker, Lease, LeaseRequest, Lender, Outage, Rate, Unlent, within};
+use instance::{Breaker, Lease, LeaseRequest, Lender, Level, Outage, Rate, Unlent, within};
 use runtime::{Instant, Waiting};
 
 use crate::problem::{Error, Result};
@@ -161,6 +161,7 @@ impl RateLimiter {
             Some(Err(Unlent::Away)) => {
                 self.away.open(PAUSE);
                 instance::event(
+                    Level::Warn,
                     "rate limit",
                     "the limiter's store is away; for a second, requests pass uncounted",
                 );
@@ -170,7 +171,7 @@ impl RateLimiter {
                 let reason = format!(
                     "a lease failed, and its caller's requests pass for a second: {reason}"
                 );
-                instance::event("rate limit", &audit::redact(&reason));
+                instance::event(Level::Warn, "rate limit", &audit::redact(&reason));
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Request;
 use http::header::CONTENT_LENGTH;
 use http_body_util::Full;
-use instance::Throttle;
+use instance::{Level, Throttle};
 
 /// The private route of `upkeep`.
 const URL: &str = "http://upkeep.spin.internal/";
@@ -43,6 +43,7 @@ async fn call() {
     );
     if !woken && !REPORTED.replace(true) {
         instance::event(
+            Level::Error,
             "upkeep",
             "cannot be woken; what waits in the database stays undone until it can",
         );

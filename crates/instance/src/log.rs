@@ -103,7 +103,7 @@ pub struct Line<'a> {
     /// The record that was written or read alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// Why something failed. It must hold no secret.
+    /// What more there is to say, such as why something failed. It must hold no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
 }
@@ -143,14 +143,14 @@ pub fn write(level: Level, line: &Line<'_>) {
     }
 }
 
-/// Logs something that belongs to no request. `reason` must hold no secret.
-pub fn event(msg: &str, reason: &str) {
+/// Logs something that belongs to no request. `docs/logging.md` has every `msg`. `reason` must hold no secret.
+pub fn event(level: Level, msg: &str, reason: &str) {
     let line = Line {
         msg,
         reason: Some(reason),
         ..Line::default()
     };
-    write(Level::Warn, &line);
+    write(level, &line);
 }
 
 impl Stamp<'_> {

@@ -142,6 +142,7 @@ pub async fn write_all(
 /// Vectors that do not fit the database cost no record.
 fn drop_vectors(records: &mut [Record]) {
     instance::event(
+        instance::Level::Warn,
         "embedding",
         "embedding_dimensions is not that of the database; stored without vectors",
     );

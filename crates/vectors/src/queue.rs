@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use audit::Vector;
-use instance::Breaker;
+use instance::{Breaker, Level};
 use runtime::Instant;
 
 use crate::failure::Failure;
@@ -129,7 +129,7 @@ impl Queue {
         let Failure::Unavailable { retry_after, .. } = failure else {
             return;
         };
-        instance::event("embedding", failure.reason());
+        instance::event(Level::Warn, "embedding", failure.reason());
         let before = self.last.borrow().as_ref().map(|(_, pause)| *pause);
         let pause = before.map_or(PAUSE, |pause| pause.saturating_mul(2).min(PAUSE_MAX));
         self.breaker
