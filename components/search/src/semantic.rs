@@ -15,9 +15,10 @@ const LIMIT: usize = 64 * 1024;
 pub(crate) async fn search(call: Call) -> Result<Reply> {
     call.no_parameters()?;
     let config = call.config.clone();
+    let trace = call.trace();
     let (text, question) = Question::read(call.json(LIMIT).await?)?;
 
-    let mut embedded = vectors::embed(config.provider.as_ref(), &[text]).await;
+    let mut embedded = vectors::embed(config.provider.as_ref(), &[text], trace).await;
     let vector = embedded
         .vectors
         .pop()
@@ -96,6 +97,7 @@ async fn among_nearest(
         Ok(Some(candidates)) => candidates,
         Ok(None) => return Ok(None),
         Err(failure) => {
+            metrics::fallback();
             instance::event(
                 Level::Warn,
                 "vector_db",

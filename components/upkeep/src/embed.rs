@@ -78,7 +78,8 @@ async fn embed(
 ) -> Result<bool, Failure> {
     let texts: Vec<Option<String>> = pending.iter().map(|record| record.parts.text()).collect();
     let said: Vec<String> = texts.iter().flatten().cloned().collect();
-    let embedded = vectors::embed(Some(provider), &said).await;
+    // The wake belongs to many requests, or to none.
+    let embedded = vectors::embed(Some(provider), &said, None).await;
 
     let mut vectors = embedded.vectors.iter();
     let mut outcomes = Vec::new();

@@ -3,7 +3,7 @@
 use std::slice;
 
 use audit::{Code, Dialect, Violation};
-use edge::{Error, Reply, Result};
+use edge::{Error, Records, Reply, Result};
 use http::StatusCode;
 use http::header::LOCATION;
 use instance::{Level, Outage};
@@ -27,12 +27,13 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
     let key = call.header("idempotency-key")?;
     let config = call.config.clone();
     let caller = call.caller().map(str::to_owned);
+    let trace = call.trace();
 
     let body = call.json(SINGLE_LIMIT).await?;
     let mut record = audit::read(kind, dialect, body, key.as_deref(), instance::now())?;
     record.changed_by = caller;
     let one = slice::from_mut(&mut record);
-    let embedded = embed::attach(config.provider.as_ref(), one).await;
+    let embedded = embed::attach(config.provider.as_ref(), one, trace).await;
     let intents = vectors::announce(&config.database, config.vector_db.as_ref(), one).await?;
     let stored = postgres::write_one(&config.database, &mut record, config.announced())
         .await
@@ -51,19 +52,21 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
 }
 
 /// Stores all records of a batch, or none.
-pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
+pub(crate) async fn batch(dialect: Dialect, call: Call, written: &Records) -> Result<Reply> {
     let kind = call.kind()?;
     call.no_parameters()?;
     let key = call.header("idempotency-key")?;
     let config = call.config.clone();
     let caller = call.caller().map(str::to_owned);
+    let trace = call.trace();
 
     let body = call.json(BATCH_LIMIT).await?;
     let mut records = audit::read_batch(kind, dialect, body, key.as_deref(), instance::now())?;
+    written.are(records.len());
     for record in &mut records {
         record.changed_by.clone_from(&caller);
     }
-    let embedded = embed::attach(config.provider.as_ref(), &mut records).await;
+    let embedded = embed::attach(config.provider.as_ref(), &mut records, trace).await;
     let intents =
         vectors::announce(&config.database, config.vector_db.as_ref(), &mut records).await?;
     let stored = postgres::write_all(&config.database, &mut records, config.announced())

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use instance::Outage;
+use instance::{Outage, Trace};
 use serde::{Deserialize, Serialize};
 
 use crate::bearer::Token;
@@ -61,25 +61,30 @@ impl Authenticator {
         token: &Token,
         key: &str,
     ) -> Result<Rc<Identity>> {
-        let review = async || self.review(&token.text).await;
+        let trace = token.trace;
+        let review = async || self.review(&token.text, trace).await;
         let identity = self.reviews.get(key, token.expires, review).await?;
         if self.reviews.is_to_be_renewed(key) {
             let (this, key) = (Rc::clone(self), key.to_owned());
             let (text, expires) = (token.text.clone(), token.expires);
             runtime::spawn(async move {
-                let review = async || this.review(&text).await;
+                let review = async || this.review(&text, trace).await;
                 this.reviews.renew(&key, expires, review).await;
             });
         }
         identity.ok_or(Error::Unauthorized(REFUSED))
     }
 
-    async fn review(&self, token: &str) -> Result<Option<Identity>, Outage> {
+    async fn review(
+        &self,
+        token: &str,
+        trace: Option<Trace>,
+    ) -> Result<Option<Identity>, Outage> {
         let spec = Spec {
             token,
             audiences: &self.audiences,
         };
-        let status: Status = self.kube.review(&RESOURCE, &spec).await?;
+        let status: Status = self.kube.review(&RESOURCE, &spec, trace).await?;
         let Status {
             authenticated,
             user,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use instance::Outage;
+use instance::{Outage, Trace};
 use serde::{Deserialize, Serialize};
 
 use crate::bearer::Token;
@@ -181,12 +181,17 @@ impl AccessReviews {
     ) -> Result<bool, Outage> {
         let verb = verb(needed);
         let key = format!("{key}:{verb}");
-        let review = async || self.review(caller, verb).await;
+        let review = async || self.review(caller, verb, token.trace).await;
         let allowed = self.reviews.get(&key, token.expires, review).await?;
         Ok(allowed.is_some())
     }
 
-    async fn review(&self, caller: &Identity, verb: &str) -> Result<Option<()>, Outage> {
+    async fn review(
+        &self,
+        caller: &Identity,
+        verb: &str,
+        trace: Option<Trace>,
+    ) -> Result<Option<()>, Outage> {
         let spec = Spec {
             resource_attributes: Service {
                 namespace: &self.namespace,
@@ -200,7 +205,7 @@ impl AccessReviews {
             groups: &caller.groups,
             extra: &caller.extra,
         };
-        let status: Status = self.kube.review(&RESOURCE, &spec).await?;
+        let status: Status = self.kube.review(&RESOURCE, &spec, trace).await?;
         Ok((status.allowed && !status.denied).then_some(()))
     }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use instance::Trace;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +28,8 @@ pub struct Token {
     pub(crate) digest: Digest,
     /// When it ends; nothing if it does not say.
     pub expires: Option<DateTime<Utc>>,
+    /// The trace of the request that brings it, which questions about it belong to.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// The SHA-256 of a token, which it is known by wherever something is kept.
@@ -56,6 +59,7 @@ impl Token {
             text: text.to_owned(),
             digest: Sha256::digest(text.as_bytes()).into(),
             expires,
+            trace: Trace::of(headers),
         })
     }
 }

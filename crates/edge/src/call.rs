@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use audit::Kind;
 use http::HeaderMap;
+use instance::Trace;
 use serde_json::Value;
 use spin_sdk::http::Request;
 
@@ -47,6 +48,11 @@ impl<C> Call<C> {
         self.caller
             .as_deref()
             .map(|caller| caller.username.as_str())
+    }
+
+    /// The trace that it belongs to.
+    pub fn trace(&self) -> Option<Trace> {
+        Trace::of(self.request.headers())
     }
 
     /// The path's `{kind}`. There is no path for a kind that does not exist.

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
-use instance::{Outage, within};
+use instance::{Outage, TRACEPARENT, Trace, within};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,13 @@ struct Answer<T> {
     status: T,
 }
 
+/// A request, but for the credential.
+struct Post {
+    path: String,
+    body: Bytes,
+    trace: Option<Trace>,
+}
+
 /// Why there is no answer.
 enum Miss {
     /// It does not accept the credential.
@@ -61,11 +68,12 @@ enum Miss {
 }
 
 impl Kube {
-    /// Creates a review of what `spec` says and gives its status.
+    /// Creates a review of what `spec` says and gives its status. `trace` is that of the request that it is made for.
     pub(crate) async fn review<T: DeserializeOwned>(
         &self,
         resource: &Resource,
         spec: &impl Serialize,
+        trace: Option<Trace>,
     ) -> Result<T, Outage> {
         let review = Question {
             api_version: resource.api_version,
@@ -74,8 +82,12 @@ impl Kube {
         };
         let body = serde_json::to_vec(&review)
             .map_err(|error| Outage::Internal(format!("a review does not serialise: {error}")))?;
-        let path = format!("/apis/{}/{}", resource.api_version, resource.plural);
-        let answer = within(LIMIT, self.post(&path, body.into())).await;
+        let post = Post {
+            path: format!("/apis/{}/{}", resource.api_version, resource.plural),
+            body: body.into(),
+            trace,
+        };
+        let answer = within(LIMIT, self.post(&post)).await;
         let answer = answer.unwrap_or_else(|| Err(unavailable("did not answer in time", None)))?;
         // The error's text may quote the answer.
         let answer: Answer<T> = serde_json::from_slice(&answer)
@@ -90,17 +102,17 @@ impl Kube {
         Ok(answer.status)
     }
 
-    async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Outage> {
+    async fn post(&self, post: &Post) -> Result<Bytes, Outage> {
         let none = || {
             Outage::unavailable(
                 "there is no credential for the API server: neither the file of kube_token_path nor kube_token",
             )
         };
         let credential = self.credential.get().ok_or_else(none)?;
-        let first = self.send(path, body.clone(), &credential).await;
+        let first = self.send(post, &credential).await;
         let second = match first {
             Err(Miss::Refused) => match self.credential.other_than(&credential) {
-                Some(other) => self.send(path, body, &other).await,
+                Some(other) => self.send(post, &other).await,
                 None => first,
             },
             _ => first,
@@ -111,8 +123,8 @@ impl Kube {
         })
     }
 
-    async fn send(&self, path: &str, body: Bytes, credential: &str) -> Result<Bytes, Miss> {
-        let request = self.request(path, body, credential).ok_or_else(|| {
+    async fn send(&self, post: &Post, credential: &str) -> Result<Bytes, Miss> {
+        let request = self.request(post, credential).ok_or_else(|| {
             let reason = "cannot be asked: its URL or the credential does not fit into a request";
             Miss::Outage(unavailable(reason, None))
         })?;
@@ -134,16 +146,18 @@ impl Kube {
         Ok(answer.freeze())
     }
 
-    fn request(&self, path: &str, body: Bytes, credential: &str) -> Option<Request<Full<Bytes>>> {
+    fn request(&self, post: &Post, credential: &str) -> Option<Request<Full<Bytes>>> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {credential}")).ok()?;
         authorization.set_sensitive(true);
-        Request::post(format!("{}{path}", self.url))
+        let mut request = Request::post(format!("{}{}", self.url, post.path))
             .header(AUTHORIZATION, authorization)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
-            .header(CONTENT_LENGTH, body.len())
-            .body(Full::from(body))
-            .ok()
+            .header(CONTENT_LENGTH, post.body.len());
+        if let Some(trace) = post.trace {
+            request = request.header(TRACEPARENT, trace.onward());
+        }
+        request.body(Full::from(post.body.clone())).ok()
     }
 }
 

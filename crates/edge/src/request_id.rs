@@ -1,6 +1,7 @@
 //! The ids under which a request is found again, in the answer and in the log.
 
 use http::HeaderMap;
+use instance::Trace;
 
 /// The header that names one request.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -10,13 +11,15 @@ pub(crate) const CORRELATION_ID: &str = "x-correlation-id";
 /// How long an id may be that a client sends. A longer one would be a way to flood the log.
 const MAX_LENGTH: usize = 128;
 
-/// The ids of one request: the client's where it sent usable ones, else made.
+/// The ids of one request: the client's where it sent usable ones, else made. A trace is not made.
 #[derive(Debug, Clone)]
 pub struct RequestIds {
     /// The request's own.
     pub request: String,
     /// The client's, else the request's own.
     pub correlation: String,
+    /// The trace that the client named.
+    pub trace: Option<Trace>,
 }
 
 impl RequestIds {
@@ -27,6 +30,7 @@ impl RequestIds {
         Self {
             request,
             correlation,
+            trace: Trace::of(headers),
         }
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
-use instance::{Level, Line, Misconfigured, Outage};
+use instance::{Level, Line, Misconfigured, Outage, Trace};
 use spin_sdk::http::Request;
 
 use crate::access_control::AccessControl;
@@ -244,13 +244,7 @@ fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {
 /// Each unusable variable gets a line of its own.
 fn report(wrong: &[Misconfigured]) {
     for wrong in wrong {
-        let reason = wrong.to_string();
-        let line = Line {
-            msg: "configuration",
-            reason: Some(&reason),
-            ..Line::default()
-        };
-        instance::write(Level::Error, &line);
+        instance::event(Level::Error, "configuration", &wrong.to_string());
     }
 }
 
@@ -275,11 +269,13 @@ impl Entry {
             // A wake is no request of a client.
             (_, Then::Nothing) => Level::Debug,
         };
+        let trace_id = self.ids.trace.map(Trace::id).unwrap_or_default();
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
         let line = Line {
             msg: "request",
             request_id: &self.ids.request,
             correlation_id: &self.ids.correlation,
+            trace_id: &trace_id,
             method: &self.method,
             route: self.route,
             identity: Some(

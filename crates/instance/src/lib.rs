@@ -1,4 +1,4 @@
-//! What the requests of one instance share, below HTTP and PostgreSQL: variables, the log, limits in time, request
+//! What the requests of one instance share, below routes and PostgreSQL: variables, the log, traces, limits in time, request
 //! coalescing, circuit breakers, work after the response.
 //!
 //! It stands on `runtime`, what the host gives.
@@ -6,7 +6,7 @@
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
 //! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `throttle`, `coalesce`, `outage`,
-//! `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `trace`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod breaker;
 mod clock;
@@ -16,6 +16,7 @@ mod limit;
 mod log;
 mod outage;
 mod throttle;
+mod trace;
 mod variables;
 
 pub use breaker::Breaker;
@@ -26,4 +27,5 @@ pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use outage::Outage;
 pub use throttle::Throttle;
+pub use trace::{TRACEPARENT, Trace};
 pub use variables::{DURATION, Misconfigured, PORT, SWITCH, Variables, duration, port, switch};

@@ -85,6 +85,9 @@ pub struct Line<'a> {
     /// What the request belongs to.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub correlation_id: &'a str,
+    /// The trace that it belongs to.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub trace_id: &'a str,
     /// Its method.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub method: &'a str,
@@ -163,6 +166,7 @@ impl Stamp<'_> {
             ("identity", line.identity.flatten().unwrap_or_default()),
             ("request_id", line.request_id),
             ("correlation_id", line.correlation_id),
+            ("trace_id", line.trace_id),
         ] {
             if !value.is_empty() {
                 let _ = write!(text, " {name}={value}");
@@ -178,5 +182,59 @@ impl Stamp<'_> {
             let _ = write!(text, " reason={reason:?}");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn stamp<'a>(line: &'a Line<'a>) -> Stamp<'a> {
+        Stamp {
+            level: Level::Info.as_str(),
+            ts: "T".into(),
+            line,
+        }
+    }
+
+    fn json(line: &Line<'_>) -> Value {
+        serde_json::to_value(stamp(line)).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_apply_is_left_out() {
+        let event = Line {
+            msg: "m",
+            ..Line::default()
+        };
+        let expected = json!({"level": "info", "ts": "T", "msg": "m"});
+        assert_eq!(json(&event), expected);
+        assert_eq!(stamp(&event).for_people(), "T info  m");
+
+        let request = Line {
+            msg: "request",
+            request_id: "r",
+            correlation_id: "c",
+            trace_id: "t",
+            method: "GET",
+            route: "/{id}",
+            identity: Some(None),
+            status: Some(200),
+            duration_ms: Some(1.5),
+            id: Some(7),
+            reason: Some("why"),
+        };
+        let expected = json!({
+            "level": "info", "ts": "T", "msg": "request", "request_id": "r", "correlation_id": "c", "trace_id": "t",
+            "method": "GET", "route": "/{id}", "identity": null, "status": 200, "duration_ms": 1.5, "id": 7, "reason": "why",
+        });
+        assert_eq!(json(&request), expected);
+        assert_eq!(
+            stamp(&request).for_people(),
+            "T info  request method=GET route=/{id} request_id=r correlation_id=c trace_id=t status=200 duration_ms=1.5 id=7 \
+             reason=\"why\""
+        );
     }
 }

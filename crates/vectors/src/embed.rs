@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use audit::Vector;
+use instance::Trace;
 use runtime::Instant;
 
 use crate::failure::Failure;
+use crate::queue::Text;
 use crate::settings::Provider;
 use crate::{cache, provider, queue};
 
@@ -35,8 +37,12 @@ impl Embedded {
 }
 
 /// Embeds texts; without `settings` nobody makes embeddings. The provider has the configured time; what the cache took
-/// does not count, because a cache that fails must not cost the vector.
-pub async fn embed(settings: Option<&Rc<Provider>>, texts: &[String]) -> Embedded {
+/// does not count, because a cache that fails must not cost the vector. `trace` is that of the request that the texts are of.
+pub async fn embed(
+    settings: Option<&Rc<Provider>>,
+    texts: &[String],
+    trace: Option<Trace>,
+) -> Embedded {
     let Some(settings) = settings else {
         return Embedded {
             vectors: vec![Err(Failure::Disabled); texts.len()],
@@ -52,9 +58,12 @@ pub async fn embed(settings: Option<&Rc<Provider>>, texts: &[String]) -> Embedde
         Some(ttl) => cache::get(&keys, settings.dimensions, ttl).await,
         None => vec![None; texts.len()],
     };
-    let missing: Vec<String> = std::iter::zip(texts, &found)
+    let missing: Vec<Text> = std::iter::zip(texts, &found)
         .filter(|(_, found)| found.is_none())
-        .map(|(text, _)| text.clone())
+        .map(|(text, _)| Text {
+            text: text.clone(),
+            trace,
+        })
         .collect();
     let deadline = Instant::now() + settings.timeout;
     let mut fetched = queue::embed(settings, missing, deadline).await.into_iter();

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
-use instance::within;
+use instance::{TRACEPARENT, Trace, within};
 use runtime::Instant;
 
 use crate::failure::Failure;
@@ -27,6 +27,13 @@ pub(crate) const INCOMPLETE: Failure =
     Failure::unavailable("the embedding provider gave fewer vectors than asked");
 pub(crate) const TOO_SLOW: Failure =
     Failure::unavailable("the embedding provider did not answer in time");
+
+/// What is asked in one request.
+pub(crate) struct Question<'a> {
+    pub(crate) texts: Vec<&'a str>,
+    /// What the request belongs to.
+    pub(crate) trace: Option<Trace>,
+}
 
 /// Why one try gave nothing.
 struct Miss {
@@ -62,21 +69,21 @@ impl Miss {
     }
 }
 
-/// The vectors of `texts`, in their order. Tries again while the provider is away or busy and there is
+/// The vectors of the texts, in their order. Tries again while the provider is away or busy and there is
 /// time until `deadline`.
 ///
 /// A text that it cannot embed has none, if the provider says which it is. If it only fails, while it `answers_others` or has
 /// a vector for a harmless text, it refuses the texts: one of them at least.
 pub(crate) async fn fetch(
     settings: &Provider,
-    texts: &[&str],
+    question: &Question<'_>,
     deadline: Instant,
     mut answers_others: bool,
 ) -> Result<Vec<Option<Vector>>, Failure> {
     let mut wait = FIRST_WAIT;
     let mut is_first = true;
     loop {
-        let miss = match in_time(settings, texts, deadline).await {
+        let miss = match in_time(settings, question, deadline).await {
             Ok(vectors) => return Ok(vectors),
             Err(miss) => miss,
         };
@@ -85,7 +92,11 @@ pub(crate) async fn fetch(
                 return Err(Failure::Refused);
             }
             // The first failure may be one of a moment.
-            if !is_first && in_time(settings, &[HARMLESS], deadline).await.is_ok() {
+            let harmless = Question {
+                texts: vec![HARMLESS],
+                trace: question.trace,
+            };
+            if !is_first && in_time(settings, &harmless, deadline).await.is_ok() {
                 answers_others = true;
                 continue;
             }
@@ -109,20 +120,24 @@ pub(crate) async fn fetch(
 
 async fn in_time(
     settings: &Provider,
-    texts: &[&str],
+    question: &Question<'_>,
     deadline: Instant,
 ) -> Result<Vec<Option<Vector>>, Miss> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    within(left, ask(settings, texts))
-        .await
-        .unwrap_or(Err(Miss {
-            failure: TOO_SLOW,
-            cause: Cause::Lasting,
-        }))
+    let began = Instant::now();
+    let left = deadline.saturating_duration_since(began);
+    let asked = within(left, metrics::meanwhile(ask(settings, question))).await;
+    metrics::embedding(began.elapsed());
+    asked.unwrap_or(Err(Miss {
+        failure: TOO_SLOW,
+        cause: Cause::Lasting,
+    }))
 }
 
-async fn ask(settings: &Provider, texts: &[&str]) -> Result<Vec<Option<Vector>>, Miss> {
-    let response = runtime::send(request(settings, texts)?)
+async fn ask(
+    settings: &Provider,
+    question: &Question<'_>,
+) -> Result<Vec<Option<Vector>>, Miss> {
+    let response = runtime::send(request(settings, question)?)
         .await
         .map_err(|_| Miss::new(Cause::Passing, "the embedding provider is out of reach"))?;
     let (parts, mut body) = response.into_parts();
@@ -139,17 +154,23 @@ async fn ask(settings: &Provider, texts: &[&str]) -> Result<Vec<Option<Vector>>,
             return Err(Miss::new(Cause::Lasting, reason));
         }
     }
-    audit::read_answer(&answer, texts.len(), settings.dimensions)
+    audit::read_answer(&answer, question.texts.len(), settings.dimensions)
         .map_err(|unusable| without_vectors(unusable, &parts.headers))
 }
 
-fn request(settings: &Provider, texts: &[&str]) -> Result<Request<Full<bytes::Bytes>>, Miss> {
-    let body = audit::question(settings.form, &settings.model, texts);
+fn request(
+    settings: &Provider,
+    question: &Question<'_>,
+) -> Result<Request<Full<bytes::Bytes>>, Miss> {
+    let body = audit::question(settings.form, &settings.model, &question.texts);
     let mut request = Request::post(settings.url.as_str())
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, body.len());
     if let Some((header, value)) = &settings.key {
         request = request.header(header, value);
+    }
+    if let Some(trace) = question.trace {
+        request = request.header(TRACEPARENT, trace.onward());
     }
     request.body(Full::from(body)).map_err(|_| {
         let reason = "the embedding provider's URL or key does not fit into a request";

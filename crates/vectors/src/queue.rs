@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use audit::Vector;
-use instance::{Breaker, Level};
+use instance::{Breaker, Level, Trace};
 use runtime::Instant;
 
 use crate::failure::Failure;
-use crate::provider;
+use crate::provider::{self, Question};
 use crate::settings::Provider;
 
 /// The most texts of one request to the provider.
@@ -26,10 +26,17 @@ const PAUSE_MAX: Duration = Duration::from_secs(8);
 /// The longest pause that the provider may ask for.
 const ASKED_MAX: Duration = Duration::from_mins(1);
 
+/// A text, and the trace of the request that it is of.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) trace: Option<Trace>,
+}
+
 /// A text, and its vector.
-type Entry = instance::Entry<String, Result<Vector, Failure>>;
-type Batch = instance::Batch<String, Result<Vector, Failure>>;
-type Batcher = instance::Batcher<String, Result<Vector, Failure>>;
+type Entry = instance::Entry<Text, Result<Vector, Failure>>;
+type Batch = instance::Batch<Text, Result<Vector, Failure>>;
+type Batcher = instance::Batcher<Text, Result<Vector, Failure>>;
 
 struct Queue {
     batcher: Rc<Batcher>,
@@ -49,7 +56,7 @@ thread_local! {
 /// The vectors of `texts`, as far as there are any at `deadline`.
 pub(crate) async fn embed(
     settings: &Rc<Provider>,
-    texts: Vec<String>,
+    texts: Vec<Text>,
     deadline: Instant,
 ) -> Vec<Result<Vector, Failure>> {
     let queue = QUEUE.with(Rc::clone);
@@ -74,13 +81,13 @@ impl Queue {
         let mut has_answered = false;
         let mut parts = vec![batch.take(CAPACITY)];
         while let Some(entries) = parts.pop() {
-            let texts: Vec<&str> = entries.iter().map(|entry| entry.item().as_str()).collect();
-            if texts.is_empty() {
+            let question = question(&entries);
+            if question.texts.is_empty() {
                 continue;
             }
-            match provider::fetch(&settings, &texts, deadline, has_answered).await {
+            match provider::fetch(&settings, &question, deadline, has_answered).await {
                 // Whose text it is only the provider knows: each half is asked for alone.
-                Err(Failure::Refused) if texts.len() > 1 => {
+                Err(Failure::Refused) if entries.len() > 1 => {
                     has_answered = true;
                     let (first, second) = entries.split_at(entries.len() / 2);
                     parts.extend([second.to_vec(), first.to_vec()]);
@@ -135,5 +142,14 @@ impl Queue {
         self.breaker
             .open(retry_after.map_or(pause, |asked| asked.clamp(pause, ASKED_MAX)));
         *self.last.borrow_mut() = Some((failure.clone(), pause));
+    }
+}
+
+/// One request to the provider can be in one trace: that of the first text that is in one.
+fn question(entries: &[Rc<Entry>]) -> Question<'_> {
+    let items = || entries.iter().map(|entry| entry.item());
+    Question {
+        texts: items().map(|item| item.text.as_str()).collect(),
+        trace: items().find_map(|item| item.trace),
     }
 }

@@ -2,4 +2,5 @@
 
 mod embedding;
 mod poison;
+mod traces;
 mod vector_db;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
-use instance::Outage;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use instance::{Outage, TRACEPARENT, Trace};
 use runtime::simulated::{HttpServer, Servers, run};
 use runtime::{Instant, Unreachable};
 use serde_json::{Value, json};
@@ -72,6 +72,15 @@ impl HttpServer for ApiServer {
     }
 }
 
+/// What the request with the token brings.
+const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn trace() -> Option<Trace> {
+    let mut headers = HeaderMap::new();
+    headers.insert(TRACEPARENT, HeaderValue::from_static(SENT));
+    Trace::of(&headers)
+}
+
 /// What came of a review: the identity, or why not; the requests that the server saw; how long it took.
 struct Reviewed {
     outcome: Result<Rc<Identity>, Error>,
@@ -103,6 +112,7 @@ fn identify(answers: &[Answer], audiences: &[&str]) -> Reviewed {
             text: "a.b.c".into(),
             digest: [7; 32],
             expires: None,
+            trace: trace(),
         };
         let began = Instant::now();
         let outcome = authenticator.identify(&token, "key").await;
@@ -142,6 +152,8 @@ fn an_accepted_token_is_its_users() {
     assert_eq!(request.headers()[AUTHORIZATION], "Bearer own");
     let body: Value = serde_json::from_slice(request.body()).unwrap();
     assert_eq!(body["spec"], json!({"token": "a.b.c"}));
+    assert_eq!(Trace::of(request.headers()), trace());
+    assert_ne!(request.headers()[TRACEPARENT], SENT, "an id of its own");
 }
 
 #[test]

@@ -137,7 +137,7 @@ async fn ask(number: usize, asking: Asking, provider: Rc<Provider>) -> Option<Se
     let texts: Vec<String> = (0..asking.texts)
         .map(|text| (number * 10 + text).to_string())
         .collect();
-    let embedding = crate::embed(Some(&provider), &texts);
+    let embedding = crate::embed(Some(&provider), &texts, None);
     let embedded = unless_left(asking.leaves_after, embedding).await?;
     Some(Seen {
         took: began.elapsed(),

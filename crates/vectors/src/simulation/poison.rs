@@ -119,8 +119,8 @@ fn outcomes(way: Way, texts: &Texts, works_for: usize) -> (Vec<Option<Failure>>,
         // Longer than any breaker of the case before stays open.
         sleep(Duration::from_mins(2)).await;
         let provider = provider();
-        let mut vectors = crate::embed(Some(&provider), &said).await.vectors;
-        let after = crate::embed(Some(&provider), &["1000".to_owned()]).await;
+        let mut vectors = crate::embed(Some(&provider), &said, None).await.vectors;
+        let after = crate::embed(Some(&provider), &["1000".to_owned()], None).await;
         vectors.extend(after.vectors);
         vectors.into_iter().map(Result::err).collect()
     });
@@ -196,7 +196,7 @@ fn a_provider_that_recovers_has_refused_nothing() {
         };
         let failure = run(servers, async {
             sleep(Duration::from_mins(2)).await;
-            let mut vectors = crate::embed(Some(&provider()), &["1".to_owned()])
+            let mut vectors = crate::embed(Some(&provider()), &["1".to_owned()], None)
                 .await
                 .vectors;
             vectors.pop().expect("an outcome").err()
