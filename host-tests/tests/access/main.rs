@@ -15,3 +15,4 @@ mod matrix;
 mod remembering;
 mod secrets;
 mod targets;
+mod traces;

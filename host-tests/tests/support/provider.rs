@@ -78,6 +78,8 @@ struct Shared {
     next: VecDeque<Behaviour>,
     /// The texts of each request so far.
     requests: Vec<Vec<String>>,
+    /// The header `traceparent` of each request so far.
+    traceparents: Vec<Option<String>>,
     /// What is held waits for it.
     release: Arc<Notify>,
     /// What was wrong with requests.
@@ -100,6 +102,7 @@ impl Provider {
                 behaviour: Behaviour::Answer,
                 next: VecDeque::new(),
                 requests: Vec::new(),
+                traceparents: Vec::new(),
                 release: Arc::default(),
                 faults: Vec::new(),
             })),
@@ -161,6 +164,11 @@ impl Provider {
     /// All texts so far.
     pub fn texts(&self) -> Vec<String> {
         self.requests().concat()
+    }
+
+    /// The header `traceparent` of each request so far.
+    pub fn traceparents(&self) -> Vec<Option<String>> {
+        self.lock().traceparents.clone()
     }
 
     /// What it gives for a text.
@@ -230,6 +238,7 @@ async fn answer(
             }
         };
         shared.requests.push(texts.clone());
+        shared.traceparents.push(traceparent(&head));
         let next = shared.next.pop_front();
         (
             next.unwrap_or_else(|| shared.behaviour.clone()),
@@ -240,6 +249,15 @@ async fn answer(
         )
     };
     behave(behaviour, released, &model, &texts).await
+}
+
+/// What the headers `traceparent` say; nothing if there is none.
+fn traceparent(head: &http::request::Parts) -> Option<String> {
+    let values = head.headers.get_all("traceparent").iter();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 /// The model and the texts of a request; what is wrong with it, if anything.

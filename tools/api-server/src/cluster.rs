@@ -58,6 +58,8 @@ struct State {
     reviews: HashMap<String, usize>,
     /// The `spec` of each subject access review.
     accesses: Vec<Value>,
+    /// The `traceparent` of each review.
+    traceparents: Vec<Option<String>>,
 }
 
 /// What is known of a token.
@@ -133,6 +135,10 @@ impl Cluster {
         self.lock().accesses.clone()
     }
 
+    pub(crate) fn traceparents(&self) -> Vec<Option<String>> {
+        self.lock().traceparents.clone()
+    }
+
     /// Forgets what it was asked, but not what is under way.
     pub(crate) fn reset_counts(&self) {
         let mut state = self.lock();
@@ -144,6 +150,7 @@ impl Cluster {
         };
         state.reviews.clear();
         state.accesses.clear();
+        state.traceparents.clear();
     }
 
     /// Who calls with this bearer token.
@@ -167,6 +174,7 @@ impl Cluster {
     /// with it.
     pub(crate) fn begin(&self, question: &Question) -> (UnderWay<'_>, Option<Fault>) {
         let mut state = self.lock();
+        state.traceparents.push(question.traceparent.clone());
         let counts = &mut state.counts;
         counts.under_way += 1;
         counts.most_under_way = counts.most_under_way.max(counts.under_way);

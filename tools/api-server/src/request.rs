@@ -40,6 +40,7 @@ pub(crate) async fn read(cluster: &Cluster, request: Request<Incoming>) -> Resul
         object,
         spec,
         caller,
+        traceparent: traceparent(&head.headers),
     })
 }
 
@@ -48,6 +49,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// What the headers `traceparent` say; nothing if there is none.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all("traceparent").iter();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 fn review(head: &Parts) -> Result<Review, Reply> {

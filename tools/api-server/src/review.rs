@@ -55,6 +55,8 @@ pub(crate) struct Question {
     pub(crate) spec: Spec,
     /// Who asks.
     pub(crate) caller: String,
+    /// The trace that the question belongs to, as its header says.
+    pub(crate) traceparent: Option<String>,
 }
 
 pub(crate) enum Spec {

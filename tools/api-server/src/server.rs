@@ -169,6 +169,11 @@ impl ApiServer {
         self.cluster.accesses()
     }
 
+    /// The header `traceparent` of each review so far.
+    pub fn traceparents(&self) -> Vec<Option<String>> {
+        self.cluster.traceparents()
+    }
+
     /// Begins to count anew. Reviews that are under way stay counted as that.
     pub fn reset_counts(&self) {
         self.cluster.reset_counts();

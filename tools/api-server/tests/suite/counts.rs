@@ -2,9 +2,10 @@
 
 use api_server::{Account, Counts, Fault, Review, Token};
 use futures::future::join_all;
+use hyper::Request;
 use patience::{until, within};
 
-use crate::client::{Fixture, Protocol};
+use crate::client::{Fixture, Protocol, path, token_review};
 
 #[tokio::test]
 async fn reviews_are_counted_by_token_and_those_at_once() {
@@ -49,6 +50,23 @@ async fn count_five_at_once(fixture: &Fixture) {
     fixture.server.reset_counts();
     assert_eq!(fixture.server.counts(), Counts::default());
     assert_eq!(fixture.server.reviews_of(&token), 0);
+}
+
+#[tokio::test]
+async fn it_remembers_the_traces_of_reviews() {
+    let fixture = Fixture::start().await;
+    let body = token_review("unknown", &[]).to_string();
+    for trace in [None, Some("00-a-b-01")] {
+        let bearer = format!("Bearer {}", fixture.credential.as_str());
+        let mut request = Request::post(path(Review::Token)).header("authorization", bearer);
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace);
+        }
+        let answer = fixture.client.send(request, body.clone()).await;
+        answer.expect("an answer").created();
+    }
+    let expected = [None, Some("00-a-b-01".to_owned())];
+    assert_eq!(fixture.server.traceparents(), expected);
 }
 
 #[tokio::test]
