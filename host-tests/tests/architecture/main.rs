@@ -1,9 +1,10 @@
 //! What the architecture promises: arrows that point one way, between crates and within them, components that import
-//! no more than `wit/worlds.wit` says, variables that are documented and granted to those that read them, routes that are
+//! no more than `wit/worlds.wit` says, variables and log messages that are documented, variables granted to those that read them, routes that are
 //! for whom `docs/access.md` says, tests that wait for conditions.
 
 mod access;
 mod grants;
+mod messages;
 mod modules;
 mod packages;
 #[allow(

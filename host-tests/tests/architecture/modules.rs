@@ -155,7 +155,7 @@ fn reexports(root: &syn::File) -> BTreeMap<String, String> {
 }
 
 /// Every path of a tree, with the name that it gets as its last part.
-fn flatten(tree: &syn::UseTree, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+pub(crate) fn flatten(tree: &syn::UseTree, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
     match tree {
         syn::UseTree::Path(path) => {
             before.push(path.ident.to_string());
@@ -212,13 +212,7 @@ impl Uses<'_> {
 
 impl<'ast> Visit<'ast> for Uses<'_> {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        let is_test = module.attrs.iter().any(|attribute| {
-            attribute.path().is_ident("cfg")
-                && attribute
-                    .parse_args::<syn::Path>()
-                    .is_ok_and(|condition| condition.is_ident("test"))
-        });
-        if !is_test {
+        if !is_test(module) {
             visit::visit_item_mod(self, module);
         }
     }
@@ -239,6 +233,15 @@ impl<'ast> Visit<'ast> for Uses<'_> {
         self.see(&names.collect::<Vec<_>>());
         visit::visit_path(self, path);
     }
+}
+
+pub(crate) fn is_test(module: &syn::ItemMod) -> bool {
+    module.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<syn::Path>()
+                .is_ok_and(|condition| condition.is_ident("test"))
+    })
 }
 
 /// A way along the arrows that comes back to where it began.
