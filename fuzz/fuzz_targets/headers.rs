@@ -1,4 +1,4 @@
-//! Header values: media types, ids of requests, keys of idempotency, and how long a provider wants to be left alone.
+//! Header values: media types, ids of requests, traces, keys of idempotency, and how long a provider wants to be left alone.
 
 #![no_main]
 #![allow(unsafe_code, reason = "libFuzzer calls the target by its C name")]
@@ -13,12 +13,14 @@ use serde_json::json;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 fuzz_target!(|value: &[u8]| -> Corpus {
     let Ok(header) = HeaderValue::from_bytes(value) else {
         return Corpus::Reject;
     };
     check_ids(&header);
+    check_trace(&header);
     let Ok(text) = header.to_str() else {
         return Corpus::Keep;
     };
@@ -46,6 +48,38 @@ fn check_ids(header: &HeaderValue) {
     headers.remove(CORRELATION_ID);
     let alone = RequestIds::of(&headers);
     assert_eq!(alone.request, alone.correlation);
+}
+
+/// A trace is what has its form, nothing else of it is kept, and what is sent on is the same trace.
+fn check_trace(header: &HeaderValue) {
+    let of = |header: HeaderValue| RequestIds::of(&HeaderMap::from_iter([(TRACEPARENT, header)])).trace;
+    let found = of(header.clone());
+    let id = trace_id(header.as_bytes());
+    assert_eq!(found.is_some(), id.is_some(), "{header:?}");
+    if let Some((trace, id)) = found.zip(id) {
+        assert_eq!(trace.id(), id);
+        let onward = trace.onward();
+        assert_eq!(onward.len(), 55, "{onward}");
+        let onward = HeaderValue::try_from(onward).expect("a value");
+        assert_eq!(of(onward), Some(trace));
+    }
+}
+
+/// The id in a `traceparent`, whose fields are at fixed places.
+fn trace_id(header: &[u8]) -> Option<&str> {
+    let known = str::from_utf8(header.get(..55)?).ok()?;
+    let hyphens = [2, 35, 52];
+    let has_form = known.char_indices().all(|(place, character)| match character {
+        '-' => hyphens.contains(&place),
+        '0'..='9' | 'a'..='f' => !hyphens.contains(&place),
+        _ => false,
+    });
+    let is_whole = match header.get(55) {
+        None => !known.starts_with("ff"),
+        Some(more) => *more == b'-' && !known.starts_with("00") && !known.starts_with("ff"),
+    };
+    let is_given = |field: &str| field.bytes().any(|digit| digit != b'0');
+    (has_form && is_whole && is_given(&known[3..35]) && is_given(&known[36..52])).then(|| &known[3..35])
 }
 
 fn is_visible(text: &[u8]) -> bool {
