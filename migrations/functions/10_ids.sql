@@ -10,6 +10,11 @@ CREATE OR REPLACE FUNCTION audit_id_time(id bigint) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_timestamp(((id >> 12) + 1704067200000) / 1000::double precision);
 
+-- The first day of the month in which a record was stored, which is the month of its partition.
+CREATE OR REPLACE FUNCTION audit_month(id bigint) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN date_trunc('month', audit_id_time(id) AT TIME ZONE 'UTC')::date;
+
 -- A new id. Two calls in one millisecond differ in the sequence's bits.
 CREATE OR REPLACE FUNCTION audit_next_id() RETURNS bigint
 LANGUAGE sql VOLATILE

@@ -1,7 +1,7 @@
--- Partitions appear ahead of time and leave as a whole.
+-- Partitions appear ahead of time. 85_retention.sql has how they leave.
 --
--- Both functions that make or drop tables look for them in the schema of the tables first and among temporary tables
--- last, so that nobody's temporary table can stand in for one of ours in a function with its owner's rights.
+-- Functions with their owner's rights look for tables in the schema of ours first and among temporary tables last, so that
+-- nobody's temporary table can stand in for one of ours.
 
 -- The tables that have a partition for each month.
 CREATE OR REPLACE FUNCTION audit_monthly_tables() RETURNS text[]
@@ -35,6 +35,30 @@ BEGIN ATOMIC
     ORDER BY p.position, m.first_id;
 END;
 
+-- Makes a partition for the ids from `first_id` up to `end_id`; false if it is there already.
+CREATE OR REPLACE FUNCTION audit_make_partition(parent text, leaf text, first_id bigint, end_id bigint) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- Asked once nobody else makes partitions, and of the table: `to_regclass` may still answer from a cache.
+    PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_partitions'));
+    IF EXISTS (
+        SELECT
+        FROM pg_inherits AS i
+        JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = parent::regclass AND c.relname = leaf
+    ) THEN
+        RETURN false;
+    END IF;
+
+    -- Created apart and then attached: `PARTITION OF` would lock out every reader and
+    -- writer of the parent, `ATTACH` lets them go on.
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS)', leaf, parent);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', parent, leaf, first_id, end_id);
+    RETURN true;
+END
+$$;
+
 -- Makes the partitions that `audit_missing_partitions` names, and returns how many it made. Cheap when there is
 -- nothing to do, safe to call from many places at once. Runs with its owner's rights, so that the service needs none
 -- to create tables.
@@ -49,112 +73,9 @@ DECLARE
     made    integer := 0;
 BEGIN
     FOR missing IN SELECT * FROM audit_missing_partitions(ahead, at) LOOP
-        -- Asked again once nobody else makes partitions, and of the table this time:
-        -- `to_regclass` may still answer from a cache.
-        PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_partitions'));
-        CONTINUE WHEN EXISTS (
-            SELECT
-            FROM pg_inherits AS i
-            JOIN pg_class AS c ON c.oid = i.inhrelid
-            WHERE i.inhparent = missing.parent::regclass AND c.relname = missing.leaf
-        );
-
-        -- Created apart and then attached: `PARTITION OF` would lock out every reader and
-        -- writer of the parent, `ATTACH` lets them go on.
-        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS)', missing.leaf, missing.parent);
-        EXECUTE format(
-            'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
-            missing.parent, missing.leaf, missing.first_id, missing.end_id
-        );
-        made := made + 1;
+        made := made + audit_make_partition(missing.parent, missing.leaf, missing.first_id, missing.end_id)::integer;
     END LOOP;
     RETURN made;
-END
-$$;
-
--- Retention, step by step, each a short transaction of its own, so that nobody waits for its locks: takes one partition
--- whose whole month lies before `before` out of its table, or deletes what 1000 of the records taken out left elsewhere,
--- or drops a table of which nothing is left elsewhere. Returns what it did, for the log; null if there is nothing to do.
--- Natural keys stay, so a late replay of a dropped record is recognised and not stored again.
---
--- Taking a partition out locks its table for a moment. It waits for that no longer than `lock_timeout`, which the caller
--- sets, since everybody else would wait behind it; then it fails and is to be tried again.
-CREATE OR REPLACE FUNCTION audit_drop_step(before timestamptz) RETURNS text
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    horizon     CONSTANT text := to_char(date_trunc('month', before AT TIME ZONE 'UTC'), '_YYYY_MM');
-    month       record;
-    detached    audit_detached;
-    last_id     bigint; -- of the records whose traces this step deletes
-    record_kind text;
-BEGIN
-    SELECT * INTO detached FROM audit_detached ORDER BY leaf LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF detached.leaf IS NULL THEN
-        SELECT p.parent, c.relname AS leaf INTO month
-        FROM unnest(audit_monthly_tables()) WITH ORDINALITY AS p (parent, position)
-        JOIN pg_inherits AS i ON i.inhparent = p.parent::regclass
-        JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE c.relname < p.parent || horizon
-        ORDER BY p.position, c.relname
-        LIMIT 1;
-        IF month.leaf IS NULL THEN
-            RETURN NULL;
-        END IF;
-        EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', month.parent, month.leaf);
-        INSERT INTO audit_detached (leaf) VALUES (month.leaf);
-        RETURN 'detached ' || month.leaf;
-    END IF;
-
-    IF EXISTS (
-        SELECT FROM pg_attribute AS a WHERE a.attrelid = detached.leaf::regclass AND a.attname = 'correlation_id'
-    ) THEN
-        EXECUTE format(
-            'SELECT max(id), min(kind) FROM (SELECT kind, id FROM %I WHERE id > $1 ORDER BY kind, id LIMIT 1000) AS a',
-            detached.leaf
-        ) INTO last_id, record_kind USING detached.after;
-    END IF;
-    IF last_id IS NULL THEN
-        EXECUTE format('DROP TABLE %I', detached.leaf);
-        DELETE FROM audit_detached AS d WHERE d.leaf = detached.leaf;
-        RETURN 'dropped ' || detached.leaf;
-    END IF;
-    EXECUTE format(
-        'DELETE FROM audit_correlation AS c
-         USING %I AS a, unnest(audit_correlation_keys(a.kind, a.name, a.remediation_request_id, a.correlation_id)) AS k (key)
-         WHERE a.kind = $1 AND a.id > $2 AND a.id <= $3 AND c.key = k.key AND c.kind = a.kind AND c.id = a.id',
-        detached.leaf
-    ) USING record_kind, detached.after, last_id;
-    DELETE FROM audit_vector_tail AS t WHERE t.kind = record_kind AND t.id > detached.after AND t.id <= last_id;
-    DELETE FROM audit_outbox AS o WHERE o.kind = record_kind AND o.id > detached.after AND o.id <= last_id;
-    DELETE FROM audit_embedding_refusal AS r
-    WHERE r.kind = record_kind AND r.id > detached.after AND r.id <= last_id;
-    UPDATE audit_detached AS d SET after = last_id WHERE d.leaf = detached.leaf;
-    RETURN 'cleared ' || detached.leaf;
-END
-$$;
-
--- All steps, one after the other: `CALL audit_drop_partitions('2026-01-01')`, outside of a transaction. A step that finds
--- its table in use is tried again, without an end.
-CREATE OR REPLACE PROCEDURE audit_drop_partitions(before timestamptz)
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    step text;
-BEGIN
-    LOOP
-        BEGIN
-            SET LOCAL lock_timeout = '50ms';
-            step := audit_drop_step(before);
-        EXCEPTION WHEN lock_not_available THEN
-            step := 'waiting';
-        END;
-        COMMIT;
-        EXIT WHEN step IS NULL;
-        IF step = 'waiting' THEN
-            PERFORM pg_sleep(0.1);
-        END IF;
-    END LOOP;
 END
 $$;
 

@@ -142,6 +142,11 @@ BEGIN
         request = new.request
     WHERE kind = old.kind AND id = old.id;
 
+    -- Whoever archives the month meanwhile waits for this transaction, or is seen here.
+    UPDATE audit_retention AS r
+    SET changed = true
+    WHERE r.kind = old.kind AND r.month = audit_month(old.id) AND NOT r.changed;
+
     IF new_keys <> old_keys THEN
         DELETE FROM audit_correlation WHERE kind = old.kind AND id = old.id AND key = ANY (old_keys);
         INSERT INTO audit_correlation (key, kind, id) SELECT key, new.kind, new.id FROM unnest(new_keys) AS key;

@@ -55,9 +55,10 @@ END
 $$;
 
 -- What maintenance is due, joined by spaces: `embed` (records that `model` is to embed, unless that is null), `move`
--- (vectors out of the tail), `deliver` (to the vector database) and `partition` (a month of the next three has none).
--- Cheap, because it is asked for often.
-CREATE OR REPLACE FUNCTION audit_maintenance_due(model text) RETURNS text
+-- (vectors out of the tail), `deliver` (to the vector database), `partition` (a month of the next three has none) and
+-- `retain` (a month is to be dropped by `keep` and `archived_only`, see `audit_months_due`, or on its way out). Cheap,
+-- because it is asked for often.
+CREATE OR REPLACE FUNCTION audit_maintenance_due(model text, keep jsonb, archived_only boolean) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -70,7 +71,11 @@ BEGIN
         END,
         CASE WHEN EXISTS (SELECT FROM audit_vector_tail) THEN 'move' END,
         CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE claimed_until < clock_timestamp()) THEN 'deliver' END,
-        CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END
+        CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END,
+        CASE
+            WHEN EXISTS (SELECT FROM audit_detached) OR EXISTS (SELECT FROM audit_months_due(keep, archived_only))
+            THEN 'retain'
+        END
     );
 END
 $$;

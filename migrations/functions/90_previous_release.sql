@@ -14,10 +14,15 @@ CREATE OR REPLACE FUNCTION audit_sketch(embedding vector) RETURNS audit_vector_t
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN audit_quantise(embedding);
 
--- Now `audit_maintenance_due`, which also names partitions.
+-- Without what is to be retained: who asks so keeps all.
+CREATE OR REPLACE FUNCTION audit_maintenance_due(model text) RETURNS text
+LANGUAGE sql STABLE
+RETURN audit_maintenance_due(model, '{}', false);
+
+-- Now `audit_maintenance_due`, which also names partitions and months to be dropped.
 CREATE OR REPLACE FUNCTION audit_chores(model text) RETURNS text
 LANGUAGE sql STABLE
-RETURN rtrim(replace(audit_maintenance_due(model), 'partition', ''));
+RETURN rtrim(replace(replace(audit_maintenance_due(model, '{}', false), 'partition', ''), 'retain', ''));
 
 -- Now `audit_vector_db_entries`.
 CREATE OR REPLACE FUNCTION audit_mirrored(entries jsonb) RETURNS jsonb

@@ -1,0 +1,276 @@
+-- Retention: the records of a kind leave by whole months, and take with them what they left elsewhere. Natural keys stay, so a
+-- late replay of a dropped record is recognised and not stored again.
+--
+-- Each step is a short transaction of its own, so that nobody waits for its locks, and the next one goes on from what it
+-- finds in `audit_detached`, whoever takes it:
+--   1. The partition of the records is taken out of its table. From then on nobody finds the records.
+--   2. Once a month has no kind left, the partitions of vectors and versions follow, and are dropped.
+--   3. What 1000 of the records left elsewhere is deleted, again and again.
+--   4. The partition of the records is dropped.
+
+-- The kind whose records a partition has; null for those of versions and vectors, which have all kinds.
+CREATE OR REPLACE FUNCTION audit_leaf_kind(leaf text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE left(leaf, -8) -- without _YYYY_MM
+    WHEN 'remediation_audit' THEN 'remediation'
+    WHEN 'ai_analysis_audit' THEN 'aianalysis'
+    WHEN 'workflow_audit' THEN 'workflow'
+    WHEN 'execution_audit' THEN 'execution'
+END;
+
+-- The first day of a partition's month; null for a table of any other name, which the planner may ask about.
+CREATE OR REPLACE FUNCTION audit_leaf_month(leaf text) RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN to_date(substring(leaf FROM '_(\d{4}_(0[1-9]|1[0-2]))$'), 'YYYY_MM');
+
+-- The months that have a partition for records of a kind.
+CREATE OR REPLACE FUNCTION audit_months() RETURNS TABLE (kind text, month date, parent regclass, leaf text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT audit_leaf_kind(c.relname::text), audit_leaf_month(c.relname::text), i.inhparent::regclass, c.relname::text
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN (
+        'remediation_audit'::regclass, 'ai_analysis_audit'::regclass, 'workflow_audit'::regclass, 'execution_audit'::regclass
+    );
+END;
+
+-- Whether a month may be dropped: it is not just being archived, was not restored a short while ago, and is archived as it is
+-- now, if `archived_only` asks for that.
+CREATE OR REPLACE FUNCTION audit_may_go(record_kind text, record_month date, archived_only boolean) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(
+        (
+            SELECT r.kept_until <= clock_timestamp()
+                AND (NOT archived_only OR (r.archived_at IS NOT NULL AND NOT r.changed))
+            FROM audit_retention AS r
+            WHERE r.kind = record_kind AND r.month = record_month
+        ),
+        NOT archived_only
+    );
+END;
+
+-- The months to be dropped, the oldest first. `keep` has a number of months for each kind, and a month is due as soon as so
+-- many have passed since its end; 0, or none, keeps all records of a kind. So every record is kept at least that long, and
+-- neither the present month nor a later one is ever due.
+CREATE OR REPLACE FUNCTION audit_months_due(
+    keep jsonb, archived_only boolean, at timestamptz DEFAULT clock_timestamp()
+) RETURNS TABLE (kind text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT m.kind, m.month
+    FROM audit_months() AS m
+    WHERE (keep ->> m.kind)::integer > 0
+        AND m.month < date_trunc('month', at AT TIME ZONE 'UTC') - make_interval(months => (keep ->> m.kind)::integer)
+        AND audit_may_go(m.kind, m.month, archived_only)
+    ORDER BY m.month, m.kind;
+END;
+
+-- Takes a month of a kind out of its table, for which that is locked for a moment. False if somebody uses the table for
+-- longer than `lock_timeout`, which the caller sets, since everybody else waits behind; or if the month may no longer go, for
+-- whoever was changing a record has ended by then, and is seen. `archived_only` is null if nobody is to be asked.
+CREATE OR REPLACE FUNCTION audit_detach_month(record_kind text, record_month date, archived_only boolean) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    suffix CONSTANT text := to_char(record_month, '_YYYY_MM');
+    gone   record;
+BEGIN
+    SELECT m.parent, m.leaf INTO gone FROM audit_months() AS m WHERE m.kind = record_kind AND m.month = record_month;
+    IF gone.leaf IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('ALTER TABLE %s DETACH PARTITION %I', gone.parent, gone.leaf);
+    IF archived_only IS NOT NULL AND NOT audit_may_go(record_kind, record_month, archived_only) THEN
+        RAISE EXCEPTION 'the month stays' USING ERRCODE = 'AU002';
+    END IF;
+    INSERT INTO audit_detached (leaf) VALUES (gone.leaf);
+    IF NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.month = record_month) THEN
+        INSERT INTO audit_detached (leaf, attached)
+        SELECT c.relname, true
+        FROM pg_inherits AS i
+        JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('audit_vector'::regclass, 'audit_version'::regclass)
+            AND c.relname IN ('audit_vector' || suffix, 'audit_version' || suffix)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN true;
+EXCEPTION WHEN lock_not_available OR SQLSTATE 'AU002' THEN
+    RETURN false;
+END
+$$;
+
+-- The next step for a table of vectors or versions whose month has no records left: takes it out, and drops it. The tail goes
+-- first, because from there vectors would be moved into a partition that is gone. False if there is more of that.
+CREATE OR REPLACE FUNCTION audit_drop_shared(shared audit_detached) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    record_month CONSTANT date := audit_leaf_month(shared.leaf);
+    deleted      bigint;
+BEGIN
+    IF NOT shared.attached THEN
+        EXECUTE format('DROP TABLE %I', shared.leaf);
+        DELETE FROM audit_detached AS d WHERE d.leaf = shared.leaf;
+        RETURN true;
+    END IF;
+    DELETE FROM audit_vector_tail AS t
+    USING (
+        SELECT old.kind, old.id
+        FROM audit_vector_tail AS old
+        WHERE old.id >= audit_id_at(record_month::timestamp AT TIME ZONE 'UTC')
+            AND old.id < audit_id_at((record_month + interval '1 month') AT TIME ZONE 'UTC')
+        LIMIT 1000
+    ) AS gone
+    WHERE t.kind = gone.kind AND t.id = gone.id;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    IF deleted > 0 THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', left(shared.leaf, -8), shared.leaf);
+    UPDATE audit_detached AS d SET attached = false WHERE d.leaf = shared.leaf;
+    RETURN true;
+END
+$$;
+
+-- Deletes what the next 1000 records of a month that was taken out left elsewhere. False if there are no more. From the tail
+-- first, as in `audit_remove_vector`. By the keys of all tables, whatever the planner knows of their sizes.
+CREATE OR REPLACE FUNCTION audit_clear_records(detached audit_detached) RETURNS boolean
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    record_kind CONSTANT text := audit_leaf_kind(detached.leaf);
+    last_id     bigint;
+    cleared     bigint;
+BEGIN
+    EXECUTE format(
+        'SELECT max(id), count(*) FROM (SELECT id FROM %I WHERE kind = $1 AND id > $2 ORDER BY id LIMIT 1000) AS a',
+        detached.leaf
+    ) INTO last_id, cleared USING record_kind, detached.after;
+    IF cleared = 0 THEN
+        RETURN false;
+    END IF;
+    EXECUTE format(
+        'WITH gone AS MATERIALIZED (
+            SELECT k.key, a.id
+            FROM %I AS a, unnest(audit_correlation_keys(a.kind, a.name, a.remediation_request_id, a.correlation_id)) AS k (key)
+            WHERE a.kind = $1 AND a.id > $2 AND a.id <= $3
+         )
+         DELETE FROM audit_correlation AS c USING gone AS g WHERE c.key = g.key AND c.kind = $1 AND c.id = g.id',
+        detached.leaf
+    ) USING record_kind, detached.after, last_id;
+    DELETE FROM audit_vector_tail AS t WHERE t.kind = record_kind AND t.id > detached.after AND t.id <= last_id;
+    DELETE FROM audit_vector AS v WHERE v.kind = record_kind AND v.id > detached.after AND v.id <= last_id;
+    DELETE FROM audit_version AS v WHERE v.kind = record_kind AND v.id > detached.after AND v.id <= last_id;
+    DELETE FROM audit_outbox AS o WHERE o.kind = record_kind AND o.id > detached.after AND o.id <= last_id;
+    DELETE FROM audit_embedding_refusal AS r
+    WHERE r.kind = record_kind AND r.id > detached.after AND r.id <= last_id;
+    UPDATE audit_detached AS d SET after = last_id, records = d.records + cleared WHERE d.leaf = detached.leaf;
+    RETURN true;
+END
+$$;
+
+-- Takes one step, if nobody else is taking one: with what is on its way out, or with the month named here. Returns {step, leaf,
+-- kind, month, records}, where `step` is `detached`, `cleared`, `dropped`, `busy` (somebody else takes steps) or `waiting` (a
+-- table is in use); null if there is nothing to do.
+CREATE OR REPLACE FUNCTION audit_drop_step(due_kind text, due_month date, archived_only boolean) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    leaving audit_detached;
+    step    text;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('audit_drop_partitions')) THEN
+        RETURN '{"step":"busy"}';
+    END IF;
+    IF due_month IS NOT NULL AND audit_detach_month(due_kind, due_month, archived_only) THEN
+        RETURN jsonb_build_object('step', 'detached', 'kind', due_kind, 'month', to_char(due_month, 'YYYY-MM'));
+    END IF;
+
+    SELECT * INTO leaving FROM audit_detached AS d ORDER BY audit_leaf_kind(d.leaf) IS NOT NULL, d.leaf LIMIT 1;
+    IF leaving.leaf IS NULL THEN
+        RETURN CASE WHEN due_month IS NOT NULL THEN '{"step":"waiting"}'::jsonb END;
+    ELSIF audit_leaf_kind(leaving.leaf) IS NULL THEN
+        step := CASE WHEN NOT audit_drop_shared(leaving) THEN 'cleared' WHEN leaving.attached THEN 'detached' ELSE 'dropped' END;
+    ELSIF audit_clear_records(leaving) THEN
+        step := 'cleared';
+    ELSE
+        EXECUTE format('DROP TABLE %I', leaving.leaf);
+        DELETE FROM audit_detached AS d WHERE d.leaf = leaving.leaf;
+        INSERT INTO audit_retention AS r (kind, month, dropped_at, dropped)
+        VALUES (audit_leaf_kind(leaving.leaf), audit_leaf_month(leaving.leaf), clock_timestamp(), leaving.records)
+        ON CONFLICT (kind, month) DO UPDATE
+        SET dropped_at = excluded.dropped_at, dropped = r.dropped + excluded.dropped;
+        step := 'dropped';
+    END IF;
+    RETURN jsonb_build_object(
+        'step', step,
+        'leaf', leaving.leaf,
+        'kind', audit_leaf_kind(leaving.leaf),
+        'month', to_char(audit_leaf_month(leaving.leaf), 'YYYY-MM'),
+        'records', leaving.records
+    );
+END
+$$;
+
+-- One step of the service's own retention (`keep` and `archived_only` as in `audit_months_due`), as `audit_drop_step`. Runs
+-- with its owner's rights, so that the service needs none to drop tables; whoever may delete records may call it.
+CREATE OR REPLACE FUNCTION audit_retain_step(keep jsonb, archived_only boolean) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = {{schema}}, pg_temp SET lock_timeout = '50ms'
+AS $$
+DECLARE
+    due record;
+BEGIN
+    IF NOT has_table_privilege(session_user, 'audit', 'DELETE') THEN
+        RAISE EXCEPTION 'retention needs the privilege to delete records'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'GRANT DELETE ON audit';
+    END IF;
+    SELECT d.kind, d.month INTO due FROM audit_months_due(keep, archived_only) AS d LIMIT 1;
+    RETURN audit_drop_step(due.kind, due.month, archived_only)::text;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN '{"step":"waiting"}';
+END
+$$;
+
+-- One step of `audit_drop_partitions`; null if there is nothing to do.
+CREATE OR REPLACE FUNCTION audit_drop_step(before timestamptz) RETURNS text
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    due record;
+BEGIN
+    SELECT m.kind, m.month INTO due
+    FROM audit_months() AS m
+    WHERE m.month < date_trunc('month', before AT TIME ZONE 'UTC')
+    ORDER BY m.month, m.kind
+    LIMIT 1;
+    RETURN audit_drop_step(due.kind, due.month, NULL) ->> 'step';
+END
+$$;
+
+-- By hand: drops the months of all kinds that end before `before`'s begins, whatever is archived. `CALL
+-- audit_drop_partitions('2026-01-01')`, outside of a transaction. A step that finds its table in use is tried again, without
+-- an end.
+CREATE OR REPLACE PROCEDURE audit_drop_partitions(before timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    step text;
+BEGIN
+    LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '50ms';
+            step := audit_drop_step(before);
+        EXCEPTION WHEN lock_not_available THEN
+            step := 'waiting';
+        END;
+        COMMIT;
+        EXIT WHEN step IS NULL;
+        IF step IN ('waiting', 'busy') THEN
+            PERFORM pg_sleep(0.1);
+        END IF;
+    END LOOP;
+END
+$$;

@@ -1,0 +1,164 @@
+-- Archives of months, which `cargo xtask archive` writes and `cargo xtask restore` reads back (tools/archive). Vectors are not in
+-- them: a restored record is embedded like any other that has none.
+
+-- Begins to archive a month of a kind, and returns until when it had to stay. From now on it stays, for an hour or for as long as
+-- the archive's transaction reads it, and it is noted if a record changes.
+CREATE OR REPLACE FUNCTION audit_archive_begin(record_kind text, record_month date) RETURNS timestamptz
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    name CONSTANT text := record_kind || ' ' || to_char(record_month, 'YYYY-MM');
+    kept timestamptz;
+BEGIN
+    -- Not while a step of retention is taken.
+    PERFORM pg_advisory_xact_lock(hashtext('audit_drop_partitions'));
+    IF NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.kind = record_kind AND m.month = record_month) THEN
+        RAISE EXCEPTION 'the database has no month %', name USING ERRCODE = 'AU003';
+    END IF;
+    -- Ids are made a moment before their records are stored.
+    IF (record_month + interval '1 month') AT TIME ZONE 'UTC' > clock_timestamp() - interval '1 hour' THEN
+        RAISE EXCEPTION 'the month % has not ended an hour ago, so there may be more records to come', name
+            USING ERRCODE = 'AU003';
+    END IF;
+    SELECT r.kept_until INTO kept FROM audit_retention AS r WHERE r.kind = record_kind AND r.month = record_month;
+    INSERT INTO audit_retention AS r (kind, month, kept_until)
+    VALUES (record_kind, record_month, clock_timestamp() + interval '1 hour')
+    ON CONFLICT (kind, month) DO UPDATE
+    SET archived_at = NULL, records = NULL, sha256 = NULL, changed = false,
+        kept_until = greatest(r.kept_until, excluded.kept_until);
+    RETURN coalesce(kept, '-infinity');
+END
+$$;
+
+-- The transactions that may be changing records of a month. Those that ask later see that it is being archived.
+CREATE OR REPLACE FUNCTION audit_month_writers(record_kind text, record_month date) RETURNS text[]
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(DISTINCT l.virtualtransaction), '{}')
+    FROM audit_months() AS m
+    JOIN pg_locks AS l ON l.relation = m.leaf::regclass AND l.mode = 'RowExclusiveLock'
+    JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+    WHERE m.kind = record_kind AND m.month = record_month;
+END;
+
+-- Ends what `audit_archive_begin` began, which returned `kept`; without a sum if it came to nothing.
+CREATE OR REPLACE FUNCTION audit_archive_end(
+    record_kind text, record_month date, kept timestamptz, count bigint, sum text
+) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE audit_retention AS r
+    SET archived_at = CASE WHEN sum IS NOT NULL THEN clock_timestamp() END, records = count, sha256 = sum, kept_until = kept
+    WHERE r.kind = record_kind AND r.month = record_month;
+END;
+
+-- Begins to restore a month of a kind from the archive of that sum: makes the partitions that are missing, and keeps retention away
+-- for `keep`. If there is no record of the month, it is archived from now on as it is in that archive.
+CREATE OR REPLACE FUNCTION audit_restore_begin(
+    record_kind text, record_month date, keep interval, count bigint, sum text, at timestamptz
+) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    suffix   CONSTANT text := to_char(record_month, '_YYYY_MM');
+    first_id CONSTANT bigint := audit_id_at(record_month::timestamp AT TIME ZONE 'UTC');
+    end_id   CONSTANT bigint := audit_id_at((record_month + interval '1 month') AT TIME ZONE 'UTC');
+    parent   text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('audit_drop_partitions'));
+    IF EXISTS (
+        SELECT FROM audit_detached AS d
+        WHERE audit_leaf_month(d.leaf) = record_month AND coalesce(audit_leaf_kind(d.leaf), record_kind) = record_kind
+    ) THEN
+        RAISE EXCEPTION 'the month % % is just being dropped; try again when that is done',
+            record_kind, to_char(record_month, 'YYYY-MM')
+            USING ERRCODE = 'AU003';
+    END IF;
+    FOREACH parent IN ARRAY ARRAY[audit_table(record_kind)::text, 'audit_version', 'audit_vector'] LOOP
+        PERFORM audit_make_partition(parent, parent || suffix, first_id, end_id);
+    END LOOP;
+
+    INSERT INTO audit_retention AS r (kind, month, kept_until, changed)
+    VALUES (record_kind, record_month, clock_timestamp() + keep, true)
+    ON CONFLICT (kind, month) DO UPDATE SET kept_until = greatest(r.kept_until, excluded.kept_until);
+    UPDATE audit_retention AS r
+    SET archived_at = at, records = count, sha256 = sum, changed = false
+    WHERE r.kind = record_kind AND r.month = record_month
+        AND NOT EXISTS (SELECT FROM audit AS a WHERE a.kind = record_kind AND a.id >= first_id AND a.id < end_id);
+END
+$$;
+
+-- Restores lines of an archive: an array of {record, key} and {version}. What is there already is left as it is, and a record
+-- whose natural key another one has by now is left out. Returns {restored, left_out}: records. By the keys of all tables, as
+-- in `audit_clear_records`.
+CREATE OR REPLACE FUNCTION audit_restore(record_kind text, record_month date, lines jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    restored bigint;
+    left_out bigint;
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM jsonb_array_elements(lines) AS l (line)
+        CROSS JOIN LATERAL (SELECT coalesce(l.line -> 'record', l.line -> 'version')) AS r (entry)
+        WHERE r.entry ->> 'kind' IS DISTINCT FROM record_kind
+            OR audit_month((r.entry ->> 'id')::bigint) IS DISTINCT FROM record_month
+    ) THEN
+        RAISE EXCEPTION 'the archive has a line that is not of this month and kind' USING ERRCODE = 'AU003';
+    END IF;
+
+    -- In key order, as in `audit_write`.
+    INSERT INTO audit_key (kind, key, id)
+    SELECT record_kind, (l.line ->> 'key')::bytea, (l.line -> 'record' ->> 'id')::bigint
+    FROM jsonb_array_elements(lines) AS l (line)
+    WHERE l.line ->> 'key' IS NOT NULL
+    ORDER BY 2
+    ON CONFLICT DO NOTHING;
+
+    WITH archived AS MATERIALIZED (
+        SELECT
+            r.entry,
+            EXISTS (
+                SELECT
+                FROM audit_key AS k
+                WHERE k.kind = record_kind AND k.key = (l.line ->> 'key')::bytea AND k.id <> (r.entry).id
+            ) AS is_another
+        FROM jsonb_array_elements(lines) AS l (line)
+        CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::audit, l.line -> 'record') AS entry) AS r
+        WHERE l.line ? 'record'
+    ), stored AS (
+        INSERT INTO audit
+        SELECT n.*
+        FROM archived AS a
+        CROSS JOIN LATERAL jsonb_populate_record(a.entry, jsonb_build_object(
+            'embedding_model',
+            CASE
+                WHEN (a.entry).deleted_at IS NOT NULL THEN coalesce((a.entry).embedding_model, '')
+                WHEN audit_embedding_parts(a.entry) = '{}' THEN ''
+            END
+        )) AS n
+        WHERE NOT a.is_another
+        ON CONFLICT DO NOTHING
+        RETURNING kind, id, name, remediation_request_id, correlation_id
+    ), correlated AS (
+        INSERT INTO audit_correlation (key, kind, id)
+        SELECT c.key, s.kind, s.id
+        FROM stored AS s
+        CROSS JOIN unnest(audit_correlation_keys(s.kind, s.name, s.remediation_request_id, s.correlation_id)) AS c (key)
+        ON CONFLICT DO NOTHING
+    )
+    SELECT (SELECT count(*) FROM stored), (SELECT count(*) FROM archived WHERE is_another) INTO restored, left_out;
+
+    INSERT INTO audit_version
+    SELECT v.*
+    FROM jsonb_array_elements(lines) AS l (line)
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::audit_version, l.line -> 'version') AS v
+    JOIN audit AS a ON a.kind = v.kind AND a.id = v.id
+    WHERE l.line ? 'version' AND v.version < a.version
+    ON CONFLICT DO NOTHING;
+
+    RETURN jsonb_build_object('restored', restored, 'left_out', left_out);
+END
+$$;

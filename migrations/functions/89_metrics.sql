@@ -1,0 +1,64 @@
+-- What metrics ask the database for, at each scrape.
+
+-- How many months to come, at most 24, have all their partitions, the next one first.
+CREATE OR REPLACE FUNCTION audit_months_ahead() RETURNS integer
+LANGUAGE sql STABLE
+RETURN (
+    SELECT coalesce(
+        min(
+            (extract(year FROM first.missing) - extract(year FROM now.month)) * 12
+            + extract(month FROM first.missing) - extract(month FROM now.month) - 1
+        ),
+        24
+    )::integer
+    FROM (
+        SELECT audit_id_time(first_id) AT TIME ZONE 'UTC' AS missing
+        FROM audit_missing_partitions(24)
+        WHERE first_id > audit_id_at(clock_timestamp())
+    ) AS first
+    CROSS JOIN (SELECT clock_timestamp() AT TIME ZONE 'UTC' AS month) AS now
+);
+
+-- The room that the records of a kind take, with their indexes, in bytes.
+CREATE OR REPLACE FUNCTION audit_bytes(record_kind text) RETURNS bigint
+LANGUAGE sql VOLATILE
+RETURN (
+    SELECT coalesce(sum(pg_total_relation_size(month.inhrelid)), 0)::bigint
+    FROM pg_inherits AS month
+    WHERE month.inhparent = audit_table(record_kind)
+);
+
+-- An object with a member for each gauge, those of kinds being objects. What may be long is counted up to 10 000: a scrape must cost
+-- little when much is wrong. `model` embeds records; nothing waits if it is null.
+CREATE OR REPLACE FUNCTION audit_gauges(model text) RETURNS text
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+AS $$
+DECLARE
+    most CONSTANT integer := 10000;
+BEGIN
+    RETURN jsonb_build_object(
+        'pending_embeddings', (
+            SELECT count(*) FROM (
+                (SELECT FROM audit WHERE embedding_model IS NULL AND model IS NOT NULL LIMIT most)
+                UNION ALL
+                (SELECT FROM audit WHERE embedding_model > '' AND embedding_model < model LIMIT most)
+                UNION ALL
+                (SELECT FROM audit WHERE embedding_model > '' AND embedding_model > model LIMIT most)
+                LIMIT most
+            ) AS pending
+        ),
+        'outbox_depth', (SELECT count(*) FROM (SELECT FROM audit_outbox LIMIT most) AS entries),
+        'tail_vectors', (SELECT count(*) FROM audit_vector_tail),
+        'records', (
+            SELECT jsonb_object_agg(kind, coalesce(audit_size(kind), 0))
+            FROM unnest(ARRAY['remediation', 'aianalysis', 'workflow', 'execution']) AS kind
+        ),
+        'record_bytes', (
+            SELECT jsonb_object_agg(kind, audit_bytes(kind))
+            FROM unnest(ARRAY['remediation', 'aianalysis', 'workflow', 'execution']) AS kind
+        ),
+        'partitions_ahead_months', audit_months_ahead()
+    )::text;
+END
+$$;
