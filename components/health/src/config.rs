@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use edge::AccessControl;
 use instance::Variables;
-use postgres::Database;
+use postgres::{Database, Retention};
 use vectors::{Provider, VectorDb, search_ef};
 
 /// The configuration of an instance.
@@ -33,6 +33,7 @@ impl Config {
         };
         // Only checked.
         search_ef(variables).await;
+        Retention::read(variables).await;
         config
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use instance::Variables;
-use postgres::Database;
+use postgres::{Database, Retention};
 use vectors::{Provider, VectorDb};
 
 /// The configuration of an instance.
@@ -14,6 +14,8 @@ pub(crate) struct Config {
     pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
     pub(crate) vector_db: Option<VectorDb>,
+    /// How long records are kept.
+    pub(crate) retention: Retention,
 }
 
 impl Config {
@@ -23,6 +25,7 @@ impl Config {
             database: Database::primary("upkeep", &["write_timeout"], variables).await,
             provider: Provider::read(true, variables).await,
             vector_db: VectorDb::read("upkeep", variables).await,
+            retention: Retention::read(variables).await,
         }
     }
 }

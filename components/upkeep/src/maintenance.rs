@@ -7,7 +7,7 @@ use instance::{Level, Throttle};
 use postgres::{Failure, Parameter};
 
 use crate::config::Config;
-use crate::{embed, tail};
+use crate::{embed, retain, tail};
 
 /// The least time from the beginning of one run to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,8 +45,10 @@ async fn due(config: &Config) -> Result<String, Failure> {
         .map_or(Parameter::DbNull, |provider| {
             Parameter::Str(provider.model.clone())
         });
-    let statement = "SELECT audit_maintenance_due($1)";
-    let due = postgres::text(&config.database, statement, &[model]).await?;
+    let [keep, archived_only] = config.retention.parameters();
+    let statement = "SELECT audit_maintenance_due($1, $2::text::jsonb, $3)";
+    let parameters = [model, keep, archived_only];
+    let due = postgres::text(&config.database, statement, &parameters).await?;
     Ok(due.unwrap_or_default())
 }
 
@@ -58,6 +60,7 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
         ("deliver", _, Some(vector_db)) => vectors::deliver(&config.database, vector_db).await,
         ("move", _, _) => tail::shorten(&config.database).await,
         ("partition", _, _) => postgres::ensure_partitions(&config.database).await,
+        ("retain", _, _) => retain::months(&config.database, &config.retention).await,
         // What a newer schema may name, and deliveries left by a deployment that had a vector database.
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
 //! PostgreSQL as the components use it: a connection that the requests of an instance share, statements with a
 //! limit in time, writes that go out together, failures told apart.
 //!
-//! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `statement`, `partitions`,
-//! `schema`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `retention`, `statement`,
+//! `partitions`, `schema`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
@@ -11,6 +11,7 @@ mod failure;
 mod limit;
 mod partitions;
 mod rate_limit;
+mod retention;
 mod schema;
 mod session;
 mod shared;
@@ -25,6 +26,7 @@ pub use database::{Database, Names};
 pub use failure::Failure;
 pub use partitions::ensure_partitions;
 pub use rate_limit::lender;
+pub use retention::{Retention, RetentionStep};
 pub use schema::{Needed, Schema, schema};
 pub use session::Session;
 pub use spin_sdk::pg::ParameterValue as Parameter;

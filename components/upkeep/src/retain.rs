@@ -1,0 +1,35 @@
+//! Drops the months that are older than records are kept.
+
+use instance::{Level, Line};
+use postgres::{Database, Failure, Retention, RetentionStep, Session};
+
+/// Steps of one run. More would keep an instance from being given up when it is idle, and the machine from the writers.
+const STEPS: u32 = 20;
+
+/// Takes some of the steps that are due, and says in the log which months are gone.
+pub(crate) async fn months(database: &Database, retention: &Retention) -> Result<(), Failure> {
+    let session = Session::open(database).await?;
+    for _ in 0..STEPS {
+        let Some(step) = retention.step(&session).await? else {
+            break;
+        };
+        match step.step.as_str() {
+            // Another replica takes steps, or somebody uses the table: at another time.
+            "busy" | "waiting" => break,
+            "dropped" => announce(&step),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn announce(step: &RetentionStep) {
+    let Some(kind) = &step.kind else { return };
+    let (month, records) = (&step.month, step.records);
+    let line = Line {
+        msg: "retention",
+        reason: Some(&format!("dropped {kind} {month}: {records} records")),
+        ..Line::default()
+    };
+    instance::write(Level::Info, &line);
+}
