@@ -3,6 +3,7 @@
 
 mod config;
 mod readiness;
+mod scrape;
 
 use std::rc::Rc;
 
@@ -49,23 +50,8 @@ async fn handle(request: Request) -> HttpResponse {
                 &serde_json::json!({"status": "ok"}),
             )?),
             Endpoint::Ready => readiness::show(config).await,
-            Endpoint::Metrics => Ok(metrics(readiness::is_up(config).await)),
+            Endpoint::Metrics => Ok(scrape::show(config).await),
         },
     )
     .await
-}
-
-/// The metrics that need no counting.
-fn metrics(up: bool) -> Reply {
-    let text = format!(
-        "# HELP datastorage_up Whether the audit store can take and give records.\n\
-         # TYPE datastorage_up gauge\n\
-         datastorage_up {}\n",
-        u8::from(up)
-    );
-    Reply::new(
-        StatusCode::OK,
-        "text/plain; version=0.0.4; charset=utf-8",
-        text,
-    )
 }

@@ -1,8 +1,11 @@
 //! Whether everything is there that the service needs.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use edge::{Reply, Result};
 use http::StatusCode;
-use instance::{Misconfigured, timestamp};
+use instance::{Memo, Misconfigured, timestamp};
 use postgres::{Failure, Needed, Schema};
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +44,28 @@ impl Checks {
     }
 }
 
+/// Servers are asked at most this often, however many want to know.
+const AGE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static CHECKED: Rc<Memo<Rc<Readiness>>> = Rc::new(Memo::new(AGE));
+}
+
 /// 200 if all checks pass, else 503.
 pub(crate) async fn show(config: Configured) -> Result<Reply> {
+    let checked = CHECKED.with(Rc::clone);
+    let readiness = checked.get(async || Rc::new(check_all(config).await)).await;
+    let status = if readiness.checks.passed() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok(Reply::json(status, &*readiness)?)
+}
+
+async fn check_all(config: Configured) -> Readiness {
+    // Whoever reads it must know that what was so before shows.
+    let timestamp = timestamp();
     let mut checks = check(&config).await;
     if let Ok(config) = &config {
         checks.vector_db = match &config.vector_db {
@@ -53,18 +76,16 @@ pub(crate) async fn show(config: Configured) -> Result<Reply> {
         checks.access_control = config.access_control.verdict();
         config.access_control.announce();
     }
-    let passed = checks.passed();
-    let (status, code) = if passed {
-        ("ready", StatusCode::OK)
+    let status = if checks.passed() {
+        "ready"
     } else {
-        ("not_ready", StatusCode::SERVICE_UNAVAILABLE)
+        "not_ready"
     };
-    let readiness = Readiness {
+    Readiness {
         status,
         checks,
-        timestamp: timestamp(),
-    };
-    Ok(Reply::json(code, &readiness)?)
+        timestamp,
+    }
 }
 
 /// Whether all checks pass.

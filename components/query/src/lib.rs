@@ -9,7 +9,8 @@ mod timeline;
 
 use std::rc::Rc;
 
-use edge::{Access, HttpResponse, Loaded, Route, serve};
+use edge::{Access, HttpResponse, Loaded, Route, counted_read, serve};
+use metrics::Operation;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -56,12 +57,12 @@ async fn handle(request: Request) -> HttpResponse {
         config,
         request,
         async |endpoint, call| match endpoint {
-            Endpoint::Timeline => timeline::show(call).await,
-            Endpoint::Audits => list::audits(call).await,
-            Endpoint::Audit => record::audit(call).await,
-            Endpoint::Versions => record::versions(call).await,
-            Endpoint::Incidents => list::incidents(call).await,
-            Endpoint::Incident => record::incident(call).await,
+            Endpoint::Timeline => counted_read(Operation::Timeline, timeline::show(call)).await,
+            Endpoint::Audits => counted_read(Operation::List, list::audits(call)).await,
+            Endpoint::Audit => counted_read(Operation::Get, record::audit(call)).await,
+            Endpoint::Versions => counted_read(Operation::List, record::versions(call)).await,
+            Endpoint::Incidents => counted_read(Operation::List, list::incidents(call)).await,
+            Endpoint::Incident => counted_read(Operation::Get, record::incident(call)).await,
         },
     )
     .await

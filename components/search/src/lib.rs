@@ -7,8 +7,9 @@ mod similar;
 
 use std::rc::Rc;
 
-use edge::{Access, HttpResponse, Loaded, Route, serve};
+use edge::{Access, HttpResponse, Loaded, Route, counted_read, serve};
 use http::Method;
+use metrics::Operation;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -48,8 +49,10 @@ async fn handle(request: Request) -> HttpResponse {
         config,
         request,
         async |endpoint, call| match endpoint {
-            Endpoint::Semantic => semantic::search(call).await,
-            Endpoint::Similar => similar::show(call).await,
+            Endpoint::Semantic => {
+                counted_read(Operation::SemanticSearch, semantic::search(call)).await
+            }
+            Endpoint::Similar => counted_read(Operation::Similar, similar::show(call)).await,
         },
     )
     .await

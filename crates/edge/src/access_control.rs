@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use http::HeaderMap;
 use instance::{Lender, Level, Rate, Variables, within};
+use metrics::Access;
 use runtime::Store;
 
 use crate::authentication::Authenticator;
@@ -14,7 +15,7 @@ use crate::credential::Credential;
 use crate::identity::Identity;
 use crate::kube::Kube;
 use crate::permission::Permission;
-use crate::problem::Result;
+use crate::problem::{Error, Result};
 use crate::rate_limit::RateLimiter;
 use crate::reviews::{STORE, STORE_LIMIT, Slots};
 
@@ -106,18 +107,18 @@ impl AccessControl {
         let Some(enabled) = &self.0 else {
             return Ok(());
         };
-        let token = Token::of(headers, instance::now())?;
-        let mut key = String::new();
-        audit::push_hexadecimal(&mut key, &token.digest);
-        let identity = enabled.authenticator.identify(&token, &key).await?;
-        let caller = caller.get_or_init(|| identity);
+        let identified = enabled.identify(headers).await;
+        let known = identified.inspect_err(count_refused)?;
+        let caller = caller.get_or_init(|| known.identity);
         if let Some(limiter) = &enabled.limiter {
             limiter.take(&caller.username).await?;
         }
         if let Some(needed) = needed {
             let authorizer = &enabled.authorizer;
-            authorizer.check(caller, needed, &token, &key).await?;
+            let checked = authorizer.check(caller, needed, &known.token, &known.key);
+            checked.await.inspect_err(count_refused)?;
         }
+        metrics::access(Access::Allowed);
         Ok(())
     }
 }
@@ -145,7 +146,36 @@ async fn announce() {
     }
 }
 
+/// Who is over its limit is counted as that.
+fn count_refused(error: &Error) {
+    metrics::access(match error {
+        Error::Unauthorized(_) => Access::Unauthorized,
+        Error::Forbidden(_) => Access::Forbidden,
+        _ => Access::Unavailable,
+    });
+}
+
+/// A caller whose token was accepted.
+struct Known {
+    identity: Rc<Identity>,
+    token: Token,
+    /// The digest of the token, in hexadecimal digits.
+    key: String,
+}
+
 impl Enabled {
+    async fn identify(&self, headers: &HeaderMap) -> Result<Known> {
+        let token = Token::of(headers, instance::now())?;
+        let mut key = String::new();
+        audit::push_hexadecimal(&mut key, &token.digest);
+        let identity = self.authenticator.identify(&token, &key).await?;
+        Ok(Known {
+            identity,
+            token,
+            key,
+        })
+    }
+
     async fn read(variables: &mut Variables) -> Self {
         let url = variables
             .parsed("kube_api_url", "must be an https URL", api_url)

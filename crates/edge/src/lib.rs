@@ -6,7 +6,7 @@
 //!
 //! Modules from the bottom up: `permission`, `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
 //! `bearer`, `identity`, `credential`, `kube`, `reviews`, `authentication`, `authorisation`, `rate_limit`, `access_control`,
-//! `configuration`, `call`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `configuration`, `call`, `counted`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod access_control;
 mod authentication;
@@ -15,6 +15,7 @@ mod bearer;
 mod body;
 mod call;
 mod configuration;
+mod counted;
 mod credential;
 mod filter;
 mod identity;
@@ -33,6 +34,7 @@ mod upkeep;
 pub use access_control::AccessControl;
 pub use call::Call;
 pub use configuration::{Configured, Loaded};
+pub use counted::{Records, counted_read, counted_write};
 pub use filter::{Cursor, Filter, Page, Total, take_limit, take_results};
 pub use identity::Identity;
 pub use permission::{Access, Permission};

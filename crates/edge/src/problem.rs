@@ -223,6 +223,25 @@ impl Error {
         }
     }
 
+    /// Whether the service failed, rather than refused.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::Outage(_))
+    }
+
+    /// Counts what the client is told.
+    pub(crate) fn count(&self) {
+        match self {
+            Self::Invalid(violations) | Self::Conflict(violations) => {
+                for violation in violations {
+                    metrics::violation(&violation.field, violation.code);
+                }
+            }
+            Self::Parameter { .. } => metrics::wrong_parameter(),
+            Self::RateLimitExceeded(_) => metrics::rate_limited(),
+            _ => {}
+        }
+    }
+
     fn slug(&self) -> Slug {
         match self {
             Self::Invalid(_) => Slug::ValidationError,

@@ -102,6 +102,7 @@ impl RateLimiter {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if self.is_left_alone(&bucket) {
+                metrics::rate_limit_bypassed();
                 return Ok(());
             }
             if left.is_zero() {

@@ -1,7 +1,9 @@
 //! What the API server said, kept for a while: in the instance, and in a store in the memory of the host's process,
 //! which all instances share. Only what lets somebody in is kept; a refusal is asked for again.
 //!
-//! Who wants to know the same at the same time waits for one review.
+//! Who wants to know the same at the same time waits for one review: the requests of an instance here, instances by `claim`.
+
+mod claim;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,6 +16,7 @@ use runtime::{Instant, Store, Waiting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::claim::{Claim, Held};
 use crate::identity::{Known, MAX_AGE, is_valid, until};
 
 /// The label of the store. It is never one on a disk or a server: what is in it lets people in.
@@ -28,6 +31,9 @@ const MOST_REVIEWS: usize = 8;
 const QUEUE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a request waits for another one's review: as long as its own might take, store and queue included.
 const FOLLOW_LIMIT: Duration = Duration::from_millis(3_100);
+
+/// How often an instance looks for what another one finds.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Of these, so many are for tokens that were accepted before: strangers cannot keep them waiting.
 const FOR_KNOWN: usize = 2;
@@ -112,11 +118,21 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
         if let Some(known) = stored::<T>(key).await {
             return leading.end(Ok(Some(self.remember(key, known))));
         }
+        let claim = match Claim::make(key) {
+            Claim::Ours(claim) => Some(claim),
+            Claim::Nobodys => None,
+            Claim::Theirs(claim) => {
+                if let Some(known) = found_elsewhere(key, claim, deadline).await {
+                    return leading.end(Ok(Some(self.remember(key, known))));
+                }
+                None
+            }
+        };
         // Who gives up here leaves it to those that wait for this review.
         let was_known = self.known.borrow().contains_key(key);
         let _slot = self.slots.take(began + QUEUE_LIMIT, was_known).await?;
         let outcome = review().await;
-        leading.end(outcome.map(|value| self.note(key, expires, value)))
+        leading.end(outcome.map(|value| self.note(key, expires, value, claim)))
     }
 
     /// Whether what is known under `key` ends soon, and nobody has tried to find it out anew. The one who asks is to do it.
@@ -142,12 +158,18 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
             return;
         };
         if let Ok(value) = review().await {
-            self.note(key, expires, value);
+            self.note(key, expires, value, None);
         }
     }
 
-    /// Remembers a yes and tells the other instances; forgets what was known at a no.
-    fn note(&self, key: &str, expires: Option<DateTime<Utc>>, value: Option<T>) -> Option<Rc<T>> {
+    /// Remembers a yes and tells the other instances, which wait until the `claim` ends; forgets what was known at a no.
+    fn note(
+        &self,
+        key: &str,
+        expires: Option<DateTime<Utc>>,
+        value: Option<T>,
+        claim: Option<Held>,
+    ) -> Option<Rc<T>> {
         let Some(value) = value else {
             self.known.borrow_mut().remove(key);
             return None;
@@ -158,7 +180,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
             value,
             until,
         };
-        keep(&known);
+        keep(&known, claim);
         Some(self.remember(key, known))
     }
 
@@ -244,8 +266,25 @@ async fn stored<T: DeserializeOwned>(key: &str) -> Option<Known<T>> {
     (known.key == key && is_valid(known.until, instance::now())).then_some(known)
 }
 
+/// What another instance finds that is asking now. Nothing if that comes to nothing, which may be because the answer is no: a no is
+/// kept nowhere.
+async fn found_elsewhere<T: DeserializeOwned>(
+    key: &str,
+    claim: Held,
+    deadline: Instant,
+) -> Option<Known<T>> {
+    loop {
+        let is_last = !claim.is_held() || Instant::now() >= deadline;
+        let found = stored(key).await;
+        if found.is_some() || is_last {
+            return found;
+        }
+        runtime::sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// Tells the other instances, once the client has its answer.
-fn keep<T: Serialize>(known: &Known<T>) {
+fn keep<T: Serialize>(known: &Known<T>, claim: Option<Held>) {
     let Ok(value) = serde_json::to_vec(known) else {
         return;
     };
@@ -255,6 +294,7 @@ fn keep<T: Serialize>(known: &Known<T>) {
     let place = place(&known.key);
     runtime::spawn(async move {
         let write = async {
+            let _claim = claim;
             if let Ok(store) = Store::open(STORE).await {
                 // The next instance asks the API server then.
                 _ = store.set(&place, &value).await;

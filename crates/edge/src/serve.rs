@@ -10,6 +10,7 @@ use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use http_body_util::Full;
 use instance::{Level, Line, Misconfigured, Outage, Trace};
+use metrics::InFlight;
 use spin_sdk::http::Request;
 
 use crate::access_control::AccessControl;
@@ -183,6 +184,10 @@ async fn respond<E: Copy, C>(
     let ids = RequestIds::of(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let found = find(routes, &method, &path);
+    let route = found.pattern();
+    // A wake is no request of a client.
+    let in_flight = (then == Then::WakeUpkeep).then(|| InFlight::begin(route));
 
     let configured = configured.await;
     if let Err(wrong) = &configured {
@@ -190,8 +195,6 @@ async fn respond<E: Copy, C>(
     }
     // Without a configuration `upkeep` has none either.
     let is_usable = configured.is_ok();
-    let found = find(routes, &method, &path);
-    let route = found.pattern();
     let caller = Caller::new();
     let result = run(found, configured, request, &caller).await;
 
@@ -201,7 +204,13 @@ async fn respond<E: Copy, C>(
         .and_then(Error::reason)
         // It may quote what somebody else said.
         .map(|reason| audit::redact(reason).into_owned());
-    let reply = result.unwrap_or_else(|error| error.reply(&path, &ids));
+    let reply = result.unwrap_or_else(|error| {
+        error.count();
+        error.reply(&path, &ids)
+    });
+    if let Some(in_flight) = in_flight {
+        in_flight.answered(reply.status().as_u16());
+    }
     let entry = Entry {
         then,
         ids: ids.clone(),

@@ -5,7 +5,7 @@
 //!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `throttle`, `coalesce`, `outage`,
+//! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `memo`, `throttle`, `coalesce`, `outage`,
 //! `trace`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod breaker;
@@ -14,6 +14,7 @@ mod coalesce;
 mod lease;
 mod limit;
 mod log;
+mod memo;
 mod outage;
 mod throttle;
 mod trace;
@@ -25,6 +26,7 @@ pub use coalesce::{Batch, Batcher, Entry};
 pub use lease::{Lease, LeaseRequest, Lender, Rate, Unlent};
 pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
+pub use memo::Memo;
 pub use outage::Outage;
 pub use throttle::Throttle;
 pub use trace::{TRACEPARENT, Trace};

@@ -31,7 +31,7 @@ pub(crate) async fn run_until(
         let connection = connect.await?;
         let values = values()?;
         sent.replace(Some((connection.clone(), Instant::now())));
-        connection.text(statement, &values).await
+        metrics::meanwhile(connection.text(statement, &values)).await
     });
     outcome.await.unwrap_or_else(|| match sent.take() {
         None => Err(Failure::Unavailable(

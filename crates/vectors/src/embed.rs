@@ -55,7 +55,12 @@ pub async fn embed(
         .map(|text| cache::key(settings, text))
         .collect();
     let found = match settings.cache_ttl {
-        Some(ttl) => cache::get(&keys, settings.dimensions, ttl).await,
+        Some(ttl) => {
+            let found = cache::get(&keys, settings.dimensions, ttl).await;
+            let hits = found.iter().flatten().count();
+            metrics::cache(hits, found.len().saturating_sub(hits));
+            found
+        }
         None => vec![None; texts.len()],
     };
     let missing: Vec<Text> = std::iter::zip(texts, &found)

@@ -12,7 +12,7 @@ use instance::Outage;
 use postgres::{Database, Failure, Id, Parameter};
 use serde::Serialize;
 
-use crate::vector_db::{Mode, VectorDb};
+use crate::vector_db::{Mode, VectorDb, count_failure};
 
 /// What was announced to the vector database.
 #[derive(Debug)]
@@ -146,9 +146,12 @@ async fn intend(vector_db: &VectorDb, intents: &[Intent<'_>]) -> Result<(), Outa
     let intents = Parameter::Str(json(intents)?);
     match vector_db.text(statement, &[intents]).await {
         Ok(_) => Ok(()),
-        Err(_) => Err(Outage::unavailable(
-            "the vector database is away, and vector_db_mode is strict",
-        )),
+        Err(failure) => {
+            count_failure(&failure);
+            Err(Outage::unavailable(
+                "the vector database is away, and vector_db_mode is strict",
+            ))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use audit::Vector;
 use instance::{Breaker, SWITCH, Variables, switch};
+use metrics::DualWriteFailure;
 use postgres::{Database, Failure, Names, Needed, Parameter, Schema};
 
 use crate::settings::Provider;
@@ -73,9 +74,14 @@ impl VectorDb {
 
     /// Tells it the state of some records, as `audit_outbox_claim` gave it.
     pub(crate) async fn apply(&self, entries: &str) -> Result<(), Failure> {
-        let statement = "SELECT audit_embeddings_apply($1::text::jsonb)::text";
+        let statement = "
+            SELECT jsonb_array_length(entries)::text
+            FROM (SELECT $1::text::jsonb AS entries) AS told, audit_embeddings_apply(entries)";
         let entries = Parameter::Str(entries.to_owned());
-        self.text(statement, &[entries]).await.map(drop)
+        let told = self.text(statement, &[entries]).await;
+        let told = told.inspect_err(count_failure)?;
+        metrics::dual_write(told.and_then(|told| told.parse().ok()).unwrap_or_default());
+        Ok(())
     }
 
     /// Withdraws the intents of strict mode for these ids, a JSON array.
@@ -84,6 +90,17 @@ impl VectorDb {
         let ids = Parameter::Str(ids.to_owned());
         self.text(statement, &[ids]).await.map(drop)
     }
+}
+
+/// Counts that the vector database was not told.
+pub(crate) fn count_failure(failure: &Failure) {
+    metrics::dual_write_failure(match failure {
+        Failure::Timeout | Failure::Hangs => DualWriteFailure::Timeout,
+        Failure::Unavailable(_) | Failure::Busy | Failure::LostConnection => {
+            DualWriteFailure::Unavailable
+        }
+        _ => DualWriteFailure::Refused,
+    });
 }
 
 fn mode(text: &str) -> Option<Mode> {

@@ -10,7 +10,7 @@ use crate::targets::targets;
 
 /// The service is not ready, names the variable and no value, and lets nobody in.
 async fn assert_closed(guarded: &Guarded, variable: &str, value: &str) {
-    let ready = guarded.stranger.get("/ready").await.expect(503);
+    let ready = guarded.stranger.readiness().await.expect(503);
     let said = ready["checks"]["configuration"].as_str().expect("a text");
     assert!(said.contains(&format!("variable {variable} ")), "{said}");
     let wrong = said.matches("variable ").count();
@@ -76,7 +76,7 @@ async fn no_other_wrong_variable_opens_the_service() {
         let guarded = Guarded::with(&[("permissions", &permissions), (variable, value)]).await;
         // What only the probes' component reads concerns nobody else.
         if variable == "metrics_auth" {
-            let ready = guarded.stranger.get("/ready").await.expect(503);
+            let ready = guarded.stranger.readiness().await.expect(503);
             assert!(ready.to_string().contains("variable metrics_auth "));
             let metrics = guarded.stranger.get("/metrics").await;
             metrics.problem(503, "service-unavailable");
@@ -91,7 +91,7 @@ async fn no_other_wrong_variable_opens_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_service_says_so() {
     let service = Service::start().await;
-    let ready = service.client.get("/ready").await.expect(200);
+    let ready = service.client.readiness().await.expect(200);
     let said = ready["checks"]["access_control"].as_str().expect("a text");
     assert!(said.starts_with("off; "), "{said}");
     patience::until("the log says that access control is off", async || {
@@ -103,7 +103,7 @@ async fn an_open_service_says_so() {
     service.stop().await;
 
     let guarded = Guarded::start(&[]).await;
-    let ready = guarded.stranger.get("/ready").await.expect(200);
+    let ready = guarded.stranger.readiness().await.expect(200);
     assert_eq!(ready["checks"]["access_control"], "ok");
     assert!(!guarded.service.host.log().contains("access control is off"));
     guarded.stop().await;

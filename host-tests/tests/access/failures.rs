@@ -174,7 +174,7 @@ async fn the_api_server_goes_away_and_comes_back() {
     guarded.cluster.server.stop().await;
     assert_unavailable(&good, "1").await;
     assert_eq!(known.get(READ).await.status, 200);
-    guarded.stranger.get("/ready").await.expect(200);
+    guarded.stranger.readiness().await.expect(200);
     let restarted = guarded.cluster.server.restart().await;
     restarted.expect("the same port");
     until("the good token is accepted", async || {

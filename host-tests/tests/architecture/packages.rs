@@ -8,31 +8,32 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 26] = [
+const MAY_USE: [(&str, &[&str]); 27] = [
     // Its tests have the texts that it must and must not change.
     ("audit", &["corpus"]),
     ("corpus", &[]),
     ("migrations", &[]),
     ("runtime", &[]),
     ("instance", &["runtime"]),
-    ("edge", &["audit", "instance", "runtime"]),
-    ("postgres", &["audit", "instance", "runtime"]),
+    ("metrics", &["audit", "instance", "runtime"]),
+    ("edge", &["audit", "instance", "metrics", "runtime"]),
+    ("postgres", &["audit", "instance", "metrics", "runtime"]),
     (
         "vectors",
-        &["audit", "instance", "migrations", "postgres", "runtime"],
+        &["audit", "instance", "metrics", "migrations", "postgres", "runtime"],
     ),
     (
         "write",
         &["audit", "edge", "instance", "postgres", "vectors"],
     ),
-    ("query", &["edge", "instance", "postgres"]),
+    ("query", &["edge", "instance", "metrics", "postgres"]),
     (
         "search",
-        &["audit", "edge", "instance", "postgres", "vectors"],
+        &["audit", "edge", "instance", "metrics", "postgres", "vectors"],
     ),
     (
         "health",
-        &["edge", "instance", "migrations", "postgres", "vectors"],
+        &["edge", "instance", "metrics", "migrations", "postgres", "vectors"],
     ),
     (
         "upkeep",

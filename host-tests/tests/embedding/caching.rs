@@ -94,7 +94,7 @@ async fn without_a_cache_every_text_is_asked_for_and_none_is_kept() {
     for times in 1..=3 {
         assert_asked(&fixture, times).await;
     }
-    let ready = fixture.client.get("/ready").await.expect(200);
+    let ready = fixture.client.readiness().await.expect(200);
     assert_eq!(ready["checks"]["cache"], "disabled");
     assert!(!fixture.service.host.key_value_file().exists());
     fixture.stop().await;
@@ -160,7 +160,7 @@ async fn a_store_that_cannot_be_opened_is_no_store() {
     }
     assert_eq!(fixture.found(WORDS).await.len(), 3);
     // Readiness says so, and stays: the service does without.
-    let ready = fixture.client.get("/ready").await.expect(200);
+    let ready = fixture.client.readiness().await.expect(200);
     let said = ready["checks"]["cache"].as_str().unwrap();
     assert!(said.contains("does not answer"), "{said}");
     fixture.stop().await;

@@ -47,7 +47,7 @@ async fn each_wrong_variable_is_named_and_nothing_is_done_with_it() {
 async fn assert_refused(name: &str, value: &str, variables: BTreeMap<String, String>) {
     let host = Host::start(variables, ReuseLimits::default()).await;
     let client = host.client();
-    let ready = client.get("/ready").await.expect(503);
+    let ready = client.readiness().await.expect(503);
     let said = ready["checks"]["configuration"].as_str().unwrap();
     assert!(
         said.starts_with(&format!("variable {name} must ")),
@@ -81,7 +81,7 @@ async fn all_wrong_variables_are_named_together() {
         .map(|(name, values)| (*name, values[0]))
         .collect();
     let service = Service::with(&wrong).await;
-    let ready = service.client.get("/ready").await.expect(503);
+    let ready = service.client.readiness().await.expect(503);
     let said = ready["checks"]["configuration"].as_str().unwrap();
     for (name, _) in wrong {
         assert!(
@@ -122,7 +122,7 @@ async fn without_embeddings_records_are_stored_and_searches_say_why_there_is_non
         .await
         .expect(200);
     assert_eq!(similar, json!({"embedding_model": null, "results": []}));
-    let ready = client.get("/ready").await.expect(200);
+    let ready = client.readiness().await.expect(200);
     assert_eq!(ready["checks"]["cache"], "disabled");
     assert!(!service.host.key_value_file().exists());
     service.stop().await;
@@ -186,7 +186,7 @@ async fn vectors_that_do_not_fit_the_database_cost_no_record() {
     let path = "/api/v1/audit/remediation/batch";
     service.client.post(path, &batch).await.expect(201);
 
-    let ready = service.client.get("/ready").await.expect(503);
+    let ready = service.client.readiness().await.expect(503);
     let schema = ready["checks"]["schema"].as_str().unwrap();
     assert!(schema.contains("384") && schema.contains("768"), "{schema}");
     service.stop().await;

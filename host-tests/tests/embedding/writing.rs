@@ -184,7 +184,7 @@ async fn the_key_reaches_the_provider_and_nobody_else() {
         assert!(!answer.status.is_success(), "{status}: {}", answer.text());
         said += &answer.text();
     }
-    said += &fixture.client.get("/ready").await.text();
+    said += &fixture.client.readiness().await.text();
     said += &fixture.service.host.log();
     assert!(said.contains("refuses the key"), "{said}");
     assert!(!said.contains(KEY), "{said}");

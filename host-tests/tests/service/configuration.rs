@@ -16,7 +16,7 @@ async fn readiness_names_each_wrong_variable_and_no_value() {
         ("auth_mode", "certificates"),
     ];
     let service = Service::with(&wrong).await;
-    let ready = service.client.get("/ready").await.expect(503);
+    let ready = service.client.readiness().await.expect(503);
     let said = ready["checks"]["configuration"].as_str().unwrap();
     for (name, value) in wrong {
         assert!(
@@ -42,7 +42,7 @@ async fn an_empty_variable_is_missing() {
     let variables = BTreeMap::from([("db_name".to_owned(), String::new())]);
     let host = start_host(variables).await;
     let client = Client::new(&format!("http://{}", host.addr()));
-    let ready = client.get("/ready").await.expect(503);
+    let ready = client.readiness().await.expect(503);
     let said = ready["checks"]["configuration"].as_str().unwrap();
     assert_eq!(said, "variable db_name must not be empty");
     host.stop().await;

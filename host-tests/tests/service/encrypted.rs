@@ -27,7 +27,7 @@ async fn only_the_right_authority_is_trusted() {
     host.client()
         .create("/api/v1/store/remediation", &record())
         .await;
-    host.client().get("/ready").await.expect(200);
+    host.client().readiness().await.expect(200);
     host.stop().await;
 
     let stranger = authority().pem();
@@ -43,7 +43,7 @@ async fn only_the_right_authority_is_trusted() {
         let client = host.client();
         let answer = client.post("/api/v1/store/remediation", &record()).await;
         answer.problem(503, "service-unavailable");
-        let ready = host.client().get("/ready").await.expect(503);
+        let ready = host.client().readiness().await.expect(503);
         assert_eq!(ready["checks"]["database"], "unreachable", "{wrong:?}");
         assert!(!host.log().contains("BEGIN CERTIFICATE"));
         host.stop().await;

@@ -54,6 +54,6 @@ async fn write_and_read(client: &Client, namespace: &str) {
             .expect(201);
         let path = format!("/api/v1/query/remediation/{}", stored["id"]);
         client.get(&path).await.expect(200);
-        client.get("/ready").await.expect(200);
+        client.readiness().await.expect(200);
     }
 }

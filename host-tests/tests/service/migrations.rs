@@ -15,7 +15,7 @@ async fn without_a_schema_readiness_says_to_migrate() {
     let host = start_host(of_database(database.url())).await;
     let client = Client::new(&format!("http://{}", host.addr()));
 
-    let checks = client.get("/ready").await.expect(503)["checks"].clone();
+    let checks = client.readiness().await.expect(503)["checks"].clone();
     assert_eq!(checks["schema"], "there is no schema; run the migrations");
     assert!(
         checks["database"]
@@ -31,7 +31,7 @@ async fn without_a_schema_readiness_says_to_migrate() {
     migrate(database.url(), &MigrateOptions::default(), |_| {})
         .await
         .unwrap();
-    client.get("/ready").await.expect(200);
+    client.readiness().await.expect(200);
     client
         .post("/api/v1/store/remediation", &record)
         .await
@@ -46,7 +46,7 @@ async fn a_schema_behind_is_not_ready() {
     let newest =
         "DELETE FROM schema_tables WHERE version = (SELECT max(version) FROM schema_tables)";
     db.batch_execute(newest).await.unwrap();
-    let ready = service.client.get("/ready").await.expect(503);
+    let ready = service.client.readiness().await.expect(503);
     let schema = ready["checks"]["schema"].as_str().unwrap();
     assert!(schema.contains("is needed; run the migrations"), "{schema}");
     service.stop().await;
@@ -58,11 +58,11 @@ async fn functions_of_a_later_build_serve_and_those_of_an_earlier_one_do_not() {
     let db = service.database.client().await;
     let later = "INSERT INTO schema_functions (digest) VALUES ('later')";
     db.batch_execute(later).await.unwrap();
-    service.client.get("/ready").await.expect(200);
+    service.client.readiness().await.expect(200);
 
     let never = "DELETE FROM schema_functions WHERE digest <> 'later'";
     db.batch_execute(never).await.unwrap();
-    let ready = service.client.get("/ready").await.expect(503);
+    let ready = service.client.readiness().await.expect(503);
     assert_eq!(
         ready["checks"]["schema"],
         "the functions of this build were never applied; run the migrations"
@@ -87,7 +87,7 @@ async fn every_dimension_of_embeddings_works() {
         assert_eq!(found, format!("vector({dimensions})"));
         let host = start_host(of_database(database.url())).await;
         let client = Client::new(&format!("http://{}", host.addr()));
-        client.get("/ready").await.expect(200);
+        client.readiness().await.expect(200);
         host.stop().await;
     }
 }

@@ -1,6 +1,7 @@
 //! An HTTP client for tests. Every answer is checked against the API's description.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -8,7 +9,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use patience::in_time;
+use patience::{in_time, until_found};
 use serde_json::Value;
 
 use super::openapi;
@@ -55,6 +56,18 @@ impl Client {
     /// `GET`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Bytes::new()).await
+    }
+
+    /// What readiness says now; an answer may be of a second ago.
+    pub async fn readiness(&self) -> Answer {
+        let now = Utc::now();
+        until_found("readiness is checked anew", async || {
+            let answer = self.get("/ready").await;
+            let body: Value = serde_json::from_slice(&answer.body).ok()?;
+            let checked: DateTime<Utc> = body["timestamp"].as_str()?.parse().ok()?;
+            (checked > now).then_some(answer)
+        })
+        .await
     }
 
     /// `POST` of JSON.

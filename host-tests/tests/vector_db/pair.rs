@@ -114,7 +114,7 @@ impl Pair {
 
     /// What `checks.vector_db` of readiness says.
     pub(crate) async fn verdict(&self) -> Value {
-        self.client.get("/ready").await.expect(200)["checks"]["vector_db"].clone()
+        self.client.readiness().await.expect(200)["checks"]["vector_db"].clone()
     }
 
     /// Sends requests until the outbox is empty and every record is embedded.

@@ -1,14 +1,16 @@
 //! Many requests and a slow reviewer, in simulated time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{join_all, join3};
 use instance::{Outage, within};
-use runtime::Instant;
-use runtime::simulated::{Servers, run};
+use runtime::simulated::{CounterStore, Servers, StoreServer, run};
+use runtime::{Instant, StoreFailed};
 
+use super::claim::Claim;
 use super::{Outcome, Reviews, Slots};
 
 /// Answers after a while, and counts.
@@ -188,5 +190,80 @@ fn who_waits_too_long_for_its_turn_hands_over() {
         let (_, first, second) = join3(others, first, second).await;
         assert!(first.is_err(), "it waited a second");
         assert_eq!(second, Ok(Some(Rc::new(2))), "it has more time");
+    });
+}
+
+/// A store in memory that answers after a millisecond.
+#[derive(Default)]
+struct Memory(RefCell<HashMap<String, Vec<u8>>>);
+
+impl StoreServer for Memory {
+    fn call(&self) -> (Duration, Result<(), StoreFailed>) {
+        (Duration::from_millis(1), Ok(()))
+    }
+
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn set(&self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+    }
+}
+
+fn shared(counters: &CounterStore) -> Servers {
+    Servers {
+        store: Some(Rc::<Memory>::default()),
+        counters: Some(counters.clone()),
+        ..Servers::default()
+    }
+}
+
+/// How often the reviewer is asked if ten instances want to know the same at the same time.
+async fn asked_by_ten(says: Option<u32>) -> u32 {
+    let instances: Vec<_> = (0..10).map(|_| Setup::new()).collect();
+    let all = instances.iter().map(|setup| setup.get("token", SLOW, says));
+    for outcome in join_all(all).await {
+        assert_eq!(outcome, Ok(says.map(Rc::new)));
+    }
+    instances.iter().map(|setup| setup.reviewer.asked.get()).sum()
+}
+
+#[test]
+fn ten_instances_at_once_are_one_review() {
+    let counters = CounterStore::default();
+    run(shared(&counters), async {
+        assert_eq!(asked_by_ten(Some(7)).await, 1);
+    });
+    assert!(counters.all().is_empty(), "no claim is left");
+}
+
+/// A no is kept nowhere, so each asks for itself once the first one has heard it, and none waits for another again.
+#[test]
+fn instances_that_wait_for_a_no_ask_for_themselves() {
+    run(shared(&CounterStore::default()), async {
+        let began = Instant::now();
+        assert_eq!(asked_by_ten(None).await, 10);
+        assert!(began.elapsed() < 3 * SLOW, "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn nobody_waits_for_an_instance_that_is_gone() {
+    let counters = CounterStore::default();
+    run(shared(&counters), async {
+        let gone = Claim::make("token");
+        assert!(matches!(gone, Claim::Ours(_)));
+        std::mem::forget(gone);
+        assert_eq!(asked_by_ten(Some(7)).await, 10);
+    });
+}
+
+#[test]
+fn a_store_that_fails_keeps_nobody_from_asking() {
+    let counters = CounterStore::default();
+    counters.fail(true);
+    run(shared(&counters), async {
+        assert_eq!(asked_by_ten(Some(7)).await, 10);
     });
 }

@@ -1,0 +1,25 @@
+//! What the service counts, and how Prometheus reads it (contract, section 10).
+//!
+//! An instance adds up in its memory, and puts the counts into a store in the memory of the replica's process, which all its
+//! instances share and which outlives them. `families` has everything that can be counted, in one table.
+//!
+//! Modules from the bottom up: `labels`, `families`, `pending`, `count`, `exposition`. None uses one above it;
+//! `host-tests/tests/architecture` holds them to that.
+
+mod count;
+mod exposition;
+mod families;
+mod labels;
+mod pending;
+
+pub use count::{
+    InFlight, access, cache, dropped_month, dual_write, dual_write_failure, embedding, fallback,
+    query, rate_limit_bypassed, rate_limited, violation, wrong_parameter, write,
+};
+pub use exposition::{CONTENT_TYPE, exposition};
+pub use families::{COUNTED, Family, GAUGES, Label, Type, UP};
+pub use labels::{Access, CLIENT_CLOSED_REQUEST, DualWriteFailure, Operation, Status};
+pub use pending::meanwhile;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What the service fails at is counted, also while the servers are away that it needs.
+
+use database::{MigrateOptions, Server, ServerOptions, migrate};
+use patience::until;
+use serde_json::json;
+
+use crate::scrape::Scrape;
+use crate::support::payloads::{fresh, remediation};
+use crate::support::service::{Host, Service, of_database, start_host};
+
+const STORE: &str = "/api/v1/store/remediation";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away() {
+    let options = ServerOptions::from_env().unwrap();
+    let mut server = Server::ephemeral(&options, &|_| {}).unwrap();
+    let url = server.ensure_database("audit").await.unwrap();
+    migrate(&url, &MigrateOptions::default(), |_| {})
+        .await
+        .unwrap();
+    let host = start_host(of_database(&url)).await;
+    let client = host.client();
+    assert_eq!(Scrape::of(&client).await.get("datastorage_up"), Some(1.0));
+
+    server.kill().unwrap();
+    let record = remediation(&fresh("counted"), &fresh("rr"));
+    let batch = json!([record, record, record]);
+    client.post(&format!("{STORE}/batch"), &batch).await.expect(503);
+    client.get("/api/v1/incidents").await.expect(503);
+    client.get("/api/v1/nothing").await.expect(404);
+    let scrape = Scrape::after(&client, 3.0).await;
+    for (series, expected) in [
+        ("datastorage_http_requests_total{route=\"/api/v1/store\",status=\"503\"}", 1.0),
+        ("datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"503\"}", 1.0),
+        ("datastorage_http_requests_total{route=\"other\",status=\"404\"}", 1.0),
+        ("datastorage_write_total{table=\"remediation_audit\",status=\"failure\"}", 3.0),
+        ("datastorage_query_total{operation=\"list\",status=\"failure\"}", 1.0),
+    ] {
+        assert_eq!(scrape.get(series), Some(expected), "{series}");
+    }
+    until("the service says that it is down", async || {
+        let scrape = Scrape::of(&client).await;
+        // What the database says is left out rather than out of date.
+        scrape.get("datastorage_up") == Some(0.0) && scrape.get("datastorage_outbox_depth").is_none()
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_that_are_wrong() {
+    let service = Service::with(&[("query_timeout", "soon")]).await;
+    let client = &service.client;
+    client.get("/api/v1/incidents").await.expect(503);
+    let scrape = Scrape::after(client, 1.0).await;
+    assert_eq!(scrape.get("datastorage_up"), Some(0.0));
+    let requests = "datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"503\"}";
+    assert_eq!(scrape.get(requests), Some(1.0));
+    service.stop().await;
+}
+
+/// Each host is a replica, and counts for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_anew_begins_at_nothing() {
+    let service = Service::start().await;
+    service.client.get("/api/v1/incidents").await.expect(200);
+    Scrape::after(&service.client, 1.0).await;
+    let other: Host = start_host(of_database(service.database.url())).await;
+    let scrape = Scrape::of(&other.client()).await;
+    let lists = "datastorage_query_total{operation=\"list\",status=\"success\"}";
+    assert_eq!(scrape.get(lists), Some(0.0));
+    other.stop().await;
+    service.stop().await;
+}
