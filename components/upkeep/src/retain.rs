@@ -1,6 +1,6 @@
 //! Drops the months that are older than records are kept.
 
-use instance::{Level, Line};
+use instance::Level;
 use postgres::{Database, Failure, Retention, RetentionStep, Session};
 
 /// Steps of one run. More would keep an instance from being given up when it is idle, and the machine from the writers.
@@ -26,10 +26,6 @@ pub(crate) async fn months(database: &Database, retention: &Retention) -> Result
 fn announce(step: &RetentionStep) {
     let Some(kind) = &step.kind else { return };
     let (month, records) = (&step.month, step.records);
-    let line = Line {
-        msg: "retention",
-        reason: Some(&format!("dropped {kind} {month}: {records} records")),
-        ..Line::default()
-    };
-    instance::write(Level::Info, &line);
+    let reason = format!("dropped {kind} {month}: {records} records");
+    instance::event(Level::Info, "retention", &reason);
 }
