@@ -8,7 +8,7 @@ use cargo_metadata::MetadataCommand;
 use crate::{COMPONENTS, workspace};
 
 /// What each package may use of the workspace. Dependencies of tests count as well.
-const MAY_USE: [(&str, &[&str]); 27] = [
+const MAY_USE: [(&str, &[&str]); 28] = [
     // Its tests have the texts that it must and must not change.
     ("audit", &["corpus"]),
     ("corpus", &[]),
@@ -47,6 +47,7 @@ const MAY_USE: [(&str, &[&str]); 27] = [
     ("bare", &[]),
     ("probe", &[]),
     ("api-server", &["patience"]),
+    ("archive", &["audit", "database", "patience"]),
     // It must embed the very text that the components do.
     ("backfill", &["audit", "database", "embedder"]),
     ("database", &["audit", "migrations", "patience", "wheel"]),
@@ -60,8 +61,9 @@ const MAY_USE: [(&str, &[&str]); 27] = [
 
 /// They know the components as .wasm files only.
 const OUTSIDE: [&str; 2] = ["host-tests", "xtask"];
-const OUTSIDE_MAY_USE: [&str; 8] = [
+const OUTSIDE_MAY_USE: [&str; 9] = [
     "api-server",
+    "archive",
     "database",
     "embedder",
     // The table that dashboard, alerts and documents are held to.

@@ -1,11 +1,13 @@
 //! The project's commands: `cargo xtask <command>`.
 
+mod auth;
 mod bench;
 mod blackbox;
 mod browser;
 mod building;
 mod cargo;
 mod check;
+mod drill;
 mod embeddings;
 mod env;
 mod fuzz;
@@ -42,6 +44,10 @@ enum Command {
     Migrate(program::Program),
     /// Embed the records that have no vector of the model, and fill up a vector database
     Backfill(program::Program),
+    /// Write a month to compressed files, and note that it is archived
+    Archive(program::Program),
+    /// Read an archived month back into a database
+    Restore(program::Program),
     /// Print the Spin variables that lead to the databases, for a shell to evaluate
     Env(env::Env),
     /// Run the black-box suite against a running instance
@@ -52,6 +58,8 @@ enum Command {
     Browser(browser::Browser),
     /// Feed made-up bytes to everything that reads what strangers send
     Fuzz(fuzz::Fuzz),
+    /// Make failures for real, and see each alert fire and end in Prometheus
+    Drill(drill::Drill),
     /// Measure: `cargo xtask bench --help` says what
     Bench(bench::Bench),
     /// Print how large each component is, and which crates its code comes from
@@ -65,13 +73,16 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(up) => up.run().await,
         Command::Test(test) => test.run(),
-        Command::Migrate(migrate) => migrate.run("migrate"),
-        Command::Backfill(backfill) => backfill.run("backfill"),
+        Command::Migrate(migrate) => migrate.run("migrate", "migrate"),
+        Command::Backfill(backfill) => backfill.run("backfill", "backfill"),
+        Command::Archive(archive) => archive.run("archive", "archive"),
+        Command::Restore(restore) => restore.run("archive", "restore"),
         Command::Env(env) => env.run(),
         Command::Blackbox(blackbox) => blackbox.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),
         Command::Browser(browser) => browser.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Drill(drill) => drill.run().await,
         Command::Bench(bench) => bench.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),

@@ -1,5 +1,5 @@
-//! The commands that are programs of their own, because they reach servers elsewhere and need TLS: `migrate` and
-//! `backfill`.
+//! The commands that are programs of their own, because they reach servers elsewhere and need TLS: `migrate`, `backfill`,
+//! `archive` and `restore`.
 
 use std::process::{Command, ExitCode};
 
@@ -16,15 +16,15 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Builds the program of this name and runs it.
-    pub(crate) fn run(self, name: &str) -> Result<ExitCode> {
-        cargo::become_program(command(name)?.args(self.arguments))
+    /// Builds the program of this name in a package, and runs it.
+    pub(crate) fn run(self, package: &str, name: &str) -> Result<ExitCode> {
+        cargo::become_program(command(package, name)?.args(self.arguments))
     }
 }
 
-/// Builds the program of this name, in the package of the same name.
-pub(crate) fn command(name: &str) -> Result<Command> {
-    let mut programs = cargo::build_programs(name, &["-p", name])?;
+/// Builds the program of this name in a package.
+pub(crate) fn command(package: &str, name: &str) -> Result<Command> {
+    let mut programs = cargo::build_programs(name, &["-p", package])?;
     let program = programs
         .remove(name)
         .with_context(|| format!("cargo did not say where it put {name}"))?;

@@ -6,18 +6,20 @@ use std::path::Path;
 use std::process::Command;
 
 /// The parts that are built by themselves: by `cargo xtask up`, `bench` and `migrate`, and by developers.
-const PARTS: [&[&str]; 6] = [
+const PARTS: [&[&str]; 7] = [
     &["host-tests"],
     &["embedder"],
     &["bench", "host-tests", "native"],
     &["bench"],
     &["migrate"],
     &["backfill"],
+    &["archive"],
 ];
 
 /// All native packages.
 const WHOLE: &[&str] = &[
     "api-server",
+    "archive",
     "audit",
     "backfill",
     "bench",

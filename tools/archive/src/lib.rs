@@ -1,0 +1,19 @@
+//! Archives of months: what `cargo xtask archive` writes and `cargo xtask restore` reads back.
+//!
+//! An archive is two files: the records as compressed JSON lines, and a [`Manifest`] that says what is in them. The manifest comes
+//! last, so there is none without a whole archive. Vectors are not in it: restored records are embedded like any others without one.
+//!
+//! Modules from the bottom up: `month`, `manifest`, `file`, `progress`, `database_schema`, `archive`, `restore`.
+
+mod archive;
+mod database_schema;
+mod file;
+mod manifest;
+mod month;
+mod progress;
+mod restore;
+
+pub use archive::{archive, kinds_of};
+pub use manifest::Manifest;
+pub use month::{Month, NoMonth};
+pub use restore::{Restored, restore};

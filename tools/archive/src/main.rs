@@ -1,0 +1,77 @@
+//! `cargo xtask archive`: months from the database into files.
+//!
+//! A program of its own, because databases elsewhere need TLS, which the other commands do without.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use archive::{Month, archive, kinds_of};
+use audit::Kind;
+use clap::Parser;
+
+/// Write a month to compressed JSON lines with a checksum, and note that it is archived
+#[derive(Parser)]
+#[command(name = "archive")]
+struct Archive {
+    /// The database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: String,
+    /// remediation, aianalysis, workflow, execution, or all of them
+    #[arg(long, value_parser = kinds)]
+    kind: Kinds,
+    /// The month, which has ended: 2026-01
+    #[arg(long)]
+    month: Month,
+    /// The folder for the files
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+#[derive(Clone, Copy)]
+enum Kinds {
+    All,
+    One(Kind),
+}
+
+fn kinds(text: &str) -> Result<Kinds, String> {
+    if text == "all" {
+        return Ok(Kinds::All);
+    }
+    let names = Kind::ALL.map(Kind::as_str).join(", ");
+    Kind::parse(text)
+        .map(Kinds::One)
+        .ok_or_else(|| format!("must be {names} or all"))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Archive::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Archive {
+    async fn run(self) -> Result<()> {
+        let (url, month) = (&self.database_url, &self.month);
+        let kinds = match self.kind {
+            Kinds::One(kind) => vec![kind.as_str().to_owned()],
+            Kinds::All => kinds_of(url, month).await?,
+        };
+        if kinds.is_empty() {
+            bail!("the database has no month {month}");
+        }
+        for kind in kinds {
+            let manifest = archive(url, &kind, month, &self.to).await?;
+            println!(
+                "archived {kind} {month}: {} records, {} versions, {} bytes, sha256 {}",
+                manifest.records, manifest.versions, manifest.bytes, manifest.sha256
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! From files back into the database.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use database::connect;
+use serde::Deserialize;
+use tokio_postgres::Client;
+
+use crate::database_schema::schema;
+use crate::file::{lines, verify};
+use crate::manifest::Manifest;
+use crate::progress::bar;
+
+/// Lines of one transaction, and how long they may be together; a longer one goes alone.
+const LINES: usize = 500;
+const BYTES: usize = 4 << 20;
+
+/// What became of the records of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What was read.
+    pub manifest: Manifest,
+    /// Records that were not there.
+    pub restored: i64,
+    /// Records that are left out, because another record has their natural key by now.
+    pub left_out: i64,
+}
+
+/// What `audit_restore` returns.
+#[derive(Deserialize)]
+struct Batch {
+    restored: i64,
+    left_out: i64,
+}
+
+/// Reads the archive of this manifest back into the database at `url`, where retention leaves its month alone for `keep_days`. What is
+/// there already stays as it is. If it fails in the middle, what was read stays, and another run goes on.
+pub async fn restore(url: &str, manifest: &Path, keep_days: i32) -> Result<Restored> {
+    let (manifest, path) = Manifest::read(manifest)?;
+    verify(&path, &manifest)?;
+    let client = connect(url).await?;
+    let schema = schema(&client).await?;
+    if manifest.schema > schema {
+        bail!(
+            "the archive comes from a database with the schema {}, and this one has {schema}; \
+             bring it there with `cargo xtask migrate` of a newer release first",
+            manifest.schema
+        );
+    }
+    let (kind, month) = (&manifest.kind, &manifest.month);
+    let first_day = month.first_day();
+    let begin = "SELECT audit_restore_begin(
+        $1, $2::text::date, make_interval(days => $3), $4, $5, $6::text::timestamptz
+    )";
+    let (records, sum, at) = (manifest.records, &manifest.sha256, &manifest.archived_at);
+    client
+        .execute(begin, &[kind, &first_day, &keep_days, &records, sum, at])
+        .await
+        .context("this month cannot be restored")?;
+
+    let bar = bar(format!("restoring {kind} {month}"), records);
+    let mut restored = Restored {
+        manifest: manifest.clone(),
+        restored: 0,
+        left_out: 0,
+    };
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    let mut read = 0;
+    for line in lines(&path)? {
+        let line = line?;
+        if is_record(&line) {
+            read += 1;
+            bar.inc(1);
+        }
+        bytes += line.len();
+        batch.push(line);
+        if batch.len() == LINES || bytes >= BYTES {
+            restored.take(&client, &mut batch).await?;
+            bytes = 0;
+        }
+    }
+    restored.take(&client, &mut batch).await?;
+    bar.finish_and_clear();
+    if read != records {
+        bail!("the manifest says {records} records, and the archive has {read}");
+    }
+    Ok(restored)
+}
+
+/// Whether a line is a record, not an earlier state of one.
+fn is_record(line: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Line {
+        record: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str(line).is_ok_and(|line: Line| line.record.is_some())
+}
+
+impl Restored {
+    /// Stores some lines, in one transaction.
+    async fn take(&mut self, client: &Client, batch: &mut Vec<String>) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let lines = format!("[{}]", batch.join(","));
+        batch.clear();
+        let sql = "SELECT audit_restore($1, $2::text::date, $3::text::jsonb)::text";
+        let (kind, first_day) = (&self.manifest.kind, self.manifest.month.first_day());
+        let row = client.query_one(sql, &[kind, &first_day, &lines]).await?;
+        let stored: Batch = serde_json::from_str(row.get(0))?;
+        self.restored += stored.restored;
+        self.left_out += stored.left_out;
+        Ok(())
+    }
+}
