@@ -1,6 +1,5 @@
 //! `cargo xtask up`: the audit store on this machine.
 
-mod auth;
 mod greeting;
 mod host;
 mod programs;
@@ -15,12 +14,12 @@ use database::{ChildProcess, MigrateOptions, Server, ServerOptions, variables};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::auth::{Auth, RUNTIME_CONFIG};
 use crate::building::{Builds, Priority};
 use crate::cargo;
 use crate::embeddings::Embeddings;
 use crate::progress::{Step, say};
 use crate::readiness;
-use auth::{Auth, RUNTIME_CONFIG};
 use host::{Host, Spin};
 
 /// How long the first answer may take: the host compiles the components first.

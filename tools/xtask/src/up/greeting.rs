@@ -1,6 +1,6 @@
 //! What to try, once the service answers.
 
-use super::auth::{Auth, READER, STRANGER, WRITER};
+use crate::auth::{Auth, READER, STRANGER, WRITER};
 use crate::embeddings::Embeddings;
 
 /// Said where `up` brings an embedding server of its own.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::auth;
 use super::host::{Host, Spin};
+use crate::auth;
 use crate::building::{Builds, Priority};
 use crate::cargo::{self, Profile, WasmPackages};
 

@@ -1,4 +1,4 @@
-//! `--auth`: a stand-in for the Kubernetes API server, and what makes the application ask it who calls.
+//! A stand-in for the Kubernetes API server, and what makes the application ask it who calls: for `up --auth` and `drill`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use database::{ChildProcess, IfAbandoned};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
 use crate::cargo;
 use crate::progress::say;
 
 /// The package of the stand-in, and its program.
-pub(super) const PACKAGE: &str = "api-server";
+pub(crate) const PACKAGE: &str = "api-server";
 
 const NAMESPACE: &str = "kubernaut-system";
 
@@ -26,27 +26,29 @@ const NAMESPACE: &str = "kubernaut-system";
 const ACCOUNTS: [(&str, &[&str]); 4] = [
     (WRITER, &["write:remediation"]),
     (READER, &["read"]),
-    ("platform-admin", &["admin", "read"]),
+    (ADMIN, &["admin", "read"]),
     (STRANGER, &[]),
 ];
 /// Who may write remediations.
-pub(super) const WRITER: &str = "gateway-sa";
+pub(crate) const WRITER: &str = "gateway-sa";
 /// Who may read.
-pub(super) const READER: &str = "context-api-sa";
+pub(crate) const READER: &str = "context-api-sa";
+/// Who may hide records.
+pub(crate) const ADMIN: &str = "platform-admin";
 /// Whom nobody permitted anything.
-pub(super) const STRANGER: &str = "stranger";
+pub(crate) const STRANGER: &str = "stranger";
 
 /// The components that ask the stand-in, or report whether it can be asked.
 const ASKING: [&str; 4] = ["write", "query", "search", "health"];
 
 /// The name of the host's configuration, in the repository and in the folder.
-pub(super) const RUNTIME_CONFIG: &str = "runtime-config.toml";
+pub(crate) const RUNTIME_CONFIG: &str = "runtime-config.toml";
 
 /// How long the stand-in may take to listen, which is a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The running stand-in, and a folder with what it takes to use it. Both are gone when this value is dropped.
-pub(super) struct Auth {
+pub(crate) struct Auth {
     // Ends before its folder is removed.
     process: ChildProcess,
     folder: Folder,
@@ -57,7 +59,7 @@ pub(super) struct Auth {
 
 impl Auth {
     /// Starts `program`, the stand-in, and writes the files that the host and people use.
-    pub(super) async fn start(program: &Path) -> Result<Self> {
+    pub(crate) async fn start(program: &Path) -> Result<Self> {
         say("starting the stand-in for the Kubernetes API server");
         let folder = Folder::create()?;
         let mut process = run(program, &folder.0)?;
@@ -87,7 +89,7 @@ impl Auth {
 
     /// The environment that makes the components ask it. The credential goes this way, because the folder that would be
     /// mounted belongs to the checkout.
-    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
             ("SPIN_VARIABLE_AUTH_MODE", "tokenreview".to_owned()),
             ("SPIN_VARIABLE_KUBE_API_URL", self.url.clone()),
@@ -97,20 +99,34 @@ impl Auth {
     }
 
     /// The runtime config that makes the components trust it.
-    pub(super) fn runtime_config(&self) -> PathBuf {
+    pub(crate) fn runtime_config(&self) -> PathBuf {
         self.folder.0.join(RUNTIME_CONFIG)
     }
 
     /// The option of curl that sends the token of this account.
-    pub(super) fn header(&self, account: &str) -> String {
+    pub(crate) fn header(&self, account: &str) -> String {
         format!("-H @{}", self.folder.0.join(account).display())
     }
 
-    pub(super) fn has_ended(&mut self) -> Result<bool> {
+    /// The value of the header `Authorization` with the token of this account.
+    pub(crate) fn authorization(&self, account: &str) -> Result<String> {
+        let line = read(&self.folder.0.join(account))?;
+        let value = line.trim().strip_prefix("authorization: ");
+        Ok(value
+            .context("the account's file has no header")?
+            .to_owned())
+    }
+
+    /// Of the stand-in.
+    pub(crate) fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
         self.process.has_ended()
     }
 
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.process
             .stop(Signal::TERM, Duration::from_secs(15))
             .context("the stand-in for the Kubernetes API server did not stop")
@@ -122,7 +138,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn create() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("audit-store-up-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("audit-store-{}", std::process::id()));
         let created = DirBuilder::new().mode(0o700).create(&path);
         created.with_context(|| format!("cannot make the folder {}", path.display()))?;
         Ok(Self(path))

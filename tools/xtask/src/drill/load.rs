@@ -1,0 +1,175 @@
+//! The usual load: clients that post and ask a little all the time, so that failures are noticed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::http::Request;
+use super::stage::Callers;
+
+/// Between two posts, and between two reads.
+const PERIOD: Duration = Duration::from_millis(125);
+
+/// More requests than this do not wait at the same time.
+const MOST: usize = 40;
+
+/// One post in so many breaks rules.
+const WRONG: u64 = 20;
+
+/// Clients at work, until this is dropped.
+pub(super) struct Load {
+    pub(super) clients: Arc<Clients>,
+    _tasks: JoinSet<()>,
+}
+
+/// What the clients share.
+pub(super) struct Clients {
+    pub(super) callers: Callers,
+    address: SocketAddr,
+    /// Whether each text is another one, which no cache has.
+    says_new_things: AtomicBool,
+    count: AtomicU64,
+    /// A record to ask for.
+    last: AtomicI64,
+}
+
+impl Load {
+    /// Lets them begin.
+    pub(super) fn begin(address: SocketAddr, callers: Callers) -> Self {
+        let clients = Arc::new(Clients {
+            callers,
+            address,
+            says_new_things: AtomicBool::new(false),
+            count: AtomicU64::new(0),
+            last: AtomicI64::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        for work in [Clients::write as fn(_) -> _, Clients::read] {
+            tasks.spawn(repeat(Arc::clone(&clients), work));
+        }
+        Self {
+            clients,
+            _tasks: tasks,
+        }
+    }
+
+    /// Whether each text is to be another one.
+    pub(super) fn say_new_things(&self, new: bool) {
+        self.clients.says_new_things.store(new, Ordering::Relaxed);
+    }
+
+    /// Posts this many records in one request; `new` ones have texts of their own.
+    pub(super) async fn post_batch(&self, count: u32, new: bool) -> Result<()> {
+        let clients = &self.clients;
+        let records: Vec<Value> = (0..count).map(|_| clients.record(new)).collect();
+        let request = Request::post("/api/v1/store/remediation/batch", &Value::from(records));
+        let answer = request
+            .by(&clients.callers.writer)
+            .send(clients.address)
+            .await
+            .context("the batch")?;
+        if answer.status != 201 {
+            bail!(
+                "the batch is answered with {}: {}",
+                answer.status,
+                answer.body
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A request, or what a task of it comes to.
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Does it again and again, without waiting for the answers.
+async fn repeat(clients: Arc<Clients>, work: fn(Arc<Clients>) -> Work) {
+    let mut ticks = tokio::time::interval(PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut waiting = JoinSet::new();
+    loop {
+        ticks.tick().await;
+        while waiting.try_join_next().is_some() {}
+        if waiting.len() < MOST {
+            waiting.spawn(work(Arc::clone(&clients)));
+        }
+    }
+}
+
+impl Clients {
+    fn next(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A remediation that nobody has posted yet.
+    fn record(&self, new: bool) -> Value {
+        let number = self.next();
+        let action = if new || self.says_new_things.load(Ordering::Relaxed) {
+            format!("restart_pod_{number}")
+        } else {
+            "restart_pod".to_owned()
+        };
+        json!({
+            "name": format!("drill-{number}"), "namespace": "drill", "status": "success", "phase": "completed",
+            "start_time": "2025-11-05T10:00:00Z", "end_time": "2025-11-05T10:00:45Z",
+            "action_type": action, "remediation_request_id": format!("rr-{}-{number}", std::process::id()),
+            "alert_name": "PodCrashLooping", "alert_fingerprint": "3f2a9c", "severity": "critical",
+            "environment": "production", "cluster_name": "eu-1", "target_resource": "deployment/payment-api",
+            "correlation_id": format!("drill-{}", number / 10),
+        })
+    }
+
+    fn write(self: Arc<Self>) -> Work {
+        Box::pin(async move {
+            let mut record = self.record(false);
+            if self.count.load(Ordering::Relaxed).is_multiple_of(WRONG) {
+                record["name"] = json!("<script>alert(1)</script>");
+                record["status"] = json!("done");
+            }
+            let post = Request::post("/api/v1/store/remediation", &record);
+            let answer = post.by(&self.callers.writer).send(self.address).await;
+            let body = answer
+                .ok()
+                .and_then(|answer| serde_json::from_str(&answer.body).ok());
+            if let Some(id) = body.and_then(|body: Value| body["id"].as_i64()) {
+                self.last.store(id, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn read(self: Arc<Self>) -> Work {
+        Box::pin(async move {
+            let number = self.next();
+            let last = self.last.load(Ordering::Relaxed);
+            let request = match number % 8 {
+                0 => Request::get("/api/v1/query/remediation?namespace=drill&limit=10"),
+                1 => Request::get(format!("/api/v1/query/remediation/{last}")),
+                2 => Request::get("/api/v1/incidents?limit=5"),
+                3 => Request::get(format!("/api/v1/incidents/{last}/similar?limit=3")),
+                4 => Request::get(format!("/api/v1/query/timeline/drill-{}", number / 20)),
+                5 => Request::get("/api/v1/query/remediation?limit=many"),
+                _ => self.question(number),
+            };
+            // What becomes of it is counted by the service.
+            let _ = request.by(&self.callers.reader).send(self.address).await;
+        })
+    }
+
+    /// A search by meaning.
+    pub(super) fn question(&self, number: u64) -> Request {
+        let text = if self.says_new_things.load(Ordering::Relaxed) {
+            format!("a container of service {number} keeps dying")
+        } else {
+            "a container of the checkout service keeps dying".to_owned()
+        };
+        Request::post(
+            "/api/v1/query/semantic",
+            &json!({"query": text, "limit": 3}),
+        )
+    }
+}

@@ -1,0 +1,94 @@
+//! What makes a failure last: work in the background until it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Pid;
+use tokio::task::JoinSet;
+
+use super::http::Request;
+use super::stage::{Stage, freeze, thaw};
+
+/// Ends when it is dropped.
+#[derive(Default)]
+pub(super) struct Ongoing {
+    tasks: JoinSet<()>,
+    /// Frozen now and then; it must not stay so.
+    stuttering: Option<Pid>,
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        self.tasks.abort_all();
+        if let Some(process) = self.stuttering {
+            // If it has ended, it is not frozen.
+            let _ = thaw(process);
+        }
+    }
+}
+
+/// Sends what `request` makes of a number, so often.
+pub(super) fn requests(
+    stage: &Stage,
+    period: Duration,
+    request: impl Fn(u64) -> Request + Send + Sync + 'static,
+) -> Ongoing {
+    let address = stage.address;
+    let (request, count) = (Arc::new(request), Arc::new(AtomicU64::new(0)));
+    let mut ongoing = Ongoing::default();
+    ongoing.tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        let mut waiting = JoinSet::new();
+        loop {
+            ticks.tick().await;
+            while waiting.try_join_next().is_some() {}
+            let (request, number) = (Arc::clone(&request), count.fetch_add(1, Ordering::Relaxed));
+            waiting.spawn(async move { request(number).send(address).await.is_ok() });
+        }
+    });
+    ongoing
+}
+
+/// Stops a process for so long, again and again.
+pub(super) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoing {
+    let mut ongoing = Ongoing {
+        stuttering: Some(process),
+        ..Ongoing::default()
+    };
+    ongoing.tasks.spawn(async move {
+        while freeze(process).is_ok() {
+            tokio::time::sleep(frozen).await;
+            if thaw(process).is_err() {
+                return;
+            }
+            tokio::time::sleep(thawed).await;
+        }
+    });
+    ongoing
+}
+
+/// A session that has done this and then stays as it is.
+pub(super) async fn session(stage: &Stage, sql: &str) -> Result<Ongoing> {
+    let client = database::connect(&stage.primary_url).await?;
+    client.batch_execute(sql).await.context("a session")?;
+    let mut ongoing = Ongoing::default();
+    ongoing.tasks.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(client);
+    });
+    Ok(ongoing)
+}
+
+/// A session that does this again and again.
+pub(super) async fn repeated(stage: &Stage, sql: &'static str, pause: Duration) -> Result<Ongoing> {
+    let client = database::connect(&stage.primary_url).await?;
+    let mut ongoing = Ongoing::default();
+    ongoing.tasks.spawn(async move {
+        while client.batch_execute(sql).await.is_ok() {
+            tokio::time::sleep(pause).await;
+        }
+    });
+    Ok(ongoing)
+}
