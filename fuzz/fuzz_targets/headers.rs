@@ -52,7 +52,8 @@ fn check_ids(header: &HeaderValue) {
 
 /// A trace is what has its form, nothing else of it is kept, and what is sent on is the same trace.
 fn check_trace(header: &HeaderValue) {
-    let of = |header: HeaderValue| RequestIds::of(&HeaderMap::from_iter([(TRACEPARENT, header)])).trace;
+    let of =
+        |header: HeaderValue| RequestIds::of(&HeaderMap::from_iter([(TRACEPARENT, header)])).trace;
     let found = of(header.clone());
     let id = trace_id(header.as_bytes());
     assert_eq!(found.is_some(), id.is_some(), "{header:?}");
@@ -69,17 +70,20 @@ fn check_trace(header: &HeaderValue) {
 fn trace_id(header: &[u8]) -> Option<&str> {
     let known = str::from_utf8(header.get(..55)?).ok()?;
     let hyphens = [2, 35, 52];
-    let has_form = known.char_indices().all(|(place, character)| match character {
-        '-' => hyphens.contains(&place),
-        '0'..='9' | 'a'..='f' => !hyphens.contains(&place),
-        _ => false,
-    });
+    let has_form = known
+        .char_indices()
+        .all(|(place, character)| match character {
+            '-' => hyphens.contains(&place),
+            '0'..='9' | 'a'..='f' => !hyphens.contains(&place),
+            _ => false,
+        });
     let is_whole = match header.get(55) {
         None => !known.starts_with("ff"),
         Some(more) => *more == b'-' && !known.starts_with("00") && !known.starts_with("ff"),
     };
     let is_given = |field: &str| field.bytes().any(|digit| digit != b'0');
-    (has_form && is_whole && is_given(&known[3..35]) && is_given(&known[36..52])).then(|| &known[3..35])
+    (has_form && is_whole && is_given(&known[3..35]) && is_given(&known[36..52]))
+        .then(|| &known[3..35])
 }
 
 fn is_visible(text: &[u8]) -> bool {

@@ -75,11 +75,7 @@ impl Authenticator {
         identity.ok_or(Error::Unauthorized(REFUSED))
     }
 
-    async fn review(
-        &self,
-        token: &str,
-        trace: Option<Trace>,
-    ) -> Result<Option<Identity>, Outage> {
+    async fn review(&self, token: &str, trace: Option<Trace>) -> Result<Option<Identity>, Outage> {
         let spec = Spec {
             token,
             audiences: &self.audiences,

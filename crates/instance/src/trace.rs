@@ -91,7 +91,10 @@ mod tests {
     fn of(values: &[&str]) -> Option<Trace> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(TRACEPARENT, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                TRACEPARENT,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         Trace::of(&headers)
     }

@@ -133,10 +133,7 @@ async fn in_time(
     }))
 }
 
-async fn ask(
-    settings: &Provider,
-    question: &Question<'_>,
-) -> Result<Vec<Option<Vector>>, Miss> {
+async fn ask(settings: &Provider, question: &Question<'_>) -> Result<Vec<Option<Vector>>, Miss> {
     let response = runtime::send(request(settings, question)?)
         .await
         .map_err(|_| Miss::new(Cause::Passing, "the embedding provider is out of reach"))?;

@@ -112,7 +112,9 @@ async fn a_trace_is_logged_and_goes_on() {
     let sent = format!("00-{ID}-{PARENT}-01");
     let question = json!({"query": "what was it"});
     let path = "/api/v1/query/semantic";
-    let outcome = traced.post(path, &[("traceparent", &sent)], &question).await;
+    let outcome = traced
+        .post(path, &[("traceparent", &sent)], &question)
+        .await;
     outcome.answer.expect(200);
     assert_eq!(outcome.sent.len(), 3, "{:?}", outcome.sent);
     for sent in &outcome.sent {
@@ -139,7 +141,10 @@ async fn without_a_good_trace_there_is_none() {
         vec![format!("{good}-{word}")],
         vec![good.clone(), good.clone()],
     ] {
-        let headers: Vec<_> = sent.iter().map(|sent| ("traceparent", sent.as_str())).collect();
+        let headers: Vec<_> = sent
+            .iter()
+            .map(|sent| ("traceparent", sent.as_str()))
+            .collect();
         let outcome = traced.store(&headers).await;
         assert_eq!(outcome.line.get("trace_id"), None, "{sent:?}");
         assert_eq!(outcome.sent, [None, None, None], "{sent:?}");
@@ -172,6 +177,9 @@ async fn what_is_embedded_later_is_in_no_trace() {
     .await;
     let all = traced.provider.traceparents();
     parent(all[0].as_ref(), "01");
-    assert!(all.len() > 1 && all[1..].iter().all(Option::is_none), "{all:?}");
+    assert!(
+        all.len() > 1 && all[1..].iter().all(Option::is_none),
+        "{all:?}"
+    );
     traced.guarded.stop().await;
 }

@@ -79,9 +79,13 @@ fn every_way_to_write_a_message_is_seen() {
         mod tests { fn f() { instance::event(Level::Info, "d", ""); } }
     "#);
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let expected: Messages = [("a", words(&["warn", "error"])), ("b", words(&[])), ("c", words(&[]))]
-        .map(|(msg, levels)| (msg.to_owned(), levels))
-        .into();
+    let expected: Messages = [
+        ("a", words(&["warn", "error"])),
+        ("b", words(&[])),
+        ("c", words(&[])),
+    ]
+    .map(|(msg, levels)| (msg.to_owned(), levels))
+    .into();
     assert_eq!(seen.messages, expected);
     assert_eq!(seen.faults, [""; 0]);
     for unclear in [
@@ -140,7 +144,9 @@ impl Found {
             Some((msg, level)) => {
                 self.messages.entry(msg).or_default().insert(level);
             }
-            None => self.faults.push("an event without a plain level and `msg`".to_owned()),
+            None => self
+                .faults
+                .push("an event without a plain level and `msg`".to_owned()),
         }
     }
 }
@@ -156,7 +162,8 @@ impl<'ast> Visit<'ast> for Found {
         let mut paths = Vec::new();
         flatten(&used.tree, &mut Vec::new(), &mut paths);
         if paths.iter().any(|path| path[..] == EVENT) {
-            self.faults.push("call it by its path: instance::event".to_owned());
+            self.faults
+                .push("call it by its path: instance::event".to_owned());
         }
     }
 
@@ -168,9 +175,14 @@ impl<'ast> Visit<'ast> for Found {
     }
 
     fn visit_expr_struct(&mut self, made: &'ast syn::ExprStruct) {
-        let is_line = made.path.segments.last().is_some_and(|name| name.ident == "Line");
+        let is_line = made
+            .path
+            .segments
+            .last()
+            .is_some_and(|name| name.ident == "Line");
         let mut fields = made.fields.iter().filter(|_| is_line);
-        let msg = fields.find(|field| matches!(&field.member, syn::Member::Named(name) if name == "msg"));
+        let msg =
+            fields.find(|field| matches!(&field.member, syn::Member::Named(name) if name == "msg"));
         match msg.map(|field| word(&field.expr)) {
             Some(Some(msg)) => {
                 self.messages.entry(msg).or_default();

@@ -226,7 +226,10 @@ async fn asked_by_ten(says: Option<u32>) -> u32 {
     for outcome in join_all(all).await {
         assert_eq!(outcome, Ok(says.map(Rc::new)));
     }
-    instances.iter().map(|setup| setup.reviewer.asked.get()).sum()
+    instances
+        .iter()
+        .map(|setup| setup.reviewer.asked.get())
+        .sum()
 }
 
 #[test]

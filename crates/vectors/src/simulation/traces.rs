@@ -90,10 +90,16 @@ fn check(all: &[Asking], refused: BTreeSet<usize>) -> TestCaseResult {
     let mut parents = BTreeSet::new();
     for (texts, headers) in server.requests.borrow().iter() {
         let numbers = texts.iter().map(|text| text.parse().expect("a number"));
-        let first = numbers.into_iter().find(|number: &usize| all[*number].is_traced);
+        let first = numbers
+            .into_iter()
+            .find(|number: &usize| all[*number].is_traced);
         prop_assert_eq!(Trace::of(headers), first.map(trace), "{:?}", texts);
         if let Some(sent) = headers.get(TRACEPARENT) {
-            prop_assert!(parents.insert(sent.as_bytes()[36..52].to_vec()), "{:?}", sent);
+            prop_assert!(
+                parents.insert(sent.as_bytes()[36..52].to_vec()),
+                "{:?}",
+                sent
+            );
         }
     }
     Ok(())
