@@ -135,6 +135,9 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     bindings::key_value::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
     bindings::postgres::add_to_linker::<_, Has<Postgres>>(l, State::postgres)?;
     bindings::variables::add_to_linker::<_, Has<Variables>>(l, State::variables)?;
+    bindings::wasi_key_value::atomics::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
+    bindings::wasi_key_value::batch::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
+    bindings::wasi_key_value::store::add_to_linker::<_, Has<KeyValue>>(l, State::key_value)?;
     Ok(linker)
 }
 

@@ -29,6 +29,7 @@ mod streams;
 mod tls;
 mod variables;
 mod wasi;
+mod wasi_key_value;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -94,7 +94,7 @@ async fn other_stores_come_from_the_runtime_config() {
 }
 
 /// An application both of whose components may open the stores `first` and `second`.
-fn sharing() -> Setup {
+pub(crate) fn sharing() -> Setup {
     let manifest = crate::probe::manifest()
         .replace("[\"default\"]", "[\"default\", \"first\", \"second\"]")
         .replace(

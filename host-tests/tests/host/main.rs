@@ -19,3 +19,4 @@ mod revision;
 mod server;
 mod startup;
 mod variables;
+mod wasi_key_value;

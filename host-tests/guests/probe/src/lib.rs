@@ -5,6 +5,7 @@ mod files;
 mod instance;
 mod outbound;
 mod postgres;
+mod wasi_key_value;
 
 use std::fmt::Debug;
 
@@ -62,8 +63,13 @@ impl Call {
             .unwrap_or_default()
     }
 
+    /// A query parameter that is a number; 0 if absent.
+    fn number(&self, name: &str) -> u64 {
+        self.argument(name).parse().unwrap_or(0)
+    }
+
     fn milliseconds(&self) -> u64 {
-        self.argument("ms").parse().unwrap_or(0)
+        self.number("ms")
     }
 }
 
@@ -92,6 +98,7 @@ async fn answer(request: Request) -> Answer {
         action => match action.split_once('/') {
             Some(("files", operation)) => files::run(operation, &call),
             Some(("kv", operation)) => key_value(operation, &call).await,
+            Some(("wasi-kv", operation)) => wasi_key_value::run(operation, &call).await,
             Some(("pg", operation)) => postgres::run(operation, &call).await,
             Some(("instance", operation)) => instance::run(operation, &call).await,
             _ => Ok(format!("path {}", call.arguments.path())),
@@ -116,15 +123,13 @@ fn print(call: &Call) -> String {
 
 async fn key_value(operation: &str, call: &Call) -> Answer {
     if operation == "open" {
-        return open_many(call).await;
+        let open = open_many(call, "times").await?;
+        return Ok(open.len().to_string());
     }
     let store = failing(Store::open(call.argument("store")).await)?;
     let key = call.argument("key");
     match operation {
-        "get" => failing(store.get(key).await).map(|value| match value {
-            Some(value) => format!("some {}", String::from_utf8_lossy(&value)),
-            None => "none".to_owned(),
-        }),
+        "get" => failing(store.get(key).await).map(shown),
         "set" => failing(store.set(key, call.body.as_bytes()).await).map(|()| String::new()),
         "delete" => failing(store.delete(key).await).map(|()| String::new()),
         "exists" => failing(store.exists(key).await).map(|there| there.to_string()),
@@ -137,11 +142,18 @@ async fn key_value(operation: &str, call: &Call) -> Answer {
     }
 }
 
-/// Opens a store as many times as the argument `times` says, and closes none before all are open.
-async fn open_many(call: &Call) -> Answer {
+fn shown(value: Option<Vec<u8>>) -> String {
+    match value {
+        Some(value) => format!("some {}", String::from_utf8_lossy(&value)),
+        None => "none".to_owned(),
+    }
+}
+
+/// Opens a store as many times as this argument says.
+async fn open_many(call: &Call, times: &str) -> Result<Vec<Store>, String> {
     let mut open = Vec::new();
-    for _ in 0..call.argument("times").parse().unwrap_or(0) {
+    for _ in 0..call.number(times) {
         open.push(failing(Store::open(call.argument("store")).await)?);
     }
-    Ok(open.len().to_string())
+    Ok(open)
 }
