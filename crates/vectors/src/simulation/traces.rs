@@ -81,10 +81,11 @@ fn check(all: &[Asking], refused: BTreeSet<usize>) -> TestCaseResult {
         http: Some(server.clone()),
         ..Servers::default()
     };
-    let asked = all.to_vec().into_iter().enumerate();
+    let asked = all.to_vec();
     run(servers, async move {
         // Longer than any breaker of the case before stays open.
         sleep(Duration::from_mins(2)).await;
+        let asked = asked.into_iter().enumerate();
         join_all(asked.map(|(number, asking)| ask(number, asking))).await;
     });
     let mut parents = BTreeSet::new();
