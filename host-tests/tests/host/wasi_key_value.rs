@@ -118,6 +118,8 @@ async fn what_is_no_counter_ruins_its_store_when_it_is_incremented() {
         for interface in ["kv", "wasi-kv"] {
             let get = |store: &str| format!("/refused/{interface}/get?store={store}&key=k");
             assert_eq!(probe.get(&get("first")).await.status, 500, "{text:?}");
+            let keys = format!("/refused/{interface}/keys?store=first");
+            assert_eq!(probe.get(&keys).await.status, 500, "{text:?}");
             let other = probe.get(&get("second")).await.ok();
             assert_eq!(other, format!("some {text}"));
         }
