@@ -193,9 +193,8 @@ impl Failure {
             Self::PartitionsGone => return session(stage, DROP_PARTITIONS).await,
             Self::TriggerAdded => stage.run_sql(ADD_TRIGGER).await?,
             Self::GaugesGone => {
-                stage
-                    .run_sql(&rename("audit_gauges", "lost_gauges"))
-                    .await?
+                let sql = rename("audit_gauges", "lost_gauges");
+                stage.run_sql(&sql).await?;
             }
             Self::ApiServerFrozen => {
                 freeze(stage.api_server())?;

@@ -33,7 +33,10 @@ pub(super) struct Clients {
     address: SocketAddr,
     /// Whether each text is another one, which no cache has.
     says_new_things: AtomicBool,
-    count: AtomicU64,
+    /// How many records there were.
+    records: AtomicU64,
+    /// How many reads.
+    reads: AtomicU64,
     /// A record to ask for.
     last: AtomicI64,
 }
@@ -45,11 +48,12 @@ impl Load {
             callers,
             address,
             says_new_things: AtomicBool::new(false),
-            count: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
             last: AtomicI64::new(0),
         });
         let mut tasks = JoinSet::new();
-        for work in [Clients::write as fn(_) -> _, Clients::read] {
+        for work in [Clients::write as fn(Arc<Clients>) -> Work, Clients::read] {
             tasks.spawn(repeat(Arc::clone(&clients), work));
         }
         Self {
@@ -102,13 +106,9 @@ async fn repeat(clients: Arc<Clients>, work: fn(Arc<Clients>) -> Work) {
 }
 
 impl Clients {
-    fn next(&self) -> u64 {
-        self.count.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// A remediation that nobody has posted yet.
     fn record(&self, new: bool) -> Value {
-        let number = self.next();
+        let number = self.records.fetch_add(1, Ordering::Relaxed);
         let action = if new || self.says_new_things.load(Ordering::Relaxed) {
             format!("restart_pod_{number}")
         } else {
@@ -127,7 +127,7 @@ impl Clients {
     fn write(self: Arc<Self>) -> Work {
         Box::pin(async move {
             let mut record = self.record(false);
-            if self.count.load(Ordering::Relaxed).is_multiple_of(WRONG) {
+            if self.records.load(Ordering::Relaxed).is_multiple_of(WRONG) {
                 record["name"] = json!("<script>alert(1)</script>");
                 record["status"] = json!("done");
             }
@@ -144,7 +144,7 @@ impl Clients {
 
     fn read(self: Arc<Self>) -> Work {
         Box::pin(async move {
-            let number = self.next();
+            let number = self.reads.fetch_add(1, Ordering::Relaxed);
             let last = self.last.load(Ordering::Relaxed);
             let request = match number % 8 {
                 0 => Request::get("/api/v1/query/remediation?namespace=drill&limit=10"),

@@ -53,10 +53,8 @@ pub(super) fn requests(
 
 /// Stops a process for so long, again and again.
 pub(super) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoing {
-    let mut ongoing = Ongoing {
-        stuttering: Some(process),
-        ..Ongoing::default()
-    };
+    let mut ongoing = Ongoing::default();
+    ongoing.stuttering = Some(process);
     ongoing.tasks.spawn(async move {
         while freeze(process).is_ok() {
             tokio::time::sleep(frozen).await;
