@@ -28,7 +28,7 @@ fn every_metric_label_and_value_exists() {
             let own = labels_of(reference, &recorded);
             let own = own.unwrap_or_else(|| panic!("{place}: there is no {}", reference.name));
             for (label, operator, value) in &reference.matchers {
-                let known = own.contains(label.as_str()) || OF_TARGETS.contains(&label.as_str());
+                let known = own.contains(&label.as_str()) || OF_TARGETS.contains(&label.as_str());
                 assert!(known, "{place}: {} has no label {label}", reference.name);
                 check_value(&place, label, operator, value);
             }
