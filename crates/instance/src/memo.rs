@@ -104,10 +104,10 @@ mod tests {
             let cancelled = async {
                 match select(first, soon).await {
                     Either::Left(_) => panic!("it takes longer"),
-                    Either::Right((_, first)) => drop(first),
+                    Either::Right(((), first)) => drop(first),
                 }
             };
-            let (_, second) = join(cancelled, ask(&memo, &asked)).await;
+            let ((), second) = join(cancelled, ask(&memo, &asked)).await;
             assert_eq!(second, 1);
         });
     }

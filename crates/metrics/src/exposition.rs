@@ -39,7 +39,7 @@ fn head(text: &mut String, family: &Family) {
         Type::Gauge => "gauge",
     };
     let (name, help) = (family.name, family.help);
-    _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {}\n", r#type);
+    _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {type}\n");
 }
 
 fn sample(text: &mut String, name: &str, labels: &str, number: impl std::fmt::Display) {

@@ -276,7 +276,7 @@ impl Family {
 
 /// Where the numbers of each family begin among all, and how many there are.
 const OFFSETS: [usize; COUNTED.len() + 1] = {
-    let mut offsets = [0; COUNTED.len() + 1];
+    let mut offsets = [0_usize; COUNTED.len() + 1];
     let mut place = 0;
     while place < COUNTED.len() {
         #[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]

@@ -135,14 +135,7 @@ pub(crate) fn status(status: u16) -> usize {
 }
 
 /// The members of a body that violations are counted by.
-pub(crate) const FIELDS: &[&str] = &[
-    "body",
-    "name",
-    "namespace",
-    "status",
-    "parameter",
-    "other",
-];
+pub(crate) const FIELDS: &[&str] = &["body", "name", "namespace", "status", "parameter", "other"];
 
 const BODY: usize = 0;
 pub(crate) const PARAMETER: usize = 4;

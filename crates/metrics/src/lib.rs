@@ -14,7 +14,7 @@ mod pending;
 
 pub use count::{
     InFlight, access, cache, dropped_month, dual_write, dual_write_failure, embedding, fallback,
-    query, rate_limit_bypassed, rate_limited, violation, wrong_parameter, write,
+    query, rate_limit_bypassed, rate_limited, violation, write, wrong_parameter,
 };
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use families::{COUNTED, Family, GAUGES, Label, Type, UP};

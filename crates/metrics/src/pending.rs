@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// So long has an instance had nothing to do that it may be interrupted.
 const IDLE: Duration = Duration::from_millis(20);
 /// Counts wait this long for such a moment.
-const LATEST: Duration = Duration::from_millis(500);
+const LATEST: Duration = Duration::from_millis(250);
 /// How long a store that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -166,6 +166,7 @@ impl Pending {
             self.broken_until.set(Some(Instant::now() + PAUSE));
             if !self.reported.replace(true) {
                 instance::event(
+                    instance::Level::Warn,
                     "metrics",
                     "the key-value store `counters` fails; counts wait in the instance and are lost with it",
                 );

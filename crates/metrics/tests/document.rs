@@ -13,7 +13,7 @@ This page is printed from `crates/metrics/src/families.rs`, by `UPDATE_METRICS=1
 
 `/metrics` has these families in Prometheus' text format 0.0.4. Each replica counts for itself, in memory that ends with its process: scrape
 every pod, and add up. What the database says is the same on every replica: take the maximum. A series is there from the start, as 0. Requests are
-counted within a second of their answer; a replica that is killed loses what it counted within the last half second.
+counted within a second of their answer; a replica that is killed loses what it counted within the last quarter of a second.
 
 `status=\"failure\"` is what the service failed at (5xx), or what a client gave up waiting for. What was rightly refused, or not found, is neither
 `success` nor `failure`; `datastorage_http_requests_total` has its status. Histograms have the buckets 1, 2.5, 5, 10, 25, 50, 100, 250 and 500 ms,
@@ -39,7 +39,10 @@ fn document() -> String {
         ("What the database says", GAUGES.as_slice()),
         ("Whether it works", &[UP]),
     ] {
-        _ = writeln!(text, "## {title}\n\n| family | type | labels | |\n| --- | --- | --- | --- |");
+        _ = writeln!(
+            text,
+            "## {title}\n\n| family | type | labels | |\n| --- | --- | --- | --- |"
+        );
         for family in families {
             _ = writeln!(text, "{}", row(family));
         }
@@ -57,7 +60,11 @@ fn row(family: &Family) -> String {
         Type::Gauge => "gauge",
     };
     let label = |label: &metrics::Label| {
-        let values: Vec<_> = label.values.iter().map(|value| format!("`{value}`")).collect();
+        let values: Vec<_> = label
+            .values
+            .iter()
+            .map(|value| format!("`{value}`"))
+            .collect();
         format!("`{}`: {}", label.name, values.join(", "))
     };
     let labels: Vec<_> = family.labels.iter().map(label).collect();
