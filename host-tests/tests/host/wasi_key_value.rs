@@ -166,17 +166,12 @@ async fn a_store_that_is_not_granted_is_refused() {
     }
 }
 
-/// The probe, one of whose instances takes all requests, one after the other.
-async fn one_instance() -> Probe {
-    let mut setup = Setup::with_lasting_instances();
-    // Two requests at once would share the handles.
-    setup.options.reuse.concurrent_requests = Span::One(1);
-    setup.start().await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_handles_of_both_interfaces_are_256_together() {
-    let probe = one_instance().await;
+    let mut setup = Setup::new();
+    // Two requests at once would share the handles.
+    setup.options.reuse.concurrent_requests = Span::One(1);
+    let probe = setup.lasting_instances().start().await;
     // Those that are closed are there again.
     for (others, times) in [(0, 256), (128, 128)] {
         let open = call("open", &format!("others={others}&times={times}"));
@@ -191,16 +186,15 @@ async fn the_handles_of_both_interfaces_are_256_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_has_256_swaps_in_its_life() {
-    let probe = one_instance().await;
-    let begin = |times: u32| call("begin", &format!("key=k&times={times}"));
-    // Those that are forgotten are there again,
-    for _ in 0..2 {
-        assert_eq!(probe.get(&begin(256)).await.ok(), "256");
+    let mut setup = Setup::new();
+    // Each request has an instance of its own.
+    setup.options.reuse.requests = Span::One(1);
+    let probe = setup.start().await;
+    let many = |operation, times| call(operation, &format!("key=k&times={times}"));
+    // The probe begins them twice: those that are forgotten are there again. Those that were swapped are not.
+    for (operation, done) in [("begin", "256"), ("swaps", "")] {
+        assert_eq!(probe.get(&many(operation, 256)).await.ok(), done);
+        let error = probe.get(&many(operation, 257)).await.error();
+        assert!(error.contains("too many compare_and_swaps"), "{error}");
     }
-    let error = probe.get(&begin(257)).await.error();
-    assert!(error.contains("too many compare_and_swaps"), "{error}");
-    // those that were swapped are not.
-    probe.get(&call("swaps", "key=k&times=256")).await.ok();
-    let error = probe.get(&call("swap", "key=k")).await.error();
-    assert!(error.contains("too many compare_and_swaps"), "{error}");
 }

@@ -44,7 +44,10 @@ pub(crate) async fn run(operation: &str, call: &Call) -> Answer {
             }
             Ok(String::new())
         }
-        "begin" => begin_many(&bucket, &key, call),
+        "begin" => {
+            begin_many(&bucket, &key, call)?;
+            begin_many(&bucket, &key, call)
+        }
         _ => Err(format!("no operation {operation:?}")),
     }
 }
