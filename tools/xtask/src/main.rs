@@ -7,6 +7,7 @@ mod browser;
 mod building;
 mod cargo;
 mod check;
+mod deploy;
 mod drill;
 mod embeddings;
 mod env;
@@ -62,6 +63,8 @@ enum Command {
     Drill(drill::Drill),
     /// Measure: `cargo xtask bench --help` says what
     Bench(bench::Bench),
+    /// Print what a cluster is given
+    Deploy(deploy::Deploy),
     /// Print how large each component is, and which crates its code comes from
     Sizes,
     /// Check format, lints and, with cargo-deny, licences and advisories
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Drill(drill) => drill.run().await,
         Command::Bench(bench) => bench.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),
     };
