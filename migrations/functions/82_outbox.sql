@@ -2,8 +2,8 @@
 -- state of a record and its revision, so it may be repeated, and a late one never undoes a later one.
 
 -- What the vector database is told about records: an array of {id, kind, revision, created_at, model,
--- embedding}, the last two null for one that has no vector or is hidden. `entries` are {kind, id, revision};
--- null if there are none.
+-- embedding}, the last two null for one that has no vector or is hidden, and {gone: true} beside them for one that retention
+-- has dropped. `entries` are {kind, id, revision}; null if there are none.
 CREATE OR REPLACE FUNCTION audit_vector_db_entries(entries jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -14,7 +14,10 @@ BEGIN ATOMIC
         'created_at', audit_rfc3339(audit_id_time(e.id)),
         'model', v.model,
         'embedding', v.embedding::text
-    ))
+    ) || CASE
+        WHEN EXISTS (SELECT FROM audit AS a WHERE a.kind = e.kind AND a.id = e.id) THEN '{}'
+        ELSE '{"gone": true}'::jsonb
+    END)
     FROM jsonb_to_recordset(entries) AS e (kind text, id bigint, revision bigint)
     LEFT JOIN LATERAL (
         SELECT model, embedding FROM audit_searchable WHERE kind = e.kind AND id = e.id

@@ -5,7 +5,7 @@
 -- finds in `audit_detached`, whoever takes it:
 --   1. The partition of the records is taken out of its table. From then on nobody finds the records.
 --   2. Once a month has no kind left, the partitions of vectors and versions follow, and are dropped.
---   3. What 1000 of the records left elsewhere is deleted, again and again.
+--   3. What 1000 of the records left elsewhere is deleted, again and again, and the vector database is told of it.
 --   4. The partition of the records is dropped.
 
 -- The kind whose records a partition has; null for those of versions and vectors, which have all kinds.
@@ -134,8 +134,17 @@ BEGIN
 END
 $$;
 
--- Deletes what the next 1000 records of a month that was taken out left elsewhere. False if there are no more. From the tail
--- first, as in `audit_remove_vector`. By the keys of all tables, whatever the planner knows of their sizes.
+-- Whether the vector database has much to be told as it is, so that more is to wait: searches would go to the primary.
+CREATE OR REPLACE FUNCTION audit_deliveries_wait() RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT (SELECT complete IS NOT FALSE FROM audit_vector_db)
+        AND (SELECT count(*) > 500 FROM (SELECT FROM audit_outbox LIMIT 501) AS o);
+END;
+
+-- Deletes what the next 1000 records of a month that was taken out left elsewhere, and has the vector database told, if it has all
+-- others. False if there are no more. From the tail first, as in `audit_remove_vector`. By the keys of all tables, whatever the
+-- planner knows of their sizes.
 CREATE OR REPLACE FUNCTION audit_clear_records(detached audit_detached) RETURNS boolean
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -164,7 +173,16 @@ BEGIN
     DELETE FROM audit_vector_tail AS t WHERE t.kind = record_kind AND t.id > detached.after AND t.id <= last_id;
     DELETE FROM audit_vector AS v WHERE v.kind = record_kind AND v.id > detached.after AND v.id <= last_id;
     DELETE FROM audit_version AS v WHERE v.kind = record_kind AND v.id > detached.after AND v.id <= last_id;
-    DELETE FROM audit_outbox AS o WHERE o.kind = record_kind AND o.id > detached.after AND o.id <= last_id;
+    IF (SELECT complete IS NOT FALSE FROM audit_vector_db) THEN
+        EXECUTE format(
+            'INSERT INTO audit_outbox AS o (kind, id)
+             SELECT kind, id FROM %I WHERE kind = $1 AND id > $2 AND id <= $3
+             ON CONFLICT (kind, id) DO UPDATE SET revision = DEFAULT, claimed_until = DEFAULT',
+            detached.leaf
+        ) USING record_kind, detached.after, last_id;
+    ELSE
+        DELETE FROM audit_outbox AS o WHERE o.kind = record_kind AND o.id > detached.after AND o.id <= last_id;
+    END IF;
     DELETE FROM audit_embedding_refusal AS r
     WHERE r.kind = record_kind AND r.id > detached.after AND r.id <= last_id;
     UPDATE audit_detached AS d SET after = last_id, records = d.records + cleared WHERE d.leaf = detached.leaf;
@@ -174,7 +192,7 @@ $$;
 
 -- Takes one step, if nobody else is taking one: with what is on its way out, or with the month named here. Returns {step, leaf,
 -- kind, month, records}, where `step` is `detached`, `cleared`, `dropped`, `busy` (somebody else takes steps) or `waiting` (a
--- table is in use); null if there is nothing to do.
+-- table is in use, or the vector database is yet to be told of others); null if there is nothing to do.
 CREATE OR REPLACE FUNCTION audit_drop_step(due_kind text, due_month date, archived_only boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
@@ -194,6 +212,8 @@ BEGIN
         RETURN CASE WHEN due_month IS NOT NULL THEN '{"step":"waiting"}'::jsonb END;
     ELSIF audit_leaf_kind(leaving.leaf) IS NULL THEN
         step := CASE WHEN NOT audit_drop_shared(leaving) THEN 'cleared' WHEN leaving.attached THEN 'detached' ELSE 'dropped' END;
+    ELSIF audit_deliveries_wait() THEN
+        step := 'waiting';
     ELSIF audit_clear_records(leaving) THEN
         step := 'cleared';
     ELSE

@@ -153,7 +153,9 @@ impl Rows {
                     audit_id_at((m.month + interval '1 month') AT TIME ZONE 'UTC') AS end_id
                 FROM (SELECT $2::text::timestamp) AS m (month)
             ) AS b";
-        let row = snapshot.query_one(sql, &[&kind, &month.first_day()]).await?;
+        let row = snapshot
+            .query_one(sql, &[&kind, &month.first_day()])
+            .await?;
         let found = Self {
             kind: kind.to_owned(),
             first_id: row.get(0),

@@ -82,14 +82,22 @@ impl Write for Summed {
 pub(crate) fn verify(path: &Path, manifest: &Manifest) -> Result<()> {
     let place = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read {place}"))?;
-    let bytes = file.metadata().with_context(|| format!("cannot read {place}"))?.len();
+    let bytes = file
+        .metadata()
+        .with_context(|| format!("cannot read {place}"))?
+        .len();
     if bytes != manifest.bytes {
-        bail!("{place} has {bytes} bytes, and the manifest says {}: it is not whole", manifest.bytes);
+        bail!(
+            "{place} has {bytes} bytes, and the manifest says {}: it is not whole",
+            manifest.bytes
+        );
     }
     let mut sum = Sha256::new();
     let mut piece = vec![0; PIECE];
     loop {
-        let read = file.read(&mut piece).with_context(|| format!("cannot read {place}"))?;
+        let read = file
+            .read(&mut piece)
+            .with_context(|| format!("cannot read {place}"))?;
         match piece.get(..read) {
             Some([]) | None => break,
             Some(bytes) => sum.update(bytes),
@@ -97,7 +105,10 @@ pub(crate) fn verify(path: &Path, manifest: &Manifest) -> Result<()> {
     }
     let sum = hexadecimal(sum);
     if sum != manifest.sha256 {
-        bail!("{place} is damaged: its checksum is {sum}, and the manifest says {}", manifest.sha256);
+        bail!(
+            "{place} is damaged: its checksum is {sum}, and the manifest says {}",
+            manifest.sha256
+        );
     }
     Ok(())
 }

@@ -55,16 +55,27 @@ impl Manifest {
     /// Reads the manifest at `path`, and says where its records are: beside it.
     pub(crate) fn read(path: &Path) -> Result<(Self, PathBuf)> {
         let place = path.display();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if !name.ends_with(ENDING) {
             bail!("{place} is no manifest; its name ends with {ENDING}");
         }
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
         let manifest: Self =
             serde_json::from_str(&text).with_context(|| format!("{place} is no manifest"))?;
-        let files = Files::of(path.parent().unwrap_or(Path::new("")), &manifest.kind, &manifest.month);
+        let files = Files::of(
+            path.parent().unwrap_or(Path::new("")),
+            &manifest.kind,
+            &manifest.month,
+        );
         if files.manifest.file_name() != path.file_name() {
-            bail!("{place} is the manifest of {} {}, and is not called so", manifest.kind, manifest.month);
+            bail!(
+                "{place} is the manifest of {} {}, and is not called so",
+                manifest.kind,
+                manifest.month
+            );
         }
         Ok((manifest, files.records))
     }

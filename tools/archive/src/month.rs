@@ -71,8 +71,22 @@ mod tests {
 
     #[test]
     fn months_have_four_digits_and_two() {
-        assert_eq!("2026-01".parse::<Month>().unwrap().first_day(), "2026-01-01");
-        for bad in ["", "2026", "2026-1", "2026-13", "2026-00", "0000-01", "26-01", "2026-01-01", "+202-01", "2026-+1"] {
+        assert_eq!(
+            "2026-01".parse::<Month>().unwrap().first_day(),
+            "2026-01-01"
+        );
+        for bad in [
+            "",
+            "2026",
+            "2026-1",
+            "2026-13",
+            "2026-00",
+            "0000-01",
+            "26-01",
+            "2026-01-01",
+            "+202-01",
+            "2026-+1",
+        ] {
             assert_eq!(bad.parse::<Month>(), Err(NoMonth), "{bad}");
         }
     }

@@ -50,7 +50,10 @@ impl Restore {
                 done.left_out
             );
         }
-        println!("retention leaves the month alone for {} days", self.keep_days);
+        println!(
+            "retention leaves the month alone for {} days",
+            self.keep_days
+        );
         Ok(())
     }
 }
