@@ -1,6 +1,6 @@
 //! What the architecture promises: arrows that point one way, between crates and within them, components that import
-//! no more than `wit/worlds.wit` says, variables and log messages that are documented, variables granted to those that read them, routes that are
-//! for whom `docs/access.md` says, tests that wait for conditions.
+//! no more than `wit/worlds.wit` says, variables and log messages that are documented, variables that are granted to those
+//! that read them, routes that are for whom `docs/access.md` says, tests that wait for conditions.
 
 mod access;
 mod grants;
