@@ -67,7 +67,7 @@ AS $$
 DECLARE
     pending jsonb;
 BEGIN
-    IF EXISTS (SELECT FROM audit_embedding_lease WHERE busy_until > clock_timestamp()) THEN
+    IF EXISTS (SELECT FROM audit_embedding_lease WHERE audit_is_leased(busy_until)) THEN
         RETURN NULL;
     END IF;
     pending := audit_embedding_pending(model, (SELECT batch FROM audit_embedding_lease));
@@ -76,7 +76,7 @@ BEGIN
     END IF;
     UPDATE audit_embedding_lease
     SET busy_until = clock_timestamp() + lease
-    WHERE busy_until <= clock_timestamp();
+    WHERE NOT audit_is_leased(busy_until);
     RETURN CASE WHEN FOUND THEN pending END;
 END
 $$;

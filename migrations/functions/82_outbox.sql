@@ -36,7 +36,7 @@ BEGIN
     WITH due AS (
         SELECT kind, id
         FROM audit_outbox
-        WHERE claimed_until < clock_timestamp()
+        WHERE NOT audit_is_leased(claimed_until)
         ORDER BY revision
         LIMIT wanted
         FOR UPDATE SKIP LOCKED

@@ -18,10 +18,10 @@ DECLARE
     moved bigint := 0;
     rest  interval := '1 second';
 BEGIN
-    IF (SELECT rest_until FROM audit_tail_move) > began
+    IF audit_is_leased((SELECT rest_until FROM audit_tail_move))
         OR NOT pg_try_advisory_xact_lock(hashtext('audit_move_tail'))
         -- Another step may have ended in between.
-        OR (SELECT rest_until FROM audit_tail_move) > began
+        OR audit_is_leased((SELECT rest_until FROM audit_tail_move))
     THEN
         RETURN 0;
     END IF;
@@ -65,12 +65,12 @@ BEGIN
     RETURN concat_ws(' ',
         CASE
             WHEN model IS NOT NULL
-                AND NOT EXISTS (SELECT FROM audit_embedding_lease WHERE busy_until > clock_timestamp())
+                AND NOT EXISTS (SELECT FROM audit_embedding_lease WHERE audit_is_leased(busy_until))
                 AND audit_embedding_pending(model, 1) <> '[]'
             THEN 'embed'
         END,
         CASE WHEN EXISTS (SELECT FROM audit_vector_tail) THEN 'move' END,
-        CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE claimed_until < clock_timestamp()) THEN 'deliver' END,
+        CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE NOT audit_is_leased(claimed_until)) THEN 'deliver' END,
         CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END,
         CASE
             WHEN EXISTS (SELECT FROM audit_detached) OR EXISTS (SELECT FROM audit_months_due(keep, archived_only))

@@ -106,6 +106,7 @@ impl Failure {
             "25006" => Self::Unavailable("the database is read-only"),
             _ if code.starts_with("AU") => Self::Refused(detail.unwrap_or_default().to_owned()),
             _ if code.starts_with("08") => Self::LostConnection,
+            "53100" => Self::Unavailable("the disk of the database is full"),
             _ if code.starts_with("53") => Self::Unavailable("the database is out of resources"),
             _ if is_of_request(code) => {
                 Self::Other(format!("a statement failed with SQLSTATE {code}"))
@@ -185,7 +186,10 @@ mod tests {
         assert_eq!(of("23514"), Failure::NoPartition);
         assert_eq!(of("42883"), Failure::SchemaBehind);
         assert_eq!(of("22000"), Failure::OtherDimensions);
-        assert!(matches!(of("53100"), Failure::Unavailable(_)));
+        assert_eq!(
+            of("53100"),
+            Failure::Unavailable("the disk of the database is full")
+        );
         assert!(matches!(of("22P02"), Failure::Other(_)));
         assert_eq!(
             Failure::of_sqlstate("AU001", Some("[]")),

@@ -1,7 +1,9 @@
 //! A PostgreSQL of one's own, on a free port of the loopback interface.
 
+mod another;
+
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -73,6 +75,8 @@ pub struct ServerOptions {
     pub version: PostgresVersion,
     /// Settings beyond the defaults, for example `("max_connections", "100")`.
     pub settings: Vec<(String, String)>,
+    /// Environment variables of the server, beyond those of this process.
+    pub environment: Vec<(String, String)>,
     /// Where a development server keeps its data; `None` is `.cache/postgres-<version>` of the
     /// workspace. A folder named here must be within reach of the user who runs PostgreSQL.
     pub folder: Option<PathBuf>,
@@ -95,6 +99,7 @@ pub struct Server {
     home: Home,
     binaries: PathBuf,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     cluster: Cluster,
     ephemeral: bool,
     port: u16,
@@ -119,19 +124,9 @@ impl Server {
     /// Starts a server for tests: quick rather than durable, removed when it ends.
     pub fn ephemeral(options: &ServerOptions, progress: &dyn Fn(&str)) -> Result<Self> {
         let home = Home::find(progress)?;
-        let parent = home.path.join("ephemeral");
-        home.make_private(&parent)?;
-        // Held until the new folder has an owner: others would take it for a leftover.
-        let lock = wheel::lock_file(&parent.join("lock"))?;
-        lock.lock()?;
-        cluster::sweep(&parent)?;
-        let folder = tempfile::Builder::new()
-            .prefix("server-")
-            .tempdir_in(&parent)?
-            .keep();
+        let (_lock, folder) = ephemeral_folder(&home)?;
         let mut options = options.clone();
-        let quick = EPHEMERAL_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        options.settings.splice(0..0, quick);
+        options.settings = quick(&options.settings);
         Self::launch(home, &folder, &options, true, progress)
     }
 
@@ -220,6 +215,7 @@ impl Server {
             home,
             binaries,
             settings: options.settings.clone(),
+            environment: options.environment.clone(),
             ephemeral,
             port: 0,
             process: None,
@@ -264,6 +260,7 @@ impl Server {
         };
         let mut shell = self.home.command("sh");
         shell.stdout(log.try_clone()?).stderr(log);
+        shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = ChildProcess::start(&mut shell, &line, if_abandoned)?;
         self.process = Some(process);
         self.wait_until_ready(stale.as_deref())
@@ -354,4 +351,23 @@ impl Drop for Server {
             let _ = fs::remove_dir_all(&self.cluster.folder);
         }
     }
+}
+
+/// A folder for a server of tests, and a lock to be held until that folder has an owner: others would take it for a leftover.
+fn ephemeral_folder(home: &Home) -> Result<(File, PathBuf)> {
+    let parent = home.path.join("ephemeral");
+    home.make_private(&parent)?;
+    let lock = wheel::lock_file(&parent.join("lock"))?;
+    lock.lock()?;
+    cluster::sweep(&parent)?;
+    let folder = tempfile::Builder::new()
+        .prefix("server-")
+        .tempdir_in(&parent)?;
+    Ok((lock, folder.keep()))
+}
+
+/// What makes tests quick, and `settings`, which come last and so hold.
+fn quick(settings: &[(String, String)]) -> Vec<(String, String)> {
+    let quick = EPHEMERAL_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    quick.into_iter().chain(settings.iter().cloned()).collect()
 }

@@ -1,0 +1,64 @@
+//! PostgreSQL servers of a test's own.
+
+use std::collections::BTreeMap;
+
+use database::{MigrateOptions, Server, ServerOptions, migrate, migrate_vector_db};
+
+use crate::support::Client;
+use crate::support::provider::Provider;
+use crate::support::service::{embedded_by, of_database};
+
+/// The name of the database on each of them.
+pub(crate) const DATABASE: &str = "audit";
+
+/// A server with these settings beyond the defaults, and the migrated database on it.
+pub(crate) async fn start(settings: &[(String, String)]) -> Server {
+    let mut options = ServerOptions::from_env().unwrap();
+    options.settings = settings.to_vec();
+    let server = Server::ephemeral(&options, &|_| {}).unwrap();
+    migrated(&server, DATABASE).await;
+    server
+}
+
+/// Makes a database, brings it to the schema of the build and returns its URL.
+pub(crate) async fn migrated(server: &Server, name: &str) -> String {
+    let url = server.ensure_database(name).await.unwrap();
+    migrate(&url, &MigrateOptions::default(), |_| {})
+        .await
+        .unwrap();
+    url
+}
+
+/// A setting, as in `postgresql.conf`.
+pub(crate) fn setting(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// Waits until the service says that it is ready.
+pub(crate) async fn until_ready(client: &Client) {
+    patience::until("the service is ready", async || {
+        client.get("/ready").await.status == 200
+    })
+    .await;
+}
+
+/// The variables of a service whose vector database is on the same server, and whose records `provider` embeds.
+pub(crate) async fn with_vector_db(
+    server: &Server,
+    provider: &Provider,
+) -> BTreeMap<String, String> {
+    let url = server.ensure_database("vectors").await.unwrap();
+    migrate_vector_db(&url, &MigrateOptions::default(), |_| {})
+        .await
+        .unwrap();
+    let mut variables = of_database(&server.url(DATABASE));
+    for (name, value) in of_database(&url) {
+        variables.insert(format!("vector_{name}"), value);
+    }
+    let url = provider.url();
+    let more = [("vector_db_enabled", "true"), ("vector_db_timeout", "1m")];
+    for (name, value) in embedded_by(&url).into_iter().chain(more) {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    variables
+}
