@@ -53,7 +53,8 @@ async fn an_archived_month_may_go_and_a_restored_one_stays_for_a_while() {
 async fn a_change_makes_an_archive_out_of_date() {
     let fixture = Fixture::start().await;
     fixture.archive().await.expect("an archive");
-    let hide = "SELECT audit_delete(kind, max(id), 'somebody', false, NULL) FROM audit GROUP BY kind";
+    let hide =
+        "SELECT audit_delete(kind, max(id), 'somebody', false, NULL) FROM audit GROUP BY kind";
     fixture.client.query(hide, &[]).await.expect("hidden");
     assert!(!fixture.may_go().await);
     let elsewhere = fixture.folder.path().join("again");
@@ -73,25 +74,48 @@ async fn a_change_under_way_is_in_the_archive() {
     let archiving = fixture.archive();
     let committing = async {
         let begun = "SELECT count(*) FROM audit_retention WHERE kept_until > now()";
-        until("the archive has begun", async || fixture.count(begun).await == 1).await;
+        until("the archive has begun", async || {
+            fixture.count(begun).await == 1
+        })
+        .await;
         assert!(!fixture.manifest().exists());
         writer.batch_execute("COMMIT").await.expect("committed");
     };
     let (archived, ()) = within("an archive", async { tokio::join!(archiving, committing) }).await;
     archived.expect("an archive");
-    assert!(fixture.lines().iter().any(|line| line["record"]["status"] == "failed"));
+    assert!(
+        fixture
+            .lines()
+            .iter()
+            .any(|line| line["record"]["status"] == "failed")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_are_there_are_left_as_they_are() {
     let fixture = Fixture::start().await;
     fixture.archive().await.expect("an archive");
-    let change = "UPDATE audit SET status = 'failed' WHERE name = 'n2'; DELETE FROM audit WHERE name = 'n3'";
-    fixture.client.batch_execute(change).await.expect("a change");
+    let change =
+        "UPDATE audit SET status = 'failed' WHERE name = 'n2'; DELETE FROM audit WHERE name = 'n3'";
+    fixture
+        .client
+        .batch_execute(change)
+        .await
+        .expect("a change");
     let done = fixture.restore().await.expect("restored");
     assert_eq!((done.restored, done.left_out), (1, 0));
-    assert_eq!(fixture.count("SELECT count(*) FROM audit WHERE status = 'failed'").await, 1);
-    assert_eq!(fixture.count("SELECT count(*) FROM audit WHERE name = 'n3'").await, 1);
+    assert_eq!(
+        fixture
+            .count("SELECT count(*) FROM audit WHERE status = 'failed'")
+            .await,
+        1
+    );
+    assert_eq!(
+        fixture
+            .count("SELECT count(*) FROM audit WHERE name = 'n3'")
+            .await,
+        1
+    );
 }
 
 /// Into a database that never had the records: keys come with them, and none is given to two records.
@@ -104,7 +128,9 @@ async fn another_database_takes_the_month_and_its_keys() {
         'kind', 'workflow', 'key', '\\x00000002', 'content_hash', '\\x00', 'name', 'taken', 'name_is_stand_in', false,
         'document', '{}'::jsonb)), true, false)";
     to.client.query(taken, &[]).await.expect("a record");
-    let done = restore(to.database.url(), &from.manifest(), 30).await.expect("restored");
+    let done = restore(to.database.url(), &from.manifest(), 30)
+        .await
+        .expect("restored");
     assert_eq!((done.restored, done.left_out), (RECORDS - 1, 1));
     assert_eq!(to.count("SELECT count(*) FROM audit_key").await, RECORDS);
     let twice = "SELECT count(*) FROM audit_key AS k WHERE NOT EXISTS (SELECT FROM audit AS a WHERE a.id = k.id)";
@@ -125,13 +151,21 @@ async fn a_restore_that_breaks_off_is_gone_on_with() {
             RETURN NEW;
         END $$;
         CREATE TRIGGER stumble BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION stumble();";
-    fixture.client.batch_execute(stumble).await.expect("a trigger");
+    fixture
+        .client
+        .batch_execute(stumble)
+        .await
+        .expect("a trigger");
     let error = fixture.restore().await.expect_err("a stumble");
     assert!(format!("{error:#}").contains("stumbled"), "{error:#}");
     let some = fixture.count("SELECT count(*) FROM audit").await;
     assert!(0 < some && some < RECORDS, "{some}");
     let mend = "DROP TRIGGER stumble ON audit";
-    fixture.client.batch_execute(mend).await.expect("no trigger");
+    fixture
+        .client
+        .batch_execute(mend)
+        .await
+        .expect("no trigger");
     let done = fixture.restore().await.expect("the rest");
     assert_eq!(done.restored, RECORDS - some);
     assert_eq!(fixture.contents().await, before);
@@ -214,35 +248,69 @@ async fn a_full_disk_leaves_nothing_behind() {
     let fixture = Fixture::start().await;
     // No file may become longer than that; who writes more hears so, as on a full disk.
     let arguments = fixture.arguments(KIND);
-    let output = fixture::run("ulimit -f 8; trap '' XFSZ; exec", env!("CARGO_BIN_EXE_archive"), arguments).await;
+    let output = fixture::run(
+        "ulimit -f 8; trap '' XFSZ; exec",
+        env!("CARGO_BIN_EXE_archive"),
+        arguments,
+    )
+    .await;
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("cannot write"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("cannot write"),
+        "{said}"
+    );
     let files = fs::read_dir(fixture.folder.path()).expect("a folder");
     assert_eq!(files.count(), 0);
     assert!(!fixture.may_go().await);
-    let noted = "SELECT count(*) FROM audit_retention WHERE archived_at IS NOT NULL OR kept_until > now()";
+    let noted =
+        "SELECT count(*) FROM audit_retention WHERE archived_at IS NOT NULL OR kept_until > now()";
     assert_eq!(fixture.count(noted).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_programs_say_what_they_did() {
     let fixture = Fixture::start().await;
-    let archived = fixture::run("exec", env!("CARGO_BIN_EXE_archive"), fixture.arguments("all")).await;
+    let archived = fixture::run(
+        "exec",
+        env!("CARGO_BIN_EXE_archive"),
+        fixture.arguments("all"),
+    )
+    .await;
     let said = String::from_utf8_lossy(&archived.stdout);
-    assert!(archived.status.success(), "{}", String::from_utf8_lossy(&archived.stderr));
+    assert!(
+        archived.status.success(),
+        "{}",
+        String::from_utf8_lossy(&archived.stderr)
+    );
     // All kinds that have the month.
     for kind in ["aianalysis", "execution", "remediation"] {
-        assert!(said.contains(&format!("archived {kind} {MONTH}: 0 records")), "{said}");
+        assert!(
+            said.contains(&format!("archived {kind} {MONTH}: 0 records")),
+            "{said}"
+        );
     }
-    assert!(said.contains(&format!("archived {KIND} {MONTH}: {RECORDS} records")), "{said}");
+    assert!(
+        said.contains(&format!("archived {KIND} {MONTH}: {RECORDS} records")),
+        "{said}"
+    );
     fixture.drop_month().await;
 
     let manifest = fixture.manifest().display().to_string();
-    let arguments = ["--database-url", fixture.database.url(), "--keep-days", "7", &manifest];
+    let arguments = [
+        "--database-url",
+        fixture.database.url(),
+        "--keep-days",
+        "7",
+        &manifest,
+    ];
     let arguments = arguments.map(str::to_owned).to_vec();
     let restored = fixture::run("exec", env!("CARGO_BIN_EXE_restore"), arguments).await;
     let said = String::from_utf8_lossy(&restored.stdout);
-    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    assert!(
+        restored.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restored.stderr)
+    );
     let expected = format!("restored {KIND} {MONTH}: {RECORDS} records, and 0 were there already");
     assert!(said.contains(&expected), "{said}");
     let kept = "SELECT count(*) FROM audit_retention WHERE kept_until BETWEEN now() + interval '6 days' AND now() + interval '8 days'";
