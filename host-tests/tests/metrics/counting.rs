@@ -55,7 +55,7 @@ async fn writes() {
         .await
         .expect(201);
     client
-        .patch(&format!("{STORE}/{id}"), &json!({"phase": "executing"}))
+        .patch(&format!("{STORE}/{id}"), &json!({"error_message": "no"}))
         .await
         .expect(200);
     client.delete(&format!("{STORE}/{id}")).await.expect(204);
@@ -108,9 +108,8 @@ fn violations(problem: &Value) -> BTreeMap<String, f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads() {
     let provider = Provider::start().await;
-    let variables = embedded_by(&provider.url()).map(|(name, value)| (name, value.to_owned()));
-    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let service = Service::with(&variables).await;
+    let url = provider.url();
+    let service = Service::with(&embedded_by(&url)).await;
     let client = &service.client;
     let id = client
         .create(STORE, &remediation(&fresh("counted"), &fresh("rr")))
@@ -130,7 +129,10 @@ async fn reads() {
     }
     for _ in 0..2 {
         client
-            .post("/api/v1/query/semantic", &json!({"query": "a pod that restarts"}))
+            .post(
+                "/api/v1/query/semantic",
+                &json!({"query": "a pod that restarts"}),
+            )
             .await
             .expect(200);
     }

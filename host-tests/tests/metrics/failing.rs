@@ -25,38 +25,45 @@ async fn a_database_that_is_away() {
     server.kill().unwrap();
     let record = remediation(&fresh("counted"), &fresh("rr"));
     let batch = json!([record, record, record]);
-    client.post(&format!("{STORE}/batch"), &batch).await.expect(503);
+    client
+        .post(&format!("{STORE}/batch"), &batch)
+        .await
+        .expect(503);
     client.get("/api/v1/incidents").await.expect(503);
     client.get("/api/v1/nothing").await.expect(404);
     let scrape = Scrape::after(&client, 3.0).await;
     for (series, expected) in [
-        ("datastorage_http_requests_total{route=\"/api/v1/store\",status=\"503\"}", 1.0),
-        ("datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"503\"}", 1.0),
-        ("datastorage_http_requests_total{route=\"other\",status=\"404\"}", 1.0),
-        ("datastorage_write_total{table=\"remediation_audit\",status=\"failure\"}", 3.0),
-        ("datastorage_query_total{operation=\"list\",status=\"failure\"}", 1.0),
+        (
+            "datastorage_http_requests_total{route=\"/api/v1/store\",status=\"503\"}",
+            1.0,
+        ),
+        (
+            "datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"503\"}",
+            1.0,
+        ),
+        (
+            "datastorage_http_requests_total{route=\"other\",status=\"404\"}",
+            1.0,
+        ),
+        (
+            "datastorage_write_total{table=\"remediation_audit\",status=\"failure\"}",
+            3.0,
+        ),
+        (
+            "datastorage_query_total{operation=\"list\",status=\"failure\"}",
+            1.0,
+        ),
     ] {
         assert_eq!(scrape.get(series), Some(expected), "{series}");
     }
     until("the service says that it is down", async || {
         let scrape = Scrape::of(&client).await;
         // What the database says is left out rather than out of date.
-        scrape.get("datastorage_up") == Some(0.0) && scrape.get("datastorage_outbox_depth").is_none()
+        scrape.get("datastorage_up") == Some(0.0)
+            && scrape.get("datastorage_outbox_depth").is_none()
     })
     .await;
     host.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn variables_that_are_wrong() {
-    let service = Service::with(&[("query_timeout", "soon")]).await;
-    let client = &service.client;
-    client.get("/api/v1/incidents").await.expect(503);
-    let scrape = Scrape::after(client, 1.0).await;
-    assert_eq!(scrape.get("datastorage_up"), Some(0.0));
-    let requests = "datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"503\"}";
-    assert_eq!(scrape.get(requests), Some(1.0));
-    service.stop().await;
 }
 
 /// Each host is a replica, and counts for itself.

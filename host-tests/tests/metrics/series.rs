@@ -57,7 +57,10 @@ async fn clients_make_no_series() {
         let (family, labels) = name.split_once('{').unwrap_or((name, ""));
         let labels = labels.split(',').filter(|label| !label.starts_with("le="));
         let labels = labels.collect::<Vec<_>>().join(",");
-        families.entry(family.to_owned()).or_default().insert(labels);
+        families
+            .entry(family.to_owned())
+            .or_default()
+            .insert(labels);
     }
     for (family, series) in families {
         assert!(series.len() < MOST, "{family} has {} series", series.len());
