@@ -2,6 +2,7 @@
 
 mod counts;
 mod suites;
+mod times;
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -11,6 +12,7 @@ use database::{Server, ServerOptions};
 
 use crate::cargo::{self, WasmPackages, exclude};
 use crate::progress::{Step, say};
+use times::Times;
 
 /// What the tests select. Doc tests are left out: there are none, and the last lines should be those of a suite.
 /// So are the fuzz targets, which are programs of libFuzzer's.
@@ -39,15 +41,23 @@ const ALONE: [&str; 3] = [
     "tools/xtask (test slow)",
 ];
 
+/// Packages whose suites take minutes.
+const LONG: [&str; 2] = ["host-tests ", "tools/database "];
+
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        let mut times = Times::begin();
         let packages = WasmPackages::find()?;
         cargo::build_wasm(packages.all())?;
+        times.ended("to build the components");
         let (_server, url) = server()?;
 
         say("building the tests");
         let excluded = exclude(packages.all());
-        let suites = suites::build(&[&SELECTION, excluded.as_slice()].concat())?;
+        let mut suites = suites::build(&[&SELECTION, excluded.as_slice()].concat())?;
+        times.ended("to build the tests");
+        // The longest first, so that no processor waits for one of them at the end.
+        suites.sort_by_key(|suite| !LONG.iter().any(|long| suite.name.starts_with(long)));
         let (alone, usual): (Vec<_>, Vec<_>) = suites
             .into_iter()
             .partition(|suite| ALONE.contains(&suite.name.as_str()));
@@ -58,8 +68,10 @@ impl Test {
         let jobs = available_parallelism().map_or(1, usize::from);
         let arguments = self.arguments();
         let mut counts = suites::run(usual, jobs, &arguments, &url)?;
+        times.ended("to run them side by side");
         counts.extend(suites::run(alone, 1, &arguments, &url)?);
-        println!("\n{counts}");
+        times.ended("to run those that run alone");
+        println!("\n{times}\n{counts}");
         Ok(if counts.succeeded() {
             ExitCode::SUCCESS
         } else {
