@@ -98,11 +98,7 @@ async fn among_nearest(
         Ok(None) => return Ok(None),
         Err(failure) => {
             metrics::fallback();
-            instance::event(
-                Level::Warn,
-                "vector_db",
-                &format!("not asked: {failure:?}"),
-            );
+            instance::event(Level::Warn, "vector_db", &format!("not asked: {failure:?}"));
             return Ok(None);
         }
     };

@@ -67,9 +67,5 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
 }
 
 fn report(task: &str, failure: &Failure) {
-    instance::event(
-        Level::Error,
-        "maintenance",
-        &format!("{task}: {failure:?}"),
-    );
+    instance::event(Level::Error, "maintenance", &format!("{task}: {failure:?}"));
 }

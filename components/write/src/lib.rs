@@ -84,9 +84,8 @@ async fn handle(request: Request) -> HttpResponse {
                 counted_write(call, async |call, _| create::single(dialect, call).await).await
             }
             Endpoint::CreateBatch(dialect) => {
-                let create = async |call, records: &Records| {
-                    create::batch(dialect, call, records).await
-                };
+                let create =
+                    async |call, records: &Records| create::batch(dialect, call, records).await;
                 counted_write(call, create).await
             }
             Endpoint::Patch => counted_write(call, async |call, _| change::patch(call).await).await,
