@@ -20,7 +20,14 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     ("postgres", &["audit", "instance", "metrics", "runtime"]),
     (
         "vectors",
-        &["audit", "instance", "metrics", "migrations", "postgres", "runtime"],
+        &[
+            "audit",
+            "instance",
+            "metrics",
+            "migrations",
+            "postgres",
+            "runtime",
+        ],
     ),
     (
         "write",
@@ -29,11 +36,20 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     ("query", &["edge", "instance", "metrics", "postgres"]),
     (
         "search",
-        &["audit", "edge", "instance", "metrics", "postgres", "vectors"],
+        &[
+            "audit", "edge", "instance", "metrics", "postgres", "vectors",
+        ],
     ),
     (
         "health",
-        &["edge", "instance", "metrics", "migrations", "postgres", "vectors"],
+        &[
+            "edge",
+            "instance",
+            "metrics",
+            "migrations",
+            "postgres",
+            "vectors",
+        ],
     ),
     (
         "upkeep",
