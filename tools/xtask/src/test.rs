@@ -34,10 +34,12 @@ pub(crate) struct Test {
     filter: Vec<String>,
 }
 
-/// Suites that run alone, behind the others: floods, rates, and the benchmarks, which take the whole machine.
-const ALONE: [&str; 3] = [
+/// Suites that run alone, behind the others: floods, rates, disasters under load, and the benchmarks, which take the whole
+/// machine.
+const ALONE: [&str; 4] = [
     "host-tests (test access)",
     "host-tests (test rate_limit)",
+    "host-tests (test rehearsal)",
     "tools/xtask (test slow)",
 ];
 
