@@ -29,17 +29,17 @@ async fn readers_and_writers_go_on_while_a_large_month_goes() {
     let db = service.database.client().await;
     let due = month(&db, 2).await;
     fill(&db, &due, "remediation", RECORDS).await;
+    // A reader that takes its time, from before the service hears of anything: whoever takes the month out waits for it, and others
+    // wait behind.
+    let reader = service.database.client().await;
+    let read = "BEGIN; SELECT FROM audit WHERE kind = 'remediation' LIMIT 1";
+    reader.batch_execute(read).await.expect("a reader");
     let posts = "/api/v1/store/remediation";
     let kept = service
         .client
         .create(posts, &remediation(&fresh("kept"), &fresh("rr")))
         .await;
     let path = format!("/api/v1/query/remediation/{kept}");
-
-    // A reader that takes its time: whoever takes the month out waits for it, and others wait behind.
-    let reader = service.database.client().await;
-    let read = "BEGIN; SELECT FROM audit WHERE kind = 'remediation' LIMIT 1";
-    reader.batch_execute(read).await.expect("a reader");
     let impatient = service.database.client().await;
     impatient.batch_execute(IMPATIENT).await.expect("a limit");
 
