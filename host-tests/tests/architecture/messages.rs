@@ -135,8 +135,8 @@ struct Found {
 }
 
 impl Found {
-    fn event(&mut self, arguments: Vec<&syn::Expr>) {
-        let parts = match arguments[..] {
+    fn event(&mut self, arguments: &[&syn::Expr]) {
+        let parts = match arguments {
             [level, msg, _] => word(msg).zip(level_of(level)),
             _ => None,
         };
@@ -169,7 +169,7 @@ impl<'ast> Visit<'ast> for Found {
 
     fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
         if names(&call.func) == EVENT {
-            self.event(call.args.iter().collect());
+            self.event(&call.args.iter().collect::<Vec<_>>());
         }
         visit::visit_expr_call(self, call);
     }
