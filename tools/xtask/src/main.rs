@@ -12,6 +12,7 @@ mod drill;
 mod embeddings;
 mod env;
 mod fuzz;
+mod image;
 mod program;
 mod progress;
 mod readiness;
@@ -63,6 +64,8 @@ enum Command {
     Drill(drill::Drill),
     /// Measure: `cargo xtask bench --help` says what
     Bench(bench::Bench),
+    /// Build the images that a cluster runs, or the folders that they are built from
+    Image(image::Image),
     /// Print what a cluster is given
     Deploy(deploy::Deploy),
     /// Print how large each component is, and which crates its code comes from
@@ -87,6 +90,7 @@ async fn main() -> ExitCode {
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Drill(drill) => drill.run().await,
         Command::Bench(bench) => bench.run(),
+        Command::Image(image) => image.run(),
         Command::Deploy(deploy) => deploy.run(),
         Command::Sizes => sizes::run(),
         Command::Check => check::run(),

@@ -4,6 +4,7 @@
 mod connections;
 mod containers;
 mod documents;
+mod image;
 mod images;
 mod labels;
 mod monitoring;
