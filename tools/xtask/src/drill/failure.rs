@@ -129,7 +129,7 @@ impl Failure {
             ),
             Self::Flood => (
                 "flood",
-                "asks for twice as much as a caller may",
+                "asks for three times as much as a caller may",
                 &["DataStorageRateLimited"],
             ),
             Self::RulesBroken => (
@@ -204,15 +204,15 @@ impl Failure {
             Self::Flood => {
                 let admin = stage.load.clients.callers.admin.clone();
                 let list = Request::get("/api/v1/query/remediation?limit=1").by(&admin);
-                // Twice the rate of the stage.
-                return Ok(requests(stage, Duration::from_micros(8_300), move |_| {
+                // Three times the rate of the stage.
+                return Ok(requests(stage, Duration::from_millis(33), move || {
                     list.clone()
                 }));
             }
             Self::RulesBroken => {
                 let writer = stage.load.clients.callers.writer.clone();
                 let empty = Request::post("/api/v1/store/remediation", &json!({})).by(&writer);
-                return Ok(requests(stage, Duration::from_millis(200), move |_| {
+                return Ok(requests(stage, Duration::from_millis(400), move || {
                     empty.clone()
                 }));
             }
@@ -280,11 +280,11 @@ fn rename(from: &str, to: &str) -> String {
 }
 
 /// A read with a token of the right form that nobody has issued, which is looked up again each time.
-fn unseen(_number: u64) -> Request {
-    const TOKEN: &str = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.AAAA";
+fn unseen() -> Request {
+    const TOKEN: &str = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA";
     Request::get("/api/v1/incidents?limit=1").by(TOKEN)
 }
 
-fn stranger(_number: u64) -> Request {
+fn stranger() -> Request {
     Request::get("/api/v1/incidents?limit=1")
 }

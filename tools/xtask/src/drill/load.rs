@@ -13,7 +13,7 @@ use super::http::Request;
 use super::stage::Callers;
 
 /// Between two posts, and between two reads.
-const PERIOD: Duration = Duration::from_millis(125);
+const PERIOD: Duration = Duration::from_millis(200);
 
 /// More requests than this do not wait at the same time.
 const MOST: usize = 40;
@@ -161,7 +161,7 @@ impl Clients {
     }
 
     /// A search by meaning.
-    pub(super) fn question(&self, number: u64) -> Request {
+    fn question(&self, number: u64) -> Request {
         let text = if self.says_new_things.load(Ordering::Relaxed) {
             format!("a container of service {number} keeps dying")
         } else {

@@ -1,7 +1,5 @@
 //! What makes a failure last: work in the background until it is dropped.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -29,23 +27,28 @@ impl Drop for Ongoing {
     }
 }
 
-/// Sends what `request` makes of a number, so often.
+/// More requests than this do not wait at the same time.
+const MOST: usize = 40;
+
+/// Sends what `request` gives, so often.
 pub(super) fn requests(
     stage: &Stage,
     period: Duration,
-    request: impl Fn(u64) -> Request + Send + Sync + 'static,
+    request: impl Fn() -> Request + Send + 'static,
 ) -> Ongoing {
     let address = stage.address;
-    let (request, count) = (Arc::new(request), Arc::new(AtomicU64::new(0)));
     let mut ongoing = Ongoing::default();
     ongoing.tasks.spawn(async move {
         let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut waiting = JoinSet::new();
         loop {
             ticks.tick().await;
             while waiting.try_join_next().is_some() {}
-            let (request, number) = (Arc::clone(&request), count.fetch_add(1, Ordering::Relaxed));
-            waiting.spawn(async move { request(number).send(address).await.is_ok() });
+            if waiting.len() < MOST {
+                let request = request();
+                waiting.spawn(async move { request.send(address).await.is_ok() });
+            }
         }
     });
     ongoing

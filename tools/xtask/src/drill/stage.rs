@@ -27,8 +27,8 @@ use crate::progress::{Step, say};
 /// How long a start may take: the host compiles the components first.
 const START_PATIENCE: Duration = Duration::from_mins(3);
 
-/// Requests per second of a caller: more than the usual load, and less than a flood.
-const RATE: &str = "60";
+/// Requests per second of a caller: more than the usual load, and less than a flood that a busy machine can make.
+const RATE: &str = "10";
 
 pub(super) struct Stage {
     // Fields end in their order: who asks ends before who is asked.
@@ -189,7 +189,10 @@ pub(super) fn free_address() -> Result<SocketAddr> {
 }
 
 fn server() -> Result<Server> {
-    Server::ephemeral(&ServerOptions::from_env()?, &say)
+    let mut options = ServerOptions::from_env()?;
+    // Estimates of how many records there are come from it, and a drill does not last for the minute that is usual.
+    options.settings = vec![("autovacuum_naptime".to_owned(), "5s".to_owned())];
+    Server::ephemeral(&options, &say)
 }
 
 fn own_variables(embedder: SocketAddr) -> Vec<(&'static str, String)> {
