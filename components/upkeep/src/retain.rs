@@ -1,12 +1,13 @@
 //! Drops the months that are older than records are kept.
 
+use audit::Kind;
 use instance::Level;
 use postgres::{Database, Failure, Retention, RetentionStep, Session};
 
 /// Steps of one run. More would keep an instance from being given up when it is idle, and the machine from the writers.
 const STEPS: u32 = 20;
 
-/// Takes some of the steps that are due, and says in the log which months are gone.
+/// Takes some of the steps that are due; logs and counts the months that are gone.
 pub(crate) async fn months(database: &Database, retention: &Retention) -> Result<(), Failure> {
     let session = Session::open(database).await?;
     for _ in 0..STEPS {
@@ -28,4 +29,7 @@ fn announce(step: &RetentionStep) {
     let (month, records) = (&step.month, step.records);
     let reason = format!("dropped {kind} {month}: {records} records");
     instance::event(Level::Info, "retention", &reason);
+    if let Some(kind) = Kind::parse(kind) {
+        metrics::dropped_month(kind);
+    }
 }

@@ -53,7 +53,9 @@ const MAY_USE: [(&str, &[&str]); 28] = [
     ),
     (
         "upkeep",
-        &["audit", "edge", "instance", "postgres", "vectors"],
+        &[
+            "audit", "edge", "instance", "metrics", "postgres", "vectors",
+        ],
     ),
     // It measures rules natively too.
     ("bench", &["api-server", "audit", "corpus", "database"]),

@@ -32,6 +32,12 @@ async fn probes_drop_the_months_that_are_due_and_no_others() {
         logged(&service.host.log()) == [expected.clone()]
     })
     .await;
+    let counted = "datastorage_retention_months_dropped_total{kind=\"remediation\"} 1\n";
+    until("it is counted", async || {
+        let metrics = service.client.get("/metrics").await;
+        String::from_utf8_lossy(&metrics.body).contains(counted)
+    })
+    .await;
     service.stop().await;
 }
 

@@ -71,7 +71,7 @@ async fn a_change_under_way_is_in_the_archive() {
     let writer = fixture.database.client().await;
     let change = "BEGIN; UPDATE audit SET status = 'failed' WHERE name = 'n2'";
     writer.batch_execute(change).await.expect("a change");
-    let archiving = fixture.archive();
+    let archiving = Box::pin(fixture.archive());
     let committing = async {
         let begun = "SELECT count(*) FROM audit_retention WHERE kept_until > now()";
         until("the archive has begun", async || {
@@ -81,7 +81,8 @@ async fn a_change_under_way_is_in_the_archive() {
         assert!(!fixture.manifest().exists());
         writer.batch_execute("COMMIT").await.expect("committed");
     };
-    let (archived, ()) = within("an archive", async { tokio::join!(archiving, committing) }).await;
+    let both = Box::pin(async { tokio::join!(archiving, committing) });
+    let (archived, ()) = within("an archive", both).await;
     archived.expect("an archive");
     assert!(
         fixture
@@ -239,7 +240,7 @@ async fn what_cannot_be_archived_is_said_and_not_noted() {
 
     let empty = database::TestDatabase::create_empty().await;
     let outcome = archive(empty.url(), KIND, &fixture.month, fixture.folder.path()).await;
-    let error = format!("{:#}", outcome.err().expect("no schema"));
+    let error = format!("{:#}", outcome.expect_err("no schema"));
     assert!(error.contains("cargo xtask migrate"), "{error}");
 }
 
