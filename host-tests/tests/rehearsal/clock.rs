@@ -75,14 +75,14 @@ async fn an_hour_that_comes_twice_mixes_up_no_records() {
     let provider = Provider::start().await;
     let host = start_host(with_vector_db(&server, &provider).await).await;
     let client = host.client();
-    let load = Load::start([&client]);
+    let load = Load::start(std::slice::from_ref(&client)).await;
     // More than a page.
     load.goes_on(150).await;
     let before = load.stop().await;
     let (first, next) = page(&client, before.namespace(), None).await;
 
     clock.set(HOUR_BACK);
-    let load = Load::start([&client]);
+    let load = Load::start(std::slice::from_ref(&client)).await;
     load.goes_on(100).await;
     assert_eq!(load.refused(), 0);
     let after = load.stop().await;

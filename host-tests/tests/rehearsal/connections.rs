@@ -6,9 +6,9 @@ use tokio_postgres::Client as Session;
 use url::Url;
 
 use crate::load::{Load, STORE};
-use crate::primary::{self, DATABASE, setting, until_ready};
+use crate::primary::{self, DATABASE, setting, until_ready, variables};
 use crate::support::payloads::{fresh, remediation};
-use crate::support::service::{of_database, start_host};
+use crate::support::service::start_host;
 
 /// How many connections there are for roles that are no superusers, of 20.
 const CONNECTIONS: i64 = 17;
@@ -25,7 +25,7 @@ async fn without_a_connection_to_spare_the_service_says_so_and_comes_back() {
     owner.batch_execute(ROLES).await.unwrap();
 
     let crowd = take_all(&owner, &of_role(&url, "somebody")).await;
-    let host = start_host(of_database(&of_role(&url, "service"))).await;
+    let host = start_host(variables(&of_role(&url, "service"))).await;
     let client = host.client();
     client.get("/health").await.expect(200);
     client.get("/ready").await.expect(503);
@@ -43,7 +43,7 @@ async fn without_a_connection_to_spare_the_service_says_so_and_comes_back() {
         "{log}"
     );
     // Its answers within their limits are a matter of the load.
-    let load = Load::start([&client]);
+    let load = Load::start(std::slice::from_ref(&client)).await;
     load.is_refused().await;
     drop(crowd);
     until_ready(&client).await;

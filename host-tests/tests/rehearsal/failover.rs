@@ -7,10 +7,10 @@ use tokio::task::block_in_place;
 use crate::address::Address;
 use crate::documented::{documented, run};
 use crate::load::{Load, STORE};
-use crate::primary::{self, DATABASE, until_ready};
+use crate::primary::{self, DATABASE, until_ready, variables};
 use crate::support::Client;
 use crate::support::payloads::{fresh, remediation};
-use crate::support::service::{Host, of_database, start_host};
+use crate::support::service::{Host, start_host};
 
 /// Clients must be answered within five seconds after the address has moved. Counted in looks, of which there are at most
 /// fifty in a second, because a slow machine must not fail the test.
@@ -29,16 +29,13 @@ async fn a_replica_takes_over_and_nothing_acknowledged_is_lost() {
     until_synchronous(&old.url(DATABASE)).await;
 
     let address = Address::of(old.port()).await;
-    let mut variables = of_database(&address.instead_of(&old.url(DATABASE)));
-    for name in ["query_timeout", "write_timeout"] {
-        variables.insert(name.into(), "5s".into());
-    }
+    let variables = variables(&address.instead_of(&old.url(DATABASE)));
     let hosts = [
         start_host(variables.clone()).await,
         start_host(variables).await,
     ];
     let clients = hosts.each_ref().map(Host::client);
-    let load = Load::start(&clients);
+    let load = Load::start(&clients).await;
     load.goes_on(300).await;
     assert_eq!(load.refused(), 0);
 

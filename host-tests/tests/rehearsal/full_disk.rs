@@ -11,9 +11,9 @@ use tokio_postgres::Client as Session;
 
 use crate::disk::Disk;
 use crate::load::STORE;
-use crate::primary::{self, DATABASE};
+use crate::primary::{self, DATABASE, variables};
 use crate::support::payloads::{fresh, remediation, with};
-use crate::support::service::{of_database, start_host};
+use crate::support::service::start_host;
 use crate::support::{Answer, Client};
 
 /// A record whose metadata, which hardly compresses, fills a hundred kilobytes.
@@ -32,7 +32,7 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     disk.hold(&server).await;
     let url = primary::migrated(&server, DATABASE).await;
     let db = connect(&url).await.unwrap();
-    let host = start_host(of_database(&url)).await;
+    let host = start_host(variables(&url)).await;
     let client = host.client();
     let first = large();
     let id = client.create(STORE, &first).await;

@@ -5,8 +5,8 @@ use patience::until;
 use tokio_postgres::Client as Session;
 
 use crate::load::Load;
-use crate::primary::{self, DATABASE, until_ready};
-use crate::support::service::{Host, of_database, start_host};
+use crate::primary::{self, DATABASE, until_ready, variables};
+use crate::support::service::{Host, start_host};
 
 /// Drops the partitions from the month on that lies `$1` months ahead.
 const DROP: &str = "
@@ -34,11 +34,11 @@ async fn months_that_are_missing_are_made_under_load() {
     // As in a database that was restored after half a year.
     drop_from(&db, 0).await;
     let hosts = [
-        start_host(of_database(&url)).await,
-        start_host(of_database(&url)).await,
+        start_host(variables(&url)).await,
+        start_host(variables(&url)).await,
     ];
     let clients = hosts.each_ref().map(Host::client);
-    let load = Load::start(&clients);
+    let load = Load::start(&clients).await;
     load.goes_on(200).await;
     until("the months ahead are made", async || {
         missing(&db).await == 0

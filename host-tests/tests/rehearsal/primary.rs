@@ -29,6 +29,16 @@ pub(crate) async fn migrated(server: &Server, name: &str) -> String {
     url
 }
 
+/// The variables of a service that uses this database, whose statements have 20 seconds: for tests that look how long answers take, on
+/// slow machines.
+pub(crate) fn variables(url: &str) -> BTreeMap<String, String> {
+    let mut variables = of_database(url);
+    for name in ["query_timeout", "write_timeout"] {
+        variables.insert(name.to_owned(), "20s".to_owned());
+    }
+    variables
+}
+
 /// A setting, as in `postgresql.conf`.
 pub(crate) fn setting(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
@@ -51,7 +61,7 @@ pub(crate) async fn with_vector_db(
     migrate_vector_db(&url, &MigrateOptions::default(), |_| {})
         .await
         .unwrap();
-    let mut variables = of_database(&server.url(DATABASE));
+    let mut variables = variables(&server.url(DATABASE));
     for (name, value) in of_database(&url) {
         variables.insert(format!("vector_{name}"), value);
     }

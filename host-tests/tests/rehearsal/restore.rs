@@ -10,8 +10,8 @@ use tokio::task::block_in_place;
 
 use crate::documented::{documented, run, settings};
 use crate::load::Load;
-use crate::primary::{self, DATABASE, until_ready};
-use crate::support::service::{of_database, start_host};
+use crate::primary::{self, DATABASE, until_ready, variables};
+use crate::support::service::start_host;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_server_has_all_that_was_acknowledged() {
@@ -25,8 +25,8 @@ async fn a_restored_server_has_all_that_was_acknowledged() {
 
     let archiving = settings(&archiving);
     let mut lost = primary::start(&archiving).await;
-    let host = start_host(of_database(&lost.url(DATABASE))).await;
-    let load = Load::start([&host.client()]);
+    let host = start_host(variables(&lost.url(DATABASE))).await;
+    let load = Load::start(&[host.client()]).await;
     load.goes_on(100).await;
     block_in_place(|| run(&lost, &backing_up, &[("BACKUP", &backup)])).unwrap();
     load.goes_on(100).await;
@@ -58,12 +58,12 @@ async fn a_restored_server_has_all_that_was_acknowledged() {
     })
     .await;
 
-    let host = start_host(of_database(&restored.url(DATABASE))).await;
+    let host = start_host(variables(&restored.url(DATABASE))).await;
     let client = host.client();
     until_ready(&client).await;
     written.is_stored(&client).await;
     written.is_recognised(&client).await;
-    let load = Load::start([&client]);
+    let load = Load::start(std::slice::from_ref(&client)).await;
     load.goes_on(100).await;
     assert_eq!(load.refused(), 0);
     load.stop().await.is_stored(&client).await;
