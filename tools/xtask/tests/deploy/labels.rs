@@ -190,7 +190,7 @@ fn a_document_of_another_namespace_is_found() {
                 "audit-store-cache",
                 "/metadata/namespace",
                 namespace,
-            )
+            );
         };
         finds(
             homeless,
@@ -275,7 +275,7 @@ fn what_is_named_and_is_not_there_is_found() {
 #[test]
 fn an_ingress_to_nowhere_is_found() {
     let change = |documents: &mut Documents| {
-        documents.remove("Service", "data-storage-service", "/spec/ports/0")
+        documents.remove("Service", "data-storage-service", "/spec/ports/0");
     };
     finds(faults, "everything", change, "is no port of a Service");
 }

@@ -10,6 +10,7 @@ mod labels;
 mod monitoring;
 mod network;
 mod pods;
+mod privileges;
 mod rbac;
 mod runtime_config;
 mod schema;

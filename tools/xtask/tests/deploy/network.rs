@@ -10,7 +10,7 @@ use crate::Faults;
 use crate::documents::{Documents, title};
 use crate::pods::{Pod, is_service, pods, selects};
 use needs::{Need, behind, needs};
-use rules::{Way, is_within, rules, rules_of};
+use rules::{Rule, Way, is_within, rules, rules_of};
 
 const OWN: &str = "app.kubernetes.io/part-of";
 

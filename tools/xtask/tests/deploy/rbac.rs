@@ -181,7 +181,7 @@ fn a_right_too_many_and_one_too_few_are_found() {
     };
     finds(faults, "kubernetes", add, "and never uses it");
     let remove = |documents: &mut Documents| {
-        documents.remove("ClusterRole", "audit-store-reviews", "/rules/1")
+        documents.remove("ClusterRole", "audit-store-reviews", "/rules/1");
     };
     finds(faults, "kubernetes", remove, "the service lacks");
 }
@@ -204,11 +204,11 @@ fn a_caller_with_another_verb_is_found() {
             "audit-store-reader",
             "/rules/0/verbs",
             json!(["get", "delete"]),
-        )
+        );
     };
     finds(callers, "everything", add, "docs/access.md says");
     let remove = |documents: &mut Documents| {
-        documents.remove("RoleBinding", "audit-store-writer", "/subjects/0")
+        documents.remove("RoleBinding", "audit-store-writer", "/subjects/0");
     };
     finds(callers, "everything", remove, "gateway-sa has None");
     let elsewhere = |documents: &mut Documents| {

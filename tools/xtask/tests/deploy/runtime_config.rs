@@ -103,7 +103,7 @@ fn the_runtime_configs_fit() {
 #[test]
 fn a_pod_without_the_authority_is_found() {
     let change = |documents: &mut Documents| {
-        documents.remove("SpinApp", "audit-store", "/spec/volumeMounts")
+        documents.remove("SpinApp", "audit-store", "/spec/volumeMounts");
     };
     finds(faults, "spinkube", change, "has no /run/cluster/ca.crt");
 }
@@ -142,7 +142,9 @@ fn an_old_checksum_is_found() {
 
 #[test]
 fn a_config_that_spin_or_prometheus_would_not_bear_is_found() {
-    let broken: [(fn(&mut Value), &str); 4] = [
+    /// Spoils a config.
+    type Change = fn(&mut Value);
+    let broken: [(Change, &str); 4] = [
         (
             |config| config["state_dir"] = json!(".spin"),
             "state_dir is not empty",
@@ -154,7 +156,7 @@ fn a_config_that_spin_or_prometheus_would_not_bear_is_found() {
         (
             |config| {
                 config["key_value_store"]["identities"] =
-                    json!({"type": "redis", "url": "redis://cache"})
+                    json!({"type": "redis", "url": "redis://cache"});
             },
             "the store identities is not in memory",
         ),

@@ -25,7 +25,7 @@ static DEFINITIONS: LazyLock<Value> = LazyLock::new(|| {
     fs::create_dir_all(&cache).expect("a folder");
     let folder = KUBERNETES
         .unpacked(&cache, "kubernetes-schemas", &|what| {
-            eprintln!("==> {what}")
+            eprintln!("==> {what}");
         })
         .unwrap_or_else(|error| panic!("{error}"));
     let file = folder

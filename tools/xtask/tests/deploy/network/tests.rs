@@ -133,7 +133,7 @@ fn a_pod_that_no_policy_closes_is_found() {
 #[test]
 fn a_rule_that_is_open_or_idle_is_found() {
     let open = |documents: &mut Documents| {
-        documents.remove("NetworkPolicy", "audit-store", "/spec/ingress/0/from")
+        documents.remove("NetworkPolicy", "audit-store", "/spec/ingress/0/from");
     };
     finds(faults, "kubernetes", open, "a rule is open to everybody");
     let idle = |documents: &mut Documents| {
