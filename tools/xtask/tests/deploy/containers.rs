@@ -93,7 +93,7 @@ fn ends_in_order(documents: &Documents) -> Faults {
             |container: &Value| container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
         let of = |name: &str| {
             let container = pod.containers().find(|container| container["name"] == name);
-            container.map(|container| sleep(container).unwrap_or_default())
+            container.map(|container| pause(container).unwrap_or_default())
         };
         let spin = of("spin").or_else(|| of("audit-store")).unwrap_or_default();
         let grace = pod.spec["terminationGracePeriodSeconds"]
