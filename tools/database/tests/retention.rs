@@ -1,7 +1,7 @@
 //! Which months are due, and how they leave: `functions/85_retention.sql`.
 
-use database::TestDatabase;
-use serde_json::Value;
+use database::{MigrateOptions, TestDatabase, migrate_vector_db};
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 /// A month long ago, with 2500 records of two kinds that have left something everywhere.
@@ -191,6 +191,30 @@ async fn the_vector_database_is_told_what_is_gone() {
         );
     }
     assert_eq!(count(&client, "audit_detached").await, 0);
+}
+
+/// It forgets what is gone, and nothing else.
+#[tokio::test]
+async fn the_vector_database_forgets_what_is_gone() {
+    let database = TestDatabase::create_empty().await;
+    migrate_vector_db(database.url(), &MigrateOptions::default(), |_| {})
+        .await
+        .expect("a vector database");
+    let client = database.client().await;
+    let told = |kind: &str, revision: i64, gone: Option<bool>| json!({"id": 5, "kind": kind, "revision": revision, "created_at": "2025-03-15T00:00:00Z", "gone": gone});
+    for (entry, left) in [
+        (told("remediation", 7, None), 1),
+        // The record of another kind that has the same id.
+        (told("execution", 8, Some(true)), 1),
+        // What was told before, and arrives late.
+        (told("remediation", 6, Some(true)), 1),
+        (told("remediation", 8, Some(true)), 0),
+    ] {
+        let sql = "SELECT audit_embeddings_apply($1::text::jsonb)";
+        let entries = json!([entry]).to_string();
+        client.query_one(sql, &[&entries]).await.expect("applied");
+        assert_eq!(count(&client, "audit_embeddings").await, left, "{entry}");
+    }
 }
 
 /// What the vector database is told by a delivery.
