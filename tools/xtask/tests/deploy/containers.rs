@@ -89,7 +89,7 @@ fn ends_in_order(documents: &Documents) -> Faults {
     let mut faults = Faults::new();
     let service = pods(documents).into_iter().filter(crate::pods::is_service);
     for pod in service {
-        let sleep =
+        let pause =
             |container: &Value| container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
         let of = |name: &str| {
             let container = pod.containers().find(|container| container["name"] == name);

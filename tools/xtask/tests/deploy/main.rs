@@ -4,6 +4,7 @@
 mod connections;
 mod containers;
 mod documents;
+mod edge;
 mod image;
 mod images;
 mod labels;
