@@ -7,7 +7,7 @@ mod scrape;
 
 use std::rc::Rc;
 
-use edge::{Access, HttpResponse, Loaded, Reply, Route, serve_open};
+use edge::{Access, Counts, HttpResponse, Loaded, Reply, Route, serve_open};
 use http::StatusCode;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -42,6 +42,7 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve_open(
         ROUTES,
+        |_| Counts::Nothing,
         config,
         request,
         async |endpoint, config| match endpoint {

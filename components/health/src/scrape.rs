@@ -3,46 +3,63 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use edge::Reply;
 use http::StatusCode;
-use instance::Memo;
+use instance::{Memo, within};
 use postgres::Parameter;
 use serde_json::Value;
 
 use crate::config::{Config, Configured};
 use crate::readiness;
 
-/// The database is asked at most this often, however many scrape.
+/// An instance asks the database at most this often, however many scrape.
 const AGE: Duration = Duration::from_secs(1);
+/// It reads what was counted at most this often: a scrape must see a request within a second of its answer.
+const COUNTS_AGE: Duration = Duration::from_millis(500);
+/// How long the database may take. A scrape must say that it hangs, before Prometheus gives up.
+const LIMIT: Duration = Duration::from_secs(3);
+/// How long it may take for the gauges then.
+const GAUGES_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// What the database says: whether the service is up, and its gauges.
 type Said = (bool, Option<Rc<Value>>);
 
 thread_local! {
     static SAID: Rc<Memo<Said>> = Rc::new(Memo::new(AGE));
+    static TEXT: Rc<Memo<Bytes>> = Rc::new(Memo::new(COUNTS_AGE));
 }
 
 /// What the replica has counted, and what the database says.
 pub(crate) async fn show(config: Configured) -> Reply {
-    let said = SAID.with(Rc::clone);
-    let (up, gauges) = said.get(async || ask(config).await).await;
-    let text = metrics::exposition(up, gauges.as_deref());
+    let (said, text) = (SAID.with(Rc::clone), TEXT.with(Rc::clone));
+    let expose = async || {
+        let (up, gauges) = said.get(async || ask(config).await).await;
+        Bytes::from(metrics::exposition(up, gauges.as_deref()))
+    };
+    let text = text.get(expose).await;
     Reply::new(StatusCode::OK, metrics::CONTENT_TYPE, text)
 }
 
 async fn ask(config: Configured) -> Said {
-    let gauges = match &config {
-        Ok(config) => gauges(config).await,
-        Err(_) => None,
+    let Ok(known) = config.clone() else {
+        return (false, None);
     };
-    (readiness::is_up(config).await, gauges.map(Rc::new))
+    let is_up = within(LIMIT, readiness::is_up(config)).await;
+    if is_up != Some(true) {
+        return (false, None);
+    }
+    let gauges = within(GAUGES_LIMIT, gauges(&known)).await.flatten();
+    (true, gauges.map(Rc::new))
 }
 
+/// On a session of its own: it may take as long as ten other statements.
 async fn gauges(config: &Config) -> Option<Value> {
     let provider = config.provider.as_ref();
     let model = provider.map_or(Parameter::DbNull, |provider| {
         Parameter::Str(provider.model.clone())
     });
-    let gauges = postgres::text(&config.database, "SELECT audit_gauges($1)", &[model]).await;
+    let statement = "SELECT audit_gauges($1)";
+    let gauges = postgres::slow_text(&config.database, statement, &[model]).await;
     serde_json::from_str(&gauges.ok()??).ok()
 }

@@ -9,7 +9,7 @@ mod timeline;
 
 use std::rc::Rc;
 
-use edge::{Access, HttpResponse, Loaded, Route, counted_read, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
 use metrics::Operation;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -44,6 +44,16 @@ static ROUTES: &[Route<Endpoint>] = &[
     Route::get("/api/v1/incidents/{id}", Access::Read, Endpoint::Incident),
 ];
 
+impl Endpoint {
+    fn counts(self) -> Counts {
+        Counts::Read(match self {
+            Self::Timeline => Operation::Timeline,
+            Self::Audits | Self::Versions | Self::Incidents => Operation::List,
+            Self::Audit | Self::Incident => Operation::Get,
+        })
+    }
+}
+
 thread_local! {
     static CONFIG: Rc<Loaded<Config>> = Rc::default();
 }
@@ -54,15 +64,16 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        Endpoint::counts,
         config,
         request,
         async |endpoint, call| match endpoint {
-            Endpoint::Timeline => counted_read(Operation::Timeline, timeline::show(call)).await,
-            Endpoint::Audits => counted_read(Operation::List, list::audits(call)).await,
-            Endpoint::Audit => counted_read(Operation::Get, record::audit(call)).await,
-            Endpoint::Versions => counted_read(Operation::List, record::versions(call)).await,
-            Endpoint::Incidents => counted_read(Operation::List, list::incidents(call)).await,
-            Endpoint::Incident => counted_read(Operation::Get, record::incident(call)).await,
+            Endpoint::Timeline => timeline::show(call).await,
+            Endpoint::Audits => list::audits(call).await,
+            Endpoint::Audit => record::audit(call).await,
+            Endpoint::Versions => record::versions(call).await,
+            Endpoint::Incidents => list::incidents(call).await,
+            Endpoint::Incident => record::incident(call).await,
         },
     )
     .await

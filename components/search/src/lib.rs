@@ -7,7 +7,7 @@ mod similar;
 
 use std::rc::Rc;
 
-use edge::{Access, HttpResponse, Loaded, Route, counted_read, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
 use http::Method;
 use metrics::Operation;
 use spin_sdk::http::Request;
@@ -36,6 +36,15 @@ static ROUTES: &[Route<Endpoint>] = &[
     ),
 ];
 
+impl Endpoint {
+    fn counts(self) -> Counts {
+        Counts::Read(match self {
+            Self::Semantic => Operation::SemanticSearch,
+            Self::Similar => Operation::Similar,
+        })
+    }
+}
+
 thread_local! {
     static CONFIG: Rc<Loaded<Config>> = Rc::default();
 }
@@ -46,13 +55,12 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        Endpoint::counts,
         config,
         request,
         async |endpoint, call| match endpoint {
-            Endpoint::Semantic => {
-                counted_read(Operation::SemanticSearch, semantic::search(call)).await
-            }
-            Endpoint::Similar => counted_read(Operation::Similar, similar::show(call)).await,
+            Endpoint::Semantic => semantic::search(call).await,
+            Endpoint::Similar => similar::show(call).await,
         },
     )
     .await

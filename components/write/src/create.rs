@@ -3,7 +3,7 @@
 use std::slice;
 
 use audit::{Code, Dialect, Violation};
-use edge::{Error, Records, Reply, Result};
+use edge::{Error, Reply, Result};
 use http::StatusCode;
 use http::header::LOCATION;
 use instance::{Level, Outage};
@@ -52,13 +52,14 @@ pub(crate) async fn single(dialect: Dialect, call: Call) -> Result<Reply> {
 }
 
 /// Stores all records of a batch, or none.
-pub(crate) async fn batch(dialect: Dialect, call: Call, written: &Records) -> Result<Reply> {
+pub(crate) async fn batch(dialect: Dialect, call: Call) -> Result<Reply> {
     let kind = call.kind()?;
     call.no_parameters()?;
     let key = call.header("idempotency-key")?;
     let config = call.config.clone();
     let caller = call.caller().map(str::to_owned);
     let trace = call.trace();
+    let written = call.records();
 
     let body = call.json(BATCH_LIMIT).await?;
     let mut records = audit::read_batch(kind, dialect, body, key.as_deref(), instance::now())?;

@@ -12,7 +12,7 @@ mod embed;
 use std::rc::Rc;
 
 use audit::Dialect;
-use edge::{Access, HttpResponse, Loaded, Records, Route, counted_write, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -77,21 +77,14 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        |_| Counts::Write,
         config,
         request,
         async |endpoint, call| match endpoint {
-            Endpoint::Create(dialect) => {
-                counted_write(call, async |call, _| create::single(dialect, call).await).await
-            }
-            Endpoint::CreateBatch(dialect) => {
-                let create =
-                    async |call, records: &Records| create::batch(dialect, call, records).await;
-                counted_write(call, create).await
-            }
-            Endpoint::Patch => counted_write(call, async |call, _| change::patch(call).await).await,
-            Endpoint::Delete => {
-                counted_write(call, async |call, _| change::delete(call).await).await
-            }
+            Endpoint::Create(dialect) => create::single(dialect, call).await,
+            Endpoint::CreateBatch(dialect) => create::batch(dialect, call).await,
+            Endpoint::Patch => change::patch(call).await,
+            Endpoint::Delete => change::delete(call).await,
         },
     )
     .await

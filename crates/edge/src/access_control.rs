@@ -17,7 +17,7 @@ use crate::kube::Kube;
 use crate::permission::Permission;
 use crate::problem::{Error, Result};
 use crate::rate_limit::RateLimiter;
-use crate::reviews::{STORE, STORE_LIMIT, Slots};
+use crate::reviews::{STORE, STORE_LIMIT, Slots, TOO_MANY};
 
 /// Decides who may pass.
 pub struct AccessControl(Option<Enabled>);
@@ -151,6 +151,7 @@ fn count_refused(error: &Error) {
     metrics::access(match error {
         Error::Unauthorized(_) => Access::Unauthorized,
         Error::Forbidden(_) => Access::Forbidden,
+        Error::Outage(outage) if outage.reason() == Some(TOO_MANY) => Access::Overloaded,
         _ => Access::Unavailable,
     });
 }

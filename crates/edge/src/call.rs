@@ -10,6 +10,7 @@ use serde_json::Value;
 use spin_sdk::http::Request;
 
 use crate::body;
+use crate::counted::Records;
 use crate::identity::Identity;
 use crate::problem::{Error, Result, Slug};
 use crate::query_parameters::QueryParameters;
@@ -26,6 +27,7 @@ pub struct Call<C> {
     caller: Option<Rc<Identity>>,
     request: Request,
     segments: Segments,
+    records: Records,
 }
 
 impl<C> Call<C> {
@@ -34,13 +36,20 @@ impl<C> Call<C> {
         caller: Option<Rc<Identity>>,
         request: Request,
         segments: Segments,
+        records: Records,
     ) -> Self {
         Self {
             config,
             caller,
             request,
             segments,
+            records,
         }
+    }
+
+    /// For an endpoint that writes more than one record.
+    pub fn records(&self) -> Records {
+        self.records.clone()
     }
 
     /// The caller's full user name; nothing if access control is off.

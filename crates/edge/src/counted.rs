@@ -1,27 +1,35 @@
-//! Reads and writes are counted however they end: with an answer, with an error, or because the client went away.
+//! Requests are counted however they end, and what they read or wrote with them: with an answer, with an error, or because the
+//! client went away.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use metrics::{Operation, Status};
+use audit::Kind;
+use metrics::{Active, CLIENT_CLOSED_REQUEST, Operation, Status};
 
-use crate::call::Call;
-use crate::problem::Result;
-use crate::reply::Reply;
+use crate::route::Match;
 
-/// A read.
-pub async fn counted_read(
-    operation: Operation,
-    work: impl Future<Output = Result<Reply>>,
-) -> Result<Reply> {
-    let count = |status, took| metrics::query(operation, status, took);
-    let timed = Timed::begin(count);
-    timed.end(work.await)
+/// What an endpoint does, as metrics tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// It reads.
+    Read(Operation),
+    /// It writes records of the path's `{kind}`.
+    Write,
+    /// Neither.
+    Nothing,
 }
 
 /// How many records a request writes: one, unless its endpoint says more.
-#[derive(Debug)]
-pub struct Records(Cell<usize>);
+#[derive(Debug, Clone)]
+pub struct Records(Rc<Cell<usize>>);
+
+impl Default for Records {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(1)))
+    }
+}
 
 impl Records {
     /// It writes so many.
@@ -30,55 +38,96 @@ impl Records {
     }
 }
 
-/// A write.
-pub async fn counted_write<C>(
-    call: Call<C>,
-    work: impl AsyncFnOnce(Call<C>, &Records) -> Result<Reply>,
-) -> Result<Reply> {
-    let records = Records(Cell::new(1));
-    let Ok(kind) = call.kind() else {
-        return work(call, &records).await;
-    };
-    let count = |status, took| {
-        let records = u64::try_from(records.0.get()).unwrap_or(u64::MAX);
-        metrics::write(kind, status, records, took);
-    };
-    let timed = Timed::begin(count);
-    timed.end(work(call, &records).await)
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Read(Operation),
+    Write(Kind),
+    Nothing,
 }
 
-/// Work that is counted when this is dropped, unless it was refused.
-struct Timed<F: Fn(Status, Duration)> {
+/// A request of a client, until the host has taken its answer. If that does not happen, the client has gone away.
+pub(crate) struct Counting {
+    template: &'static str,
+    work: Work,
+    records: Records,
     started: Instant,
-    /// Nothing if it was refused, which is nobody's success and no failure of the service.
-    status: Option<Status>,
-    count: F,
+    /// The status of the answer, and how long it took.
+    answer: Option<(u16, Duration)>,
+    is_taken: bool,
+    _active: Active,
 }
 
-impl<F: Fn(Status, Duration)> Timed<F> {
-    fn begin(count: F) -> Self {
+impl Counting {
+    pub(crate) fn begin<E: Copy>(found: &Match<E>, counts: impl Fn(E) -> Counts) -> Self {
         Self {
+            template: found.pattern(),
+            work: work(found, counts),
+            records: Records::default(),
             started: Instant::now(),
-            // Until it ends otherwise: the client gave up waiting.
-            status: Some(Status::Failure),
-            count,
+            answer: None,
+            is_taken: false,
+            _active: Active::begin(),
         }
     }
 
-    fn end(mut self, result: Result<Reply>) -> Result<Reply> {
-        self.status = match &result {
-            Ok(_) => Some(Status::Success),
-            Err(error) if error.is_failure() => Some(Status::Failure),
-            Err(_) => None,
-        };
-        result
+    pub(crate) fn records(&self) -> Records {
+        self.records.clone()
+    }
+
+    /// There is an answer.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.answer = Some((status, self.started.elapsed()));
+    }
+
+    /// The host has taken all of it.
+    pub(crate) fn taken(mut self) {
+        self.is_taken = true;
+    }
+
+    /// What it counts as; nothing if it was refused.
+    fn outcome(&self) -> Option<Status> {
+        match self.answer {
+            Some((400..500, _)) => None,
+            Some((..400, _)) if self.is_taken => Some(Status::Success),
+            _ => Some(Status::Failure),
+        }
     }
 }
 
-impl<F: Fn(Status, Duration)> Drop for Timed<F> {
+fn work<E: Copy>(found: &Match<E>, counts: impl Fn(E) -> Counts) -> Work {
+    let Match::Endpoint {
+        endpoint, segments, ..
+    } = found
+    else {
+        return Work::Nothing;
+    };
+    match counts(*endpoint) {
+        Counts::Read(operation) => Work::Read(operation),
+        Counts::Write => {
+            let kind = segments.get("kind").and_then(Kind::parse);
+            kind.map_or(Work::Nothing, Work::Write)
+        }
+        Counts::Nothing => Work::Nothing,
+    }
+}
+
+impl Drop for Counting {
     fn drop(&mut self) {
-        if let Some(status) = self.status {
-            (self.count)(status, self.started.elapsed());
+        let answer = self.answer.filter(|_| self.is_taken);
+        let status = answer.map_or(CLIENT_CLOSED_REQUEST, |(status, _)| status);
+        metrics::request(self.template, status);
+        let Some(outcome) = self.outcome() else {
+            return;
+        };
+        let took = self.answer.map(|(_, took)| took);
+        let took = took.unwrap_or_else(|| self.started.elapsed());
+        match self.work {
+            Work::Read(operation) => metrics::query(operation, outcome, took),
+            Work::Write(kind) => {
+                let records = u64::try_from(self.records.0.get()).unwrap_or(u64::MAX);
+                metrics::write(kind, outcome, records, took);
+            }
+            Work::Nothing => {}
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Modules from the bottom up: `permission`, `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
 //! `bearer`, `identity`, `credential`, `kube`, `reviews`, `authentication`, `authorisation`, `rate_limit`, `access_control`,
-//! `configuration`, `call`, `counted`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `configuration`, `counted`, `call`, `response`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod access_control;
 mod authentication;
@@ -26,6 +26,7 @@ mod query_parameters;
 mod rate_limit;
 mod reply;
 mod request_id;
+mod response;
 mod reviews;
 mod route;
 mod serve;
@@ -34,15 +35,16 @@ mod upkeep;
 pub use access_control::AccessControl;
 pub use call::Call;
 pub use configuration::{Configured, Loaded};
-pub use counted::{Records, counted_read, counted_write};
+pub use counted::{Counts, Records};
 pub use filter::{Cursor, Filter, Page, Total, take_limit, take_results};
 pub use identity::Identity;
 pub use permission::{Access, Permission};
 pub use problem::{Error, Result};
 pub use query_parameters::QueryParameters;
 pub use reply::Reply;
+pub use response::HttpResponse;
 pub use route::Route;
-pub use serve::{HttpResponse, serve, serve_open, serve_private};
+pub use serve::{serve, serve_open, serve_private};
 
 /// The readers of paths and headers by themselves, for the fuzz targets: a whole request exists in a host only. Everybody
 /// else calls [`serve`].

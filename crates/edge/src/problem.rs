@@ -223,11 +223,6 @@ impl Error {
         }
     }
 
-    /// Whether the service failed, rather than refused.
-    pub(crate) fn is_failure(&self) -> bool {
-        matches!(self, Self::Outage(_))
-    }
-
     /// Counts what the client is told.
     pub(crate) fn count(&self) {
         match self {

@@ -32,6 +32,9 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a request waits for another one's review: as long as its own might take, store and queue included.
 const FOLLOW_LIMIT: Duration = Duration::from_millis(3_100);
 
+/// Why a request waits for none.
+pub(crate) const TOO_MANY: &str = "too many reviews are under way";
+
 /// How often an instance looks for what another one finds.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -118,19 +121,23 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
         if let Some(known) = stored::<T>(key).await {
             return leading.end(Ok(Some(self.remember(key, known))));
         }
+        // Who gives up here leaves it to those that wait for this review.
+        let was_known = self.known.borrow().contains_key(key);
+        let queue_ends = began + QUEUE_LIMIT;
+        let mut slot = self.slots.take(queue_ends, was_known).await?;
         let claim = match Claim::make(key) {
             Claim::Ours(claim) => Some(claim),
             Claim::Nobodys => None,
             Claim::Theirs(claim) => {
-                if let Some(known) = found_elsewhere(key, claim, deadline).await {
+                drop(slot);
+                if let Some(known) = found_elsewhere(key, claim, queue_ends).await {
                     return leading.end(Ok(Some(self.remember(key, known))));
                 }
+                slot = self.slots.take(queue_ends, was_known).await?;
                 None
             }
         };
-        // Who gives up here leaves it to those that wait for this review.
-        let was_known = self.known.borrow().contains_key(key);
-        let _slot = self.slots.take(began + QUEUE_LIMIT, was_known).await?;
+        let _slot = slot;
         let outcome = review().await;
         leading.end(outcome.map(|value| self.note(key, expires, value, claim)))
     }
@@ -154,12 +161,31 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
         expires: Option<DateTime<Utc>>,
         review: impl AsyncFnOnce() -> Result<Option<T>, Outage>,
     ) {
+        // Another instance may have done it.
+        if let Some(known) = stored::<T>(key).await
+            && self.ends_before(key, &known)
+        {
+            self.remember(key, known);
+            return;
+        }
         let Ok(_slot) = self.slots.take(Instant::now() + QUEUE_LIMIT, true).await else {
             return;
         };
+        let claim = match Claim::make(key) {
+            Claim::Ours(claim) => Some(claim),
+            Claim::Nobodys => None,
+            // It is being done, and found in the store once what is known here has ended.
+            Claim::Theirs(_) => return,
+        };
         if let Ok(value) = review().await {
-            self.note(key, expires, value, None);
+            self.note(key, expires, value, claim);
         }
+    }
+
+    /// Whether what is remembered ends before what another instance has found.
+    fn ends_before(&self, key: &str, found: &Known<T>) -> bool {
+        let known = self.known.borrow();
+        known.get(key).is_none_or(|known| known.until < found.until)
     }
 
     /// Remembers a yes and tells the other instances, which wait until the `claim` ends; forgets what was known at a no.
@@ -172,6 +198,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Reviews<T> {
     ) -> Option<Rc<T>> {
         let Some(value) = value else {
             self.known.borrow_mut().remove(key);
+            // A call of the store right before the response would delay it.
+            runtime::spawn(async move { drop(claim) });
             return None;
         };
         let until = until(instance::now(), expires);
@@ -321,7 +349,7 @@ impl Slots {
         while self.taken.get() >= most {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Outage::unavailable("too many reviews are under way"));
+                return Err(Outage::unavailable(TOO_MANY));
             }
             within(left, self.waiting.join()).await;
         }

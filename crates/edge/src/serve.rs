@@ -5,28 +5,24 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use audit::Kind;
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
-use http_body_util::Full;
+use http::{HeaderValue, Method, StatusCode};
 use instance::{Level, Line, Misconfigured, Outage, Trace};
-use metrics::InFlight;
 use spin_sdk::http::Request;
 
 use crate::access_control::AccessControl;
 use crate::body;
 use crate::call::Call;
 use crate::configuration::Configured;
+use crate::counted::{Counting, Counts, Records};
 use crate::identity::Identity;
 use crate::permission::{Access, Permission};
 use crate::problem::{Error, Result};
 use crate::reply::Reply;
 use crate::request_id::{CORRELATION_ID, REQUEST_ID, RequestIds};
+use crate::response::{HttpResponse, ResponseBody};
 use crate::route::{Match, Route, Segments, find};
 use crate::upkeep;
-
-/// A response as the host takes it.
-pub type HttpResponse = http::Response<Full<Bytes>>;
 
 /// What an answered request is followed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,46 +33,55 @@ enum Then {
     Nothing,
 }
 
-/// Who sent the request, once that is known.
-type Caller = OnceCell<Rc<Identity>>;
+/// What is known of a request beside what it says.
+struct Context {
+    /// Who sent it, once that is known.
+    caller: OnceCell<Rc<Identity>>,
+    /// How many records it writes.
+    records: Records,
+}
 
 /// Answers one request: finds the endpoint, lets the caller pass or not, runs the endpoint, turns errors into problem
-/// documents, logs.
+/// documents, logs and counts it, as what `counts` says of its endpoint.
 pub async fn serve<E: Copy, C: AsRef<AccessControl> + 'static>(
     routes: &'static [Route<E>],
+    counts: fn(E) -> Counts,
     configured: impl Future<Output = Configured<C>>,
     request: Request,
     run: impl AsyncFnOnce(E, Call<C>) -> Result<Reply>,
 ) -> HttpResponse {
     let admit_and_run =
-        async |found, configured: Configured<C>, request: Request, caller: &Caller| {
+        async |found, configured: Configured<C>, request: Request, context: &Context| {
             let config = configured.map_err(|_| unusable())?;
             let access_control = (*config).as_ref();
             let needed = needed(access_control, &found);
-            if let Err(refused) = admit(access_control, needed, &request, caller).await {
+            if let Err(refused) = admit(access_control, needed, &request, &context.caller).await {
                 body::discard(request).await;
                 return Err(refused);
             }
             let (endpoint, segments) = endpoint(found)?;
+            let caller = context.caller.get().cloned();
+            let records = context.records.clone();
             run(
                 endpoint,
-                Call::new(config, caller.get().cloned(), request, segments),
+                Call::new(config, caller, request, segments, records),
             )
             .await
         };
-    respond(routes, configured, request, Then::WakeUpkeep, admit_and_run).await
+    respond(routes, Some(counts), configured, request, admit_and_run).await
 }
 
 /// Like [`serve`], for endpoints that take no body, and for everybody's paths: those that answer without a usable configuration
 /// too, and those that nobody has.
 pub async fn serve_open<E: Copy, C: AsRef<AccessControl> + 'static>(
     routes: &'static [Route<E>],
+    counts: fn(E) -> Counts,
     configured: impl Future<Output = Configured<C>>,
     request: Request,
     run: impl AsyncFnOnce(E, Configured<C>) -> Result<Reply>,
 ) -> HttpResponse {
     let admit_and_run =
-        async |found, configured: Configured<C>, request: Request, caller: &Caller| {
+        async |found, configured: Configured<C>, request: Request, context: &Context| {
             let is_open = matches!(
                 found,
                 Match::Endpoint {
@@ -88,12 +93,12 @@ pub async fn serve_open<E: Copy, C: AsRef<AccessControl> + 'static>(
                 let config = configured.as_ref().map_err(|_| unusable())?;
                 let access_control = (**config).as_ref();
                 let needed = needed(access_control, &found);
-                admit(access_control, needed, &request, caller).await?;
+                admit(access_control, needed, &request, &context.caller).await?;
             }
             let (endpoint, _) = endpoint(found)?;
             run(endpoint, configured).await
         };
-    respond(routes, configured, request, Then::WakeUpkeep, admit_and_run).await
+    respond(routes, Some(counts), configured, request, admit_and_run).await
 }
 
 /// Like [`serve`], for a component that only other components reach.
@@ -103,12 +108,17 @@ pub async fn serve_private<E: Copy, C: 'static>(
     request: Request,
     run: impl AsyncFnOnce(E, Call<C>) -> Result<Reply>,
 ) -> HttpResponse {
-    let run = async |found, configured: Configured<C>, request, _: &Caller| {
+    let run = async |found, configured: Configured<C>, request, context: &Context| {
         let config = configured.map_err(|_| unusable())?;
         let (endpoint, segments) = endpoint(found)?;
-        run(endpoint, Call::new(config, None, request, segments)).await
+        let records = context.records.clone();
+        run(
+            endpoint,
+            Call::new(config, None, request, segments, records),
+        )
+        .await
     };
-    respond(routes, configured, request, Then::Nothing, run).await
+    respond(routes, None, configured, request, run).await
 }
 
 /// Nobody gets in then: who may is a part of the configuration.
@@ -151,7 +161,7 @@ async fn admit(
     access_control: &AccessControl,
     needed: Needed,
     request: &Request,
-    caller: &Caller,
+    caller: &OnceCell<Rc<Identity>>,
 ) -> Result<()> {
     let permission = match needed {
         Needed::Nobody => return Ok(()),
@@ -173,12 +183,13 @@ fn endpoint<E>(found: Match<E>) -> Result<(E, Segments)> {
     }
 }
 
+/// Without `counts` it is no request of a client, but a wake.
 async fn respond<E: Copy, C>(
     routes: &'static [Route<E>],
+    counts: Option<fn(E) -> Counts>,
     configured: impl Future<Output = Configured<C>>,
     request: Request,
-    then: Then,
-    run: impl AsyncFnOnce(Match<E>, Configured<C>, Request, &Caller) -> Result<Reply>,
+    run: impl AsyncFnOnce(Match<E>, Configured<C>, Request, &Context) -> Result<Reply>,
 ) -> HttpResponse {
     let started = Instant::now();
     let ids = RequestIds::of(request.headers());
@@ -186,8 +197,11 @@ async fn respond<E: Copy, C>(
     let path = request.uri().path().to_owned();
     let found = find(routes, &method, &path);
     let route = found.pattern();
-    // A wake is no request of a client.
-    let in_flight = (then == Then::WakeUpkeep).then(|| InFlight::begin(route));
+    let mut counting = counts.map(|counts| Counting::begin(&found, counts));
+    let then = match counting {
+        Some(_) => Then::WakeUpkeep,
+        None => Then::Nothing,
+    };
 
     let configured = configured.await;
     if let Err(wrong) = &configured {
@@ -195,8 +209,11 @@ async fn respond<E: Copy, C>(
     }
     // Without a configuration `upkeep` has none either.
     let is_usable = configured.is_ok();
-    let caller = Caller::new();
-    let result = run(found, configured, request, &caller).await;
+    let context = Context {
+        caller: OnceCell::new(),
+        records: counting.as_ref().map(Counting::records).unwrap_or_default(),
+    };
+    let result = run(found, configured, request, &context).await;
 
     let reason = result
         .as_ref()
@@ -208,15 +225,15 @@ async fn respond<E: Copy, C>(
         error.count();
         error.reply(&path, &ids)
     });
-    if let Some(in_flight) = in_flight {
-        in_flight.answered(reply.status().as_u16());
+    if let Some(counting) = &mut counting {
+        counting.answered(reply.status().as_u16());
     }
     let entry = Entry {
         then,
         ids: ids.clone(),
         method: method.to_string(),
         route,
-        caller: caller.into_inner(),
+        caller: context.caller.into_inner(),
         status: reply.status().as_u16(),
         id: reply.id(),
         started,
@@ -228,10 +245,16 @@ async fn respond<E: Copy, C>(
     if then == Then::WakeUpkeep && is_usable && is_welcome {
         upkeep::wake();
     }
-    response(reply, &ids)
+    if method == Method::HEAD {
+        // Nobody takes the body of its answer.
+        if let Some(counting) = counting.take() {
+            counting.taken();
+        }
+    }
+    response(reply, &ids, counting)
 }
 
-fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {
+fn response(reply: Reply, ids: &RequestIds, counting: Option<Counting>) -> HttpResponse {
     let (status, mut headers, body) = reply.into_parts();
     // A browser must take an answer for nothing else than it says, and keep none: it is one caller's.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -244,7 +267,7 @@ fn response(reply: Reply, ids: &RequestIds) -> HttpResponse {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    let mut response = http::Response::new(Full::new(body));
+    let mut response = http::Response::new(ResponseBody::new(body, counting));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

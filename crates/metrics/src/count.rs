@@ -5,10 +5,8 @@ use std::time::Duration;
 use audit::{Code, Kind};
 
 use crate::families::{BUCKETS, Counted, place};
-use crate::labels::{
-    self, Access, CLIENT_CLOSED_REQUEST, DualWriteFailure, Operation, PARAMETER, Status,
-};
-use crate::pending::{self, Active};
+use crate::labels::{self, Access, DualWriteFailure, Operation, PARAMETER, Status};
+use crate::pending;
 
 fn count(counted: Counted, values: &[usize], count: u64) {
     pending::add(place(counted, values), count);
@@ -102,33 +100,8 @@ pub fn dropped_month(kind: Kind) {
     count(Counted::DroppedMonths, &[labels::kind(kind)], 1);
 }
 
-/// A request of a client that is under way. If it is dropped without an answer, its client has gone away.
-#[allow(missing_debug_implementations, reason = "there is nothing to show")]
-pub struct InFlight {
-    route: usize,
-    status: u16,
-    _active: Active,
-}
-
-impl InFlight {
-    /// Begins with the template of its path.
-    pub fn begin(template: &str) -> Self {
-        Self {
-            route: labels::route(template),
-            status: CLIENT_CLOSED_REQUEST,
-            _active: Active::begin(),
-        }
-    }
-
-    /// Ends it with the status of its answer.
-    pub fn answered(mut self, status: u16) {
-        self.status = status;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let values = [self.route, labels::status(self.status)];
-        count(Counted::Requests, &values, 1);
-    }
+/// A request of a client has ended. `template` is the one of its path.
+pub fn request(template: &str, status: u16) {
+    let values = [labels::route(template), labels::status(status)];
+    count(Counted::Requests, &values, 1);
 }

@@ -79,11 +79,11 @@ pub(crate) enum Counted {
     ValidationFailures,
     Queries,
     QueryDuration,
-    Requests,
     Access,
     RateLimited,
     RateLimitBypassed,
     DroppedMonths,
+    Requests,
 }
 
 /// The families that instances count.
@@ -155,12 +155,6 @@ pub const COUNTED: [Family; 16] = [
         labels: &[OPERATION],
     },
     Family {
-        name: "datastorage_http_requests_total",
-        help: "Requests, by the beginning of their path and the status of their answer; 499 is a client that went away.",
-        r#type: Type::Counter,
-        labels: &[label("route", ROUTES), label("status", STATUSES)],
-    },
-    Family {
         name: "datastorage_auth_total",
         help: "Callers that asked to be let in.",
         r#type: Type::Counter,
@@ -174,7 +168,7 @@ pub const COUNTED: [Family; 16] = [
     },
     Family {
         name: "datastorage_rate_limit_bypassed_total",
-        help: "Requests that passed without being counted for their caller, because the rate limit's store was away.",
+        help: "Requests that passed without being counted for their caller, because the rate limit's store was away or refused.",
         r#type: Type::Counter,
         labels: &[],
     },
@@ -183,6 +177,12 @@ pub const COUNTED: [Family; 16] = [
         help: "Months of records that retention dropped.",
         r#type: Type::Counter,
         labels: &[KIND],
+    },
+    Family {
+        name: "datastorage_http_requests_total",
+        help: "Requests, by the beginning of their path, if there is such a path, and the status of their answer; 499 is a client that went away.",
+        r#type: Type::Counter,
+        labels: &[label("route", ROUTES), label("status", STATUSES)],
     },
 ];
 
@@ -197,19 +197,19 @@ pub const GAUGES: [Family; 6] = [
     },
     Family {
         name: "datastorage_outbox_depth",
-        help: "Changes that the vector database has yet to be told of.",
+        help: "Changes that the vector database has yet to be told of; from 10000 on, at least so many.",
         r#type: Type::Gauge,
         labels: &[],
     },
     Family {
         name: "datastorage_tail_vectors",
-        help: "Vectors that searches scan, because they are not in the index yet.",
+        help: "Vectors that searches scan, because they are not in the index yet; from 10000 on, at least so many.",
         r#type: Type::Gauge,
         labels: &[],
     },
     Family {
         name: "datastorage_records",
-        help: "Records that are stored, as PostgreSQL estimates.",
+        help: "Records that are stored, hidden ones too, as PostgreSQL estimates.",
         r#type: Type::Gauge,
         labels: &[KIND],
     },

@@ -18,7 +18,7 @@ macro_rules! label {
 label! {
     /// How something ended, as far as the service is to blame.
     Status {
-        /// It was done, or rightly refused.
+        /// It was done. What is rightly refused is neither.
         Success = "success",
         /// The service failed at it, or the client gave up waiting.
         Failure = "failure",
@@ -52,6 +52,8 @@ label! {
         Forbidden = "forbidden",
         /// The API server did not say.
         Unavailable = "unavailable",
+        /// It was not asked, because too many strangers want to be known.
+        Overloaded = "overloaded",
     }
 }
 
@@ -150,7 +152,7 @@ pub(crate) fn field(path: &str) -> usize {
     let first = member.split(['.', '[']).next().unwrap_or_default();
     match first {
         "" => BODY,
-        "parameter" => OTHER_FIELD,
+        "body" | "parameter" => OTHER_FIELD,
         name => FIELDS
             .iter()
             .position(|field| *field == name)
@@ -226,6 +228,7 @@ mod tests {
             ("metadata[3]", "other"),
             ("names", "other"),
             ("parameter", "other"),
+            ("body", "other"),
             ("[2", "body"),
         ] {
             assert_eq!(FIELDS[field(path)], expected, "{path:?}");

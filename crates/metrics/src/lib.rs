@@ -13,13 +13,13 @@ mod labels;
 mod pending;
 
 pub use count::{
-    InFlight, access, cache, dropped_month, dual_write, dual_write_failure, embedding, fallback,
-    query, rate_limit_bypassed, rate_limited, violation, write, wrong_parameter,
+    access, cache, dropped_month, dual_write, dual_write_failure, embedding, fallback, query,
+    rate_limit_bypassed, rate_limited, request, violation, write, wrong_parameter,
 };
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use families::{COUNTED, Family, GAUGES, Label, Type, UP};
 pub use labels::{Access, CLIENT_CLOSED_REQUEST, DualWriteFailure, Operation, Status};
-pub use pending::meanwhile;
+pub use pending::{Active, meanwhile};
 
 #[cfg(test)]
 mod tests;

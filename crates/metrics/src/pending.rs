@@ -73,11 +73,13 @@ pub async fn meanwhile<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
-/// A request that is under way, until this is dropped.
-pub(crate) struct Active(Rc<Pending>);
+/// A request that is under way, until this is dropped: the instance is not interrupted meanwhile.
+#[allow(missing_debug_implementations, reason = "there is nothing to show")]
+pub struct Active(Rc<Pending>);
 
 impl Active {
-    pub(crate) fn begin() -> Self {
+    /// Begins.
+    pub fn begin() -> Self {
         let pending = PENDING.with(Rc::clone);
         pending.active.set(pending.active.get().saturating_add(1));
         pending.turns.set(pending.turns.get().wrapping_add(1));
@@ -177,8 +179,10 @@ impl Pending {
         self.since.set(is_left.then(Instant::now));
     }
 
+    /// Requests stand last: who sees one sees all that was counted with it.
     fn put(&self) -> Result<(), StoreFailed> {
         let store = self.store()?;
+        self.places.borrow_mut().sort_unstable_by(|a, b| b.cmp(a));
         loop {
             let Some(place) = self.places.borrow_mut().pop() else {
                 return Ok(());

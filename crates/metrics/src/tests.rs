@@ -28,7 +28,7 @@ fn an_instance_that_has_nothing_to_do_puts_its_counts_out() {
         write(Kind::Remediation, Status::Success, 3, 2 * MILLISECOND);
         query(Operation::Get, Status::Failure, 20_000 * MILLISECOND);
         violation("[2].name", Code::Required);
-        InFlight::begin("/api/v1/audit/{kind}").answered(201);
+        request("/api/v1/audit/{kind}", 201);
     });
     let expected = [
         (
@@ -68,15 +68,6 @@ fn an_instance_that_has_nothing_to_do_puts_its_counts_out() {
     assert_eq!(counters, BTreeMap::from(expected));
 }
 
-#[test]
-fn a_request_whose_client_goes_away_is_counted() {
-    let counters = counted(async {
-        drop(InFlight::begin("/api/v1/incidents"));
-    });
-    let name = "datastorage_http_requests_total{route=\"/api/v1/incidents\",status=\"499\"}";
-    assert_eq!(counters, BTreeMap::from([(name.to_owned(), 1)]));
-}
-
 /// Counts of a busy instance: out during statements, at most every quarter of a second, and otherwise a quarter of a second later.
 #[test]
 fn a_busy_instance_is_interrupted_during_statements_only() {
@@ -87,7 +78,7 @@ fn a_busy_instance_is_interrupted_during_statements_only() {
     };
     run(servers, async move {
         let seen = || store.all().values().sum::<i64>();
-        let busy = InFlight::begin("/api/v1/audit/{kind}");
+        let busy = Active::begin();
         rate_limited();
         runtime::sleep(100 * MILLISECOND).await;
         assert_eq!(seen(), 0, "the request has not ended");
@@ -104,7 +95,7 @@ fn a_busy_instance_is_interrupted_during_statements_only() {
         rate_limited();
         meanwhile(runtime::sleep(MILLISECOND)).await;
         assert_eq!(seen(), 3, "during the first statement after that");
-        busy.answered(200);
+        drop(busy);
     });
 }
 

@@ -117,7 +117,7 @@ impl Fixture {
 
     /// Keeps maintenance from embedding: from now on only requests ask the provider.
     pub(crate) async fn pause_maintenance(&self) {
-        let hold = "UPDATE audit_embedding_lease SET busy_until = 'infinity'";
+        let hold = "UPDATE audit_embedding_lease SET busy_until = clock_timestamp() + interval '100 seconds'";
         self.db.batch_execute(hold).await.unwrap();
     }
 

@@ -1,5 +1,7 @@
 //! What the service fails at is counted, also while the servers are away that it needs.
 
+use std::time::{Duration, Instant};
+
 use database::{MigrateOptions, Server, ServerOptions, migrate};
 use patience::until;
 use serde_json::json;
@@ -61,6 +63,73 @@ async fn a_database_that_is_away() {
         // What the database says is left out rather than out of date.
         scrape.get("datastorage_up") == Some(0.0)
             && scrape.get("datastorage_outbox_depth").is_none()
+    })
+    .await;
+    host.stop().await;
+}
+
+/// Whoever leaves while a statement waits for a lock has given up: 499, and a failure, although the record is stored then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gives_up() {
+    let service = Service::start().await;
+    let gone = "datastorage_http_requests_total{route=\"/api/v1/store\",status=\"499\"}";
+    let failed = "datastorage_write_total{table=\"remediation_audit\",status=\"failure\"}";
+    // The host may see that the client is gone only after the answer went out.
+    until("a request whose client went away is counted", async || {
+        give_up(&service).await;
+        let scrape = Scrape::of(&service.client).await;
+        assert_eq!(scrape.get(gone), scrape.get(failed));
+        scrape.get(gone) >= Some(1.0)
+    })
+    .await;
+    service.stop().await;
+}
+
+async fn give_up(service: &Service) {
+    let mut locking = service.database.client().await;
+    let watching = service.database.client().await;
+    let lock = locking.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let client = service.client.clone();
+    let record = remediation(&fresh("counted"), &fresh("rr"));
+    let post = tokio::spawn(async move { client.post(STORE, &record).await });
+    until("the statement waits", async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let row = watching.query_one(waiting, &[]).await.unwrap();
+        row.get::<_, i64>(0) > 0
+    })
+    .await;
+    post.abort();
+    assert!(post.await.is_err());
+    lock.rollback().await.unwrap();
+}
+
+/// A database that says nothing must not keep Prometheus from hearing so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs() {
+    let options = ServerOptions::from_env().unwrap();
+    let mut server = Server::ephemeral(&options, &|_| {}).unwrap();
+    let url = server.ensure_database("audit").await.unwrap();
+    migrate(&url, &MigrateOptions::default(), |_| {})
+        .await
+        .unwrap();
+    let host = start_host(of_database(&url)).await;
+    let client = host.client();
+    assert_eq!(Scrape::of(&client).await.get("datastorage_up"), Some(1.0));
+    server.freeze().unwrap();
+    // Time itself: statements have a minute here, and without a limit of its own a scrape would take as long.
+    let began = Instant::now();
+    until("the service says that it is down", async || {
+        Scrape::of(&client).await.get("datastorage_up") == Some(0.0)
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(30));
+    server.thaw().unwrap();
+    until("the service says that it is up", async || {
+        Scrape::of(&client).await.get("datastorage_up") == Some(1.0)
     })
     .await;
     host.stop().await;

@@ -42,7 +42,9 @@ async fn gauges_follow_the_database() {
             "{gauge}"
         );
     }
-    assert_eq!(empty.get("datastorage_partitions_ahead_months"), Some(3.0));
+    // A month may have begun since the partitions were made.
+    let ahead = empty.get("datastorage_partitions_ahead_months");
+    assert!(matches!(ahead, Some(2.0 | 3.0)), "{ahead:?}");
 
     for _ in 0..2 {
         let record = remediation(&fresh("gauge"), &fresh("rr"));
@@ -76,7 +78,12 @@ async fn gauges_follow_the_database() {
         Some(0.0)
     );
     let bytes = "datastorage_record_bytes{kind=\"remediation\"}";
-    let before = number(&service, "SELECT audit_bytes('remediation')").await;
+    let before = number(
+        &service,
+        "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits
+         WHERE inhparent = 'remediation_audit'::regclass",
+    )
+    .await;
     assert_eq!(full.get(bytes), Some(before));
     service.stop().await;
 }

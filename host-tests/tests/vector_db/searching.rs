@@ -66,7 +66,7 @@ async fn what_it_has_yet_to_be_told_is_found_all_the_same() {
 
     // The outbox stays as it is, so the answer is put together from both.
     let primary = connect(&pair.primary_url).await.unwrap();
-    let hold = "UPDATE audit_outbox SET claimed_until = 'infinity'";
+    let hold = "UPDATE audit_outbox SET claimed_until = clock_timestamp() + interval '100 seconds'";
     primary.batch_execute(hold).await.unwrap();
     pair.vector.restart().unwrap();
     until("it is asked again", async || {

@@ -4,8 +4,8 @@ use runtime::Counters;
 
 use super::STORE;
 
-/// A claim is made for a slice of time, so that nobody waits for an instance that is gone. It is longer than a request waits for
-/// a review.
+/// A claim is made for a slice of time, so that nobody waits for an instance that is gone longer than for one that asks. It is longer
+/// than a review may take.
 const SLICE_MS: i64 = 4_000;
 
 /// What an instance may do about a review.

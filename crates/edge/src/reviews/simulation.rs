@@ -252,13 +252,38 @@ fn instances_that_wait_for_a_no_ask_for_themselves() {
 }
 
 #[test]
-fn nobody_waits_for_an_instance_that_is_gone() {
+fn who_waits_for_an_instance_that_is_gone_waits_a_second() {
     let counters = CounterStore::default();
     run(shared(&counters), async {
         let gone = Claim::make("token");
         assert!(matches!(gone, Claim::Ours(_)));
         std::mem::forget(gone);
+        let began = Instant::now();
         assert_eq!(asked_by_ten(Some(7)).await, 10);
+        let longest = Duration::from_secs(1) + SLOW + Duration::from_millis(10);
+        assert!(began.elapsed() <= longest, "{:?}", began.elapsed());
+    });
+}
+
+/// Whoever waits for another instance in vain has its own answer in time.
+#[test]
+fn a_reviewer_that_hangs_holds_nobody_longer_than_its_own_limits() {
+    const HANGS: Duration = Duration::from_secs(2);
+    run(shared(&CounterStore::default()), async {
+        let instances: Vec<_> = (0..3).map(|_| Setup::new()).collect();
+        let all = instances.iter().enumerate().map(async |(place, setup)| {
+            runtime::sleep(Duration::from_millis(100) * u32::try_from(place).unwrap()).await;
+            let began = Instant::now();
+            let review = async || {
+                runtime::sleep(HANGS).await;
+                Err::<Option<u32>, _>(Outage::unavailable("it hangs"))
+            };
+            assert!(setup.reviews.get("token", None, review).await.is_err());
+            began.elapsed()
+        });
+        for took in join_all(all).await {
+            assert!(took <= Duration::from_millis(3_100), "{took:?}");
+        }
     });
 }
 
