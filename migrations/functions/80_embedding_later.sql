@@ -114,8 +114,11 @@ BEGIN
         ORDER BY kind, id -- so that two callers never wait for each other in a circle
     LOOP
         IF entry.model IS NULL THEN
+            -- Retention may have dropped it meanwhile.
             INSERT INTO audit_embedding_refusal AS r (kind, id, attempts, retry_at)
-            VALUES (entry.kind, entry.id, 1, now() + interval '1 minute')
+            SELECT a.kind, a.id, 1, now() + interval '1 minute'
+            FROM audit AS a
+            WHERE a.kind = entry.kind AND a.id = entry.id
             ON CONFLICT (kind, id) DO UPDATE
             SET attempts = r.attempts + 1,
                 retry_at = now() + least(interval '1 minute' * 2 ^ r.attempts, interval '1 hour');
