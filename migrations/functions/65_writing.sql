@@ -53,6 +53,18 @@ BEGIN
     FROM unnest(ids, rows) AS p (new_id)
     WHERE p.new_id IS NOT NULL;
 
+    -- Months of which retention knows something are long past, so there is hardly ever one to be looked for.
+    IF (SELECT max(month) FROM audit_retention) >= audit_month((SELECT min(n.id) FROM unnest(ids) AS n (id))) THEN
+        UPDATE audit_retention AS r
+        SET changed = true
+        FROM (
+            SELECT DISTINCT p.kind, audit_month(p.new_id) AS month
+            FROM unnest(ids, rows) AS p (new_id)
+            WHERE p.new_id IS NOT NULL
+        ) AS new
+        WHERE r.kind = new.kind AND r.month = new.month AND NOT r.changed;
+    END IF;
+
     INSERT INTO audit_correlation (key, kind, id)
     SELECT c.key, p.kind, p.new_id
     FROM unnest(ids, rows) AS p (new_id)

@@ -5,8 +5,9 @@
 -- finds in `audit_detached`, whoever takes it:
 --   1. The partition of the records is taken out of its table. From then on nobody finds the records.
 --   2. Once a month has no kind left, the partitions of vectors and versions follow, and are dropped.
---   3. What 1000 of the records left elsewhere is deleted, again and again, and the vector database is told of it.
+--   3. What at most 1000 of the records left elsewhere is deleted, again and again, and the vector database is told of it.
 --   4. The partition of the records is dropped.
+-- One month goes after the other. A table that is in use is left alone for a while, and what needs none of its locks goes on.
 
 -- The kind whose records a partition has; null for those of versions and vectors, which have all kinds.
 CREATE OR REPLACE FUNCTION audit_leaf_kind(leaf text) RETURNS text
@@ -35,8 +36,49 @@ BEGIN ATOMIC
     );
 END;
 
--- Whether a month may be dropped: it is not just being archived, was not restored a short while ago, and is archived as it is
--- now, if `archived_only` asks for that.
+-- The advisory lock of a kind's month. Who archives or restores it holds the lock, and so does who takes it out.
+CREATE OR REPLACE FUNCTION audit_month_key(record_kind text, record_month date) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(record_kind, record_month - '2000-01-01'::date);
+
+-- Whether a table was in use a short while ago, when it was to be locked.
+CREATE OR REPLACE FUNCTION audit_rests(relation text) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM audit_retention_rest AS r WHERE r.relation = audit_rests.relation AND audit_is_leased(r.rest_until)
+    );
+END;
+
+-- Has everybody leave a table alone for 10 seconds, and longer each time, up to a minute.
+CREATE OR REPLACE FUNCTION audit_rest(relation text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO audit_retention_rest AS r (relation, rest_until, pause)
+    VALUES (relation, clock_timestamp() + interval '10 seconds', '10 seconds')
+    ON CONFLICT (relation) DO UPDATE
+    SET rest_until = clock_timestamp() + least(r.pause * 2, interval '1 minute'), pause = least(r.pause * 2, interval '1 minute');
+END;
+
+-- Runs a statement that needs a table for itself. False if somebody uses that for longer than `lock_timeout`, which the caller sets,
+-- since everybody else waits behind: then it rests.
+CREATE OR REPLACE FUNCTION audit_run_alone(relation text, statement text) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    BEGIN
+        EXECUTE statement;
+    EXCEPTION WHEN lock_not_available THEN
+        PERFORM audit_rest(relation);
+        RETURN false;
+    END;
+    DELETE FROM audit_retention_rest AS r WHERE r.relation = audit_run_alone.relation;
+    RETURN true;
+END
+$$;
+
+-- Whether a month may be dropped: it was not restored a short while ago, and is archived as it is now, if `archived_only` asks
+-- for that.
 CREATE OR REPLACE FUNCTION audit_may_go(record_kind text, record_month date, archived_only boolean) RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -49,6 +91,21 @@ BEGIN ATOMIC
         ),
         NOT archived_only
     );
+END;
+
+-- The tables of vectors and versions of months that have ended and have no kind left, and are not on their way out. The release before
+-- left such tables behind.
+CREATE OR REPLACE FUNCTION audit_months_without_kinds() RETURNS TABLE (leaf text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.relname::text
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN ('audit_vector'::regclass, 'audit_version'::regclass)
+        AND audit_leaf_month(c.relname::text) < date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')
+        AND NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.month = audit_leaf_month(c.relname::text))
+        AND NOT EXISTS (SELECT FROM audit_detached AS d WHERE d.leaf = c.relname::text)
+    ORDER BY 1;
 END;
 
 -- The months to be dropped, the oldest first. `keep` has a number of months for each kind, and a month is due as soon as so
@@ -67,10 +124,10 @@ BEGIN ATOMIC
     ORDER BY m.month, m.kind;
 END;
 
--- Takes a month of a kind out of its table, for which that is locked for a moment. False if somebody uses the table for
--- longer than `lock_timeout`, which the caller sets, since everybody else waits behind; or if the month may no longer go, for
--- whoever was changing a record has ended by then, and is seen. `archived_only` is null if nobody is to be asked.
-CREATE OR REPLACE FUNCTION audit_detach_month(record_kind text, record_month date, archived_only boolean) RETURNS boolean
+-- Takes a month of a kind out of its table, for which that is locked for a moment. Returns `detached`; `in_use` if somebody uses the
+-- table, or archives or restores the month; null if the month may no longer go, for whoever was changing a record has ended by
+-- then, and is seen. `archived_only` is null if nobody is to be asked.
+CREATE OR REPLACE FUNCTION audit_detach_month(record_kind text, record_month date, archived_only boolean) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -79,41 +136,44 @@ DECLARE
 BEGIN
     SELECT m.parent, m.leaf INTO gone FROM audit_months() AS m WHERE m.kind = record_kind AND m.month = record_month;
     IF gone.leaf IS NULL THEN
-        RETURN false;
+        RETURN NULL;
     END IF;
-    EXECUTE format('ALTER TABLE %s DETACH PARTITION %I', gone.parent, gone.leaf);
+    IF NOT pg_try_advisory_xact_lock(audit_month_key(record_kind, record_month)) THEN
+        PERFORM audit_rest(left(gone.leaf, -8));
+        RETURN 'in_use';
+    END IF;
+    IF NOT audit_run_alone(left(gone.leaf, -8), format('ALTER TABLE %s DETACH PARTITION %I', gone.parent, gone.leaf)) THEN
+        RETURN 'in_use';
+    END IF;
     IF archived_only IS NOT NULL AND NOT audit_may_go(record_kind, record_month, archived_only) THEN
         RAISE EXCEPTION 'the month stays' USING ERRCODE = 'AU002';
     END IF;
     INSERT INTO audit_detached (leaf) VALUES (gone.leaf);
-    IF NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.month = record_month) THEN
-        INSERT INTO audit_detached (leaf, attached)
-        SELECT c.relname, true
-        FROM pg_inherits AS i
-        JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent IN ('audit_vector'::regclass, 'audit_version'::regclass)
-            AND c.relname IN ('audit_vector' || suffix, 'audit_version' || suffix)
-        ON CONFLICT DO NOTHING;
-    END IF;
-    RETURN true;
-EXCEPTION WHEN lock_not_available OR SQLSTATE 'AU002' THEN
-    RETURN false;
+    INSERT INTO audit_detached (leaf, attached)
+    SELECT s.leaf, true FROM audit_months_without_kinds() AS s WHERE right(s.leaf, 8) = suffix;
+    RETURN 'detached';
+EXCEPTION WHEN SQLSTATE 'AU002' THEN
+    RETURN NULL;
 END
 $$;
 
 -- The next step for a table of vectors or versions whose month has no records left: takes it out, and drops it. The tail goes
--- first, because from there vectors would be moved into a partition that is gone. False if there is more of that.
-CREATE OR REPLACE FUNCTION audit_drop_shared(shared audit_detached) RETURNS boolean
+-- first, because from there vectors would be moved into a partition that is gone. Returns `cleared`, `detached`, `dropped` or
+-- `in_use`.
+CREATE OR REPLACE FUNCTION audit_drop_shared(shared audit_detached) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    parent       CONSTANT text := left(shared.leaf, -8);
     record_month CONSTANT date := audit_leaf_month(shared.leaf);
     deleted      bigint;
 BEGIN
     IF NOT shared.attached THEN
-        EXECUTE format('DROP TABLE %I', shared.leaf);
+        IF NOT audit_run_alone(shared.leaf, format('DROP TABLE %I', shared.leaf)) THEN
+            RETURN 'in_use';
+        END IF;
         DELETE FROM audit_detached AS d WHERE d.leaf = shared.leaf;
-        RETURN true;
+        RETURN 'dropped';
     END IF;
     DELETE FROM audit_vector_tail AS t
     USING (
@@ -126,11 +186,13 @@ BEGIN
     WHERE t.kind = gone.kind AND t.id = gone.id;
     GET DIAGNOSTICS deleted = ROW_COUNT;
     IF deleted > 0 THEN
-        RETURN false;
+        RETURN 'cleared';
     END IF;
-    EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', left(shared.leaf, -8), shared.leaf);
+    IF NOT audit_run_alone(parent, format('ALTER TABLE %I DETACH PARTITION %I', parent, shared.leaf)) THEN
+        RETURN 'in_use';
+    END IF;
     UPDATE audit_detached AS d SET attached = false WHERE d.leaf = shared.leaf;
-    RETURN true;
+    RETURN 'detached';
 END
 $$;
 
@@ -142,7 +204,7 @@ BEGIN ATOMIC
         AND (SELECT count(*) > 500 FROM (SELECT FROM audit_outbox LIMIT 501) AS o);
 END;
 
--- Deletes what the next 1000 records of a month that was taken out left elsewhere, and has the vector database told, if it has all
+-- Deletes what the next records of a month that was taken out left elsewhere, and has the vector database told, if it has all
 -- others. False if there are no more. From the tail first, as in `audit_remove_vector`. By the keys of all tables, whatever the
 -- planner knows of their sizes.
 CREATE OR REPLACE FUNCTION audit_clear_records(detached audit_detached) RETURNS boolean
@@ -154,10 +216,14 @@ DECLARE
     last_id     bigint;
     cleared     bigint;
 BEGIN
+    -- Ranges of ids begin with the month's own: older months have records that stay.
+    detached.after := greatest(
+        detached.after, audit_id_at(audit_leaf_month(detached.leaf)::timestamp AT TIME ZONE 'UTC') - 1
+    );
     EXECUTE format(
-        'SELECT max(id), count(*) FROM (SELECT id FROM %I WHERE kind = $1 AND id > $2 ORDER BY id LIMIT 1000) AS a',
+        'SELECT max(id), count(*) FROM (SELECT id FROM %I WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3) AS a',
         detached.leaf
-    ) INTO last_id, cleared USING record_kind, detached.after;
+    ) INTO last_id, cleared USING record_kind, detached.after, detached.batch;
     IF cleared = 0 THEN
         RETURN false;
     END IF;
@@ -185,14 +251,16 @@ BEGIN
     END IF;
     DELETE FROM audit_embedding_refusal AS r
     WHERE r.kind = record_kind AND r.id > detached.after AND r.id <= last_id;
-    UPDATE audit_detached AS d SET after = last_id, records = d.records + cleared WHERE d.leaf = detached.leaf;
+    UPDATE audit_detached AS d
+    SET after = last_id, records = d.records + cleared, batch = least(d.batch + d.batch / 8 + 1, 1000)
+    WHERE d.leaf = detached.leaf;
     RETURN true;
 END
 $$;
 
--- Takes one step, if nobody else is taking one: with what is on its way out, or with the month named here. Returns {step, leaf,
--- kind, month, records}, where `step` is `detached`, `cleared`, `dropped`, `busy` (somebody else takes steps) or `waiting` (a
--- table is in use, or the vector database is yet to be told of others); null if there is nothing to do.
+-- Takes one step, if nobody else is taking one: with what is on its way out, or else with the month named here. Returns {step,
+-- leaf, kind, month, records}, where `step` is `detached`, `cleared`, `dropped`, `in_use` (a table is, and left alone for a while),
+-- `busy` (somebody else takes steps) or `waiting` (the vector database is yet to be told of others); null if there is nothing to do.
 CREATE OR REPLACE FUNCTION audit_drop_step(due_kind text, due_month date, archived_only boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
@@ -203,26 +271,36 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('audit_drop_partitions')) THEN
         RETURN '{"step":"busy"}';
     END IF;
-    IF due_month IS NOT NULL AND audit_detach_month(due_kind, due_month, archived_only) THEN
-        RETURN jsonb_build_object('step', 'detached', 'kind', due_kind, 'month', to_char(due_month, 'YYYY-MM'));
+    SELECT * INTO leaving FROM audit_leaving();
+    IF leaving.leaf IS NULL AND due_month IS NOT NULL THEN
+        step := audit_detach_month(due_kind, due_month, archived_only);
+        RETURN jsonb_build_object(
+            'step', coalesce(step, 'waiting'), 'kind', due_kind, 'month', to_char(due_month, 'YYYY-MM')
+        );
+    ELSIF leaving.leaf IS NULL THEN
+        INSERT INTO audit_detached (leaf, attached)
+        SELECT s.leaf, true FROM audit_months_without_kinds() AS s WHERE NOT audit_rests(left(s.leaf, -8)) LIMIT 1
+        RETURNING * INTO leaving;
+        IF leaving.leaf IS NULL THEN
+            RETURN NULL;
+        END IF;
     END IF;
 
-    SELECT * INTO leaving FROM audit_detached AS d ORDER BY audit_leaf_kind(d.leaf) IS NOT NULL, d.leaf LIMIT 1;
-    IF leaving.leaf IS NULL THEN
-        RETURN CASE WHEN due_month IS NOT NULL THEN '{"step":"waiting"}'::jsonb END;
-    ELSIF audit_leaf_kind(leaving.leaf) IS NULL THEN
-        step := CASE WHEN NOT audit_drop_shared(leaving) THEN 'cleared' WHEN leaving.attached THEN 'detached' ELSE 'dropped' END;
+    IF audit_leaf_kind(leaving.leaf) IS NULL THEN
+        step := audit_drop_shared(leaving);
     ELSIF audit_deliveries_wait() THEN
         step := 'waiting';
     ELSIF audit_clear_records(leaving) THEN
         step := 'cleared';
+    ELSIF NOT audit_run_alone(leaving.leaf, format('DROP TABLE %I', leaving.leaf)) THEN
+        step := 'in_use';
     ELSE
-        EXECUTE format('DROP TABLE %I', leaving.leaf);
         DELETE FROM audit_detached AS d WHERE d.leaf = leaving.leaf;
-        INSERT INTO audit_retention AS r (kind, month, dropped_at, dropped)
-        VALUES (audit_leaf_kind(leaving.leaf), audit_leaf_month(leaving.leaf), clock_timestamp(), leaving.records)
+        -- Records that come later are in no archive.
+        INSERT INTO audit_retention AS r (kind, month, changed, dropped_at, dropped)
+        VALUES (audit_leaf_kind(leaving.leaf), audit_leaf_month(leaving.leaf), true, clock_timestamp(), leaving.records)
         ON CONFLICT (kind, month) DO UPDATE
-        SET dropped_at = excluded.dropped_at, dropped = r.dropped + excluded.dropped;
+        SET changed = true, dropped_at = excluded.dropped_at, dropped = r.dropped + excluded.dropped;
         step := 'dropped';
     END IF;
     RETURN jsonb_build_object(
@@ -235,8 +313,41 @@ BEGIN
 END
 $$;
 
+-- What is next among that on its way out, those of vectors and versions first, and leaves alone what rests.
+CREATE OR REPLACE FUNCTION audit_leaving() RETURNS SETOF audit_detached
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d.*
+    FROM audit_detached AS d
+    WHERE NOT audit_rests(CASE WHEN d.attached THEN left(d.leaf, -8) ELSE d.leaf END)
+    ORDER BY audit_leaf_kind(d.leaf) IS NOT NULL, d.leaf
+    LIMIT 1;
+END;
+
+-- The next month to be dropped (`keep` and `archived_only` as in `audit_months_due`) of those whose tables do not rest.
+CREATE OR REPLACE FUNCTION audit_next_month(keep jsonb, archived_only boolean) RETURNS TABLE (kind text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d.kind, d.month
+    FROM audit_months_due(keep, archived_only) AS d
+    JOIN audit_months() AS m ON m.kind = d.kind AND m.month = d.month
+    WHERE NOT audit_rests(left(m.leaf, -8))
+    ORDER BY d.month, d.kind
+    LIMIT 1;
+END;
+
+-- Whether there is a step to be taken.
+CREATE OR REPLACE FUNCTION audit_retention_due(keep jsonb, archived_only boolean) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM audit_leaving())
+        OR EXISTS (SELECT FROM audit_next_month(keep, archived_only))
+        OR EXISTS (SELECT FROM audit_months_without_kinds() AS s WHERE NOT audit_rests(left(s.leaf, -8)));
+END;
+
 -- One step of the service's own retention (`keep` and `archived_only` as in `audit_months_due`), as `audit_drop_step`. Runs
--- with its owner's rights, so that the service needs none to drop tables; whoever may delete records may call it.
+-- with its owner's rights, so that the service needs none to drop tables; whoever may delete records may call it. A step that takes
+-- too long is undone, and the next one is of half as many records.
 CREATE OR REPLACE FUNCTION audit_retain_step(keep jsonb, archived_only boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = {{schema}}, pg_temp SET lock_timeout = '50ms'
 AS $$
@@ -247,14 +358,18 @@ BEGIN
         RAISE EXCEPTION 'retention needs the privilege to delete records'
             USING ERRCODE = 'insufficient_privilege', HINT = 'GRANT DELETE ON audit';
     END IF;
-    SELECT d.kind, d.month INTO due FROM audit_months_due(keep, archived_only) AS d LIMIT 1;
+    SELECT n.kind, n.month INTO due FROM audit_next_month(keep, archived_only) AS n;
     RETURN audit_drop_step(due.kind, due.month, archived_only)::text;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN '{"step":"waiting"}';
+EXCEPTION
+    WHEN lock_not_available THEN -- somebody delivers, or embeds, one of the records
+        RETURN '{"step":"waiting"}';
+    WHEN query_canceled THEN
+        UPDATE audit_detached AS d SET batch = greatest(d.batch / 2, 1);
+        RETURN '{"step":"waiting"}';
 END
 $$;
 
--- One step of `audit_drop_partitions`; null if there is nothing to do.
+-- One step of `audit_drop_partitions`.
 CREATE OR REPLACE FUNCTION audit_drop_step(before timestamptz) RETURNS text
 LANGUAGE plpgsql
 AS $$
@@ -263,7 +378,7 @@ DECLARE
 BEGIN
     SELECT m.kind, m.month INTO due
     FROM audit_months() AS m
-    WHERE m.month < date_trunc('month', before AT TIME ZONE 'UTC')
+    WHERE m.month < date_trunc('month', before AT TIME ZONE 'UTC') AND NOT audit_rests(left(m.leaf, -8))
     ORDER BY m.month, m.kind
     LIMIT 1;
     RETURN audit_drop_step(due.kind, due.month, NULL) ->> 'step';
@@ -271,8 +386,8 @@ END
 $$;
 
 -- By hand: drops the months of all kinds that end before `before`'s begins, whatever is archived. `CALL
--- audit_drop_partitions('2026-01-01')`, outside of a transaction. A step that finds its table in use is tried again, without
--- an end.
+-- audit_drop_partitions('2026-01-01')`, outside of a transaction. What is in use, and a month that is being archived or restored, is
+-- tried again, without an end.
 CREATE OR REPLACE PROCEDURE audit_drop_partitions(before timestamptz)
 LANGUAGE plpgsql
 AS $$
@@ -287,8 +402,13 @@ BEGIN
             step := 'waiting';
         END;
         COMMIT;
-        EXIT WHEN step IS NULL;
-        IF step IN ('waiting', 'busy') THEN
+        IF step IS NULL THEN
+            EXIT WHEN NOT EXISTS (SELECT FROM audit_detached)
+                AND NOT EXISTS (
+                    SELECT FROM audit_months() AS m WHERE m.month < date_trunc('month', before AT TIME ZONE 'UTC')
+                );
+        END IF;
+        IF step IS NULL OR step IN ('waiting', 'busy') THEN
             PERFORM pg_sleep(0.1);
         END IF;
     END LOOP;

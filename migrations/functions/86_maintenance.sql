@@ -72,10 +72,7 @@ BEGIN
         CASE WHEN EXISTS (SELECT FROM audit_vector_tail) THEN 'move' END,
         CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE NOT audit_is_leased(claimed_until)) THEN 'deliver' END,
         CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END,
-        CASE
-            WHEN EXISTS (SELECT FROM audit_detached) OR EXISTS (SELECT FROM audit_months_due(keep, archived_only))
-            THEN 'retain'
-        END
+        CASE WHEN audit_retention_due(keep, archived_only) THEN 'retain' END
     );
 END
 $$;
