@@ -14,6 +14,7 @@ mod pods;
 mod privileges;
 mod rbac;
 mod runtime_config;
+mod scaling;
 mod schema;
 mod secrets;
 mod variables;
