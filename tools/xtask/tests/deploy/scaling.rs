@@ -35,7 +35,7 @@ async fn vectors_take_as_much_as_the_page_says() {
         client
             .batch_execute(&sql)
             .await
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     };
     run("CREATE EXTENSION IF NOT EXISTS vector".into()).await;
     for dimensions in [384, 768, 1536] {
