@@ -61,7 +61,8 @@ $$;
 
 -- Makes the partitions that `audit_missing_partitions` names, and returns how many it made. Cheap when there is
 -- nothing to do, safe to call from many places at once. Runs with its owner's rights, so that the service needs none
--- to create tables.
+-- to create tables. It holds the locks of all that it makes until its end: without a limit it would take all locks that the
+-- server has, and everybody else's statements would fail.
 CREATE OR REPLACE FUNCTION audit_ensure_partitions(
     ahead integer DEFAULT 3,
     at timestamptz DEFAULT clock_timestamp()
@@ -72,6 +73,10 @@ DECLARE
     missing record;
     made    integer := 0;
 BEGIN
+    IF ahead > 60 THEN
+        RAISE EXCEPTION 'partitions are made at most 60 months ahead, not %', ahead
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     FOR missing IN SELECT * FROM audit_missing_partitions(ahead, at) LOOP
         made := made + audit_make_partition(missing.parent, missing.leaf, missing.first_id, missing.end_id)::integer;
     END LOOP;

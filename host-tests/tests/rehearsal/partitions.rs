@@ -1,4 +1,4 @@
-//! The months ahead have no partitions.
+//! The months ahead have no partitions, or somebody makes far too many of them.
 
 use database::connect;
 use patience::until;
@@ -51,6 +51,16 @@ async fn months_that_are_missing_are_made_under_load() {
         missing(&db).await == 0
     })
     .await;
+    load.goes_on(200).await;
+
+    // Somebody wants ten thousand months ahead, and gets none; then two years, and gets them.
+    let all = "SELECT audit_ensure_partitions(10000)";
+    let refusal = db.batch_execute(all).await.unwrap_err();
+    let refusal = refusal.as_db_error().unwrap().message();
+    assert!(refusal.contains("at most 60 months ahead"), "{refusal}");
+    let some = "SELECT audit_ensure_partitions(24)";
+    let made: i32 = db.query_one(some, &[]).await.unwrap().get(0);
+    assert_eq!(made, 6 * 21);
     load.goes_on(200).await;
     assert_eq!(load.refused(), 0);
     let written = load.stop().await;
