@@ -5,17 +5,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::connect;
 use futures::{TryStreamExt, pin_mut};
 use indicatif::ProgressBar;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
-use crate::database_schema::schema;
-use crate::file::Writing;
+use crate::file::{Writing, verify};
 use crate::manifest::{Files, Manifest};
 use crate::month::Month;
 use crate::progress::bar;
+use crate::session::open;
 
 /// Records of one statement. Rows come one by one, so none is held for the others.
 const PAGE: i64 = 1000;
@@ -25,18 +24,42 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The kinds that have records of a month, or room for them, in the database at `url`.
 pub async fn kinds_of(url: &str, month: &Month) -> Result<Vec<String>> {
-    let client = connect(url).await?;
-    schema(&client).await?;
+    let (client, _) = open(url).await?;
     let sql = "SELECT kind FROM audit_months() WHERE month = $1::text::date ORDER BY kind";
     let rows = client.query(sql, &[&month.first_day()]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// The archive of a month of a kind in `folder`, if it is whole and is the one that the database at `url` notes for the month as
+/// it is now.
+pub async fn archived(
+    url: &str,
+    kind: &str,
+    month: &Month,
+    folder: &Path,
+) -> Result<Option<Manifest>> {
+    let files = Files::of(folder, kind, month);
+    if !files.manifest.exists() {
+        return Ok(None);
+    }
+    let (manifest, records) = Manifest::read(&files.manifest)?;
+    let (client, _) = open(url).await?;
+    let sql = "SELECT EXISTS (
+        SELECT FROM audit_retention
+        WHERE kind = $1 AND month = $2::text::date AND archived_at IS NOT NULL AND NOT changed AND sha256 = $3
+    )";
+    let parameters: [&(dyn ToSql + Sync); 3] = [&kind, &month.first_day(), &manifest.sha256];
+    if !client.query_one(sql, &parameters).await?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    verify(&records, &manifest)?;
+    Ok(Some(manifest))
+}
+
 /// Writes a month of a kind into `folder`, and notes in the database at `url` that it is archived. If it fails, nothing is noted;
-/// it never writes over an archive that is there.
+/// it never writes over an archive that is there. One at a time archives or restores a month of a kind, which stays meanwhile.
 pub async fn archive(url: &str, kind: &str, month: &Month, folder: &Path) -> Result<Manifest> {
-    let mut client = connect(url).await?;
-    let schema = schema(&client).await?;
+    let (mut client, schema) = open(url).await?;
     let files = Files::of(folder, kind, month);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if files.manifest.exists() {
@@ -45,18 +68,25 @@ pub async fn archive(url: &str, kind: &str, month: &Month, folder: &Path) -> Res
             files.manifest.display()
         );
     }
+    if files.records.exists() {
+        bail!(
+            "{} is there without a manifest: somebody is just writing it, or an archive that broke off has left it; \
+             say another folder, or remove it",
+            files.records.display()
+        );
+    }
     let first_day = month.first_day();
-    let begin = "SELECT audit_archive_begin($1, $2::text::date)::text";
-    let row = client.query_one(begin, &[&kind, &first_day]).await;
-    let kept: String = row.context("this month cannot be archived")?.get(0);
+    let begin = "SELECT audit_archive_begin($1, $2::text::date)";
+    let begun = client.execute(begin, &[&kind, &first_day]).await;
+    begun.context("this month cannot be archived")?;
 
-    let end = "SELECT audit_archive_end($1, $2::text::date, $3::text::timestamptz, $4, $5)";
+    let end = "SELECT audit_archive_end($1, $2::text::date, $3, $4)";
     let written = write(&mut client, kind, month, schema, &files).await;
     let (records, sum) = match &written {
         Ok(manifest) => (Some(manifest.records), Some(&manifest.sha256)),
         Err(_) => (None, None),
     };
-    let parameters: [&(dyn ToSql + Sync); 5] = [&kind, &first_day, &kept, &records, &sum];
+    let parameters: [&(dyn ToSql + Sync); 4] = [&kind, &first_day, &records, &sum];
     let noted = client.execute(end, &parameters).await;
     let manifest = written?;
     noted.with_context(|| {
@@ -77,10 +107,6 @@ async fn write(
     files: &Files,
 ) -> Result<Manifest> {
     wait_for_writers(client, kind, month).await?;
-    // Limits of the role must not cut it short.
-    client
-        .batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
-        .await?;
     let snapshot = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
@@ -104,6 +130,7 @@ async fn write(
         schema,
         archived_at,
     };
+    // The records are of this run: there were none.
     manifest.write(&files.manifest).inspect_err(|_| {
         let _ = fs::remove_file(&files.records);
     })?;
@@ -162,6 +189,14 @@ impl Rows {
             end_id: row.get(1),
             records: row.get(2),
         };
+        // Who has read has a lock, so it stays from now on.
+        let there = "SELECT audit_has_month($1, $2::text::date)";
+        let row = snapshot
+            .query_one(there, &[&kind, &month.first_day()])
+            .await?;
+        if !row.get::<_, bool>(0) {
+            bail!("{kind} {month} was dropped before it could be archived");
+        }
         // Keys are found by key only, so their table is read once. The kind is one of four words.
         let keys = format!(
             "CREATE TEMPORARY TABLE archived_key ON COMMIT DROP AS
@@ -193,8 +228,9 @@ impl Rows {
             LIMIT $4";
         let records = snapshot.prepare(records).await?;
         let versions = "
-            SELECT v.id, jsonb_build_object('version', to_jsonb(v))::text
+            SELECT v.id, jsonb_build_object('version', to_jsonb(v), 'key', k.key)::text
             FROM audit_version AS v
+            LEFT JOIN archived_key AS k ON k.id = v.id
             WHERE v.kind = $1 AND v.id > $2 AND v.id <= $3
             ORDER BY v.id, v.version";
         let versions = snapshot.prepare(versions).await?;

@@ -50,13 +50,13 @@ impl Writing {
         added.with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Gives the file its name, in place of what an archive that came to nothing left there, and returns its length and its sum.
+    /// Gives the file its name, which no other has, and returns its length and its sum.
     pub(crate) fn finish(self) -> Result<(u64, String)> {
         let path = self.path;
         let finished = || -> io::Result<_> {
             let summed = self.encoder.finish()?;
             summed.file.as_file().sync_all()?;
-            summed.file.persist(&path)?;
+            summed.file.persist_noclobber(&path)?;
             Ok((summed.bytes, hexadecimal(summed.sum)))
         };
         finished().with_context(|| format!("cannot write {}", path.display()))

@@ -3,17 +3,17 @@
 //! An archive is two files: the records as compressed JSON lines, and a [`Manifest`] that says what is in them. The manifest comes
 //! last, so there is none without a whole archive. Vectors are not in it: restored records are embedded like any others without one.
 //!
-//! Modules from the bottom up: `month`, `manifest`, `file`, `progress`, `database_schema`, `archive`, `restore`.
+//! Modules from the bottom up: `month`, `manifest`, `file`, `progress`, `session`, `archive`, `restore`.
 
 mod archive;
-mod database_schema;
 mod file;
 mod manifest;
 mod month;
 mod progress;
 mod restore;
+mod session;
 
-pub use archive::{archive, kinds_of};
+pub use archive::{archive, archived, kinds_of};
 pub use manifest::Manifest;
 pub use month::{Month, NoMonth};
-pub use restore::{Restored, restore};
+pub use restore::{RestoreOptions, Restored, restore};

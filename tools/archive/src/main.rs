@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use archive::{Month, archive, kinds_of};
+use archive::{Month, archive, archived, kinds_of};
 use audit::Kind;
 use clap::Parser;
 
@@ -58,6 +58,7 @@ async fn main() -> ExitCode {
 impl Archive {
     async fn run(self) -> Result<()> {
         let (url, month) = (&self.database_url, &self.month);
+        let all = matches!(self.kind, Kinds::All);
         let kinds = match self.kind {
             Kinds::One(kind) => vec![kind.as_str().to_owned()],
             Kinds::All => kinds_of(url, month).await?,
@@ -66,6 +67,14 @@ impl Archive {
             bail!("the database has no month {month}");
         }
         for kind in kinds {
+            // What a run that broke off has done.
+            if all && let Some(manifest) = archived(url, &kind, month, &self.to).await? {
+                println!(
+                    "{kind} {month} is archived there already: sha256 {}",
+                    manifest.sha256
+                );
+                continue;
+            }
             let manifest = archive(url, &kind, month, &self.to).await?;
             println!(
                 "archived {kind} {month}: {} records, {} versions, {} bytes, sha256 {}",

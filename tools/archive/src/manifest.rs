@@ -1,10 +1,11 @@
 //! What an archive says of itself.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use audit::Kind;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -65,6 +66,12 @@ impl Manifest {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
         let manifest: Self =
             serde_json::from_str(&text).with_context(|| format!("{place} is no manifest"))?;
+        if Kind::parse(&manifest.kind).is_none() {
+            bail!(
+                "{place} is no manifest: {:?} is no kind of records",
+                manifest.kind
+            );
+        }
         let files = Files::of(
             path.parent().unwrap_or(Path::new("")),
             &manifest.kind,
@@ -82,18 +89,63 @@ impl Manifest {
 
     /// Writes it to `path`, where there is none: the whole of it or nothing.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        self.write_and_sync(path, fs::File::sync_all)
+    }
+
+    fn write_and_sync(
+        &self,
+        path: &Path,
+        sync: impl FnOnce(&fs::File) -> io::Result<()>,
+    ) -> Result<()> {
         let place = path.display();
         let folder = path.parent().unwrap_or(Path::new(""));
         let written = || -> Result<()> {
+            let names = fs::File::open(folder)?;
             let mut file = NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(&mut file, self)?;
             file.write_all(b"\n")?;
             file.as_file().sync_all()?;
             file.persist_noclobber(path)?;
-            // So that the names survive a crash, too.
-            fs::File::open(folder)?.sync_all()?;
+            // So that the names survive a crash, too. There is no manifest without records, and those are removed if this fails.
+            sync(&names).inspect_err(|_| {
+                let _ = fs::remove_file(path);
+            })?;
             Ok(())
         };
         written().with_context(|| format!("cannot write {place}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            kind: "workflow".to_owned(),
+            month: "2025-03".parse().unwrap(),
+            records: 0,
+            versions: 0,
+            bytes: 0,
+            sha256: "00".to_owned(),
+            schema: 5,
+            archived_at: "2025-04-02 00:00:00+00".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_whose_name_may_be_lost_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("workflow-2025-03.manifest.json");
+        let error = manifest()
+            .write_and_sync(&path, |_| {
+                assert!(path.exists());
+                Err(io::Error::other("no sync"))
+            })
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("no sync"), "{error:#}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        manifest().write(&path).unwrap();
+        assert_eq!(Manifest::read(&path).unwrap().0, manifest());
     }
 }

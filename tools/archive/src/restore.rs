@@ -3,18 +3,27 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use database::connect;
 use serde::Deserialize;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
-use crate::database_schema::schema;
 use crate::file::{lines, verify};
 use crate::manifest::Manifest;
 use crate::progress::bar;
+use crate::session::open;
 
 /// Lines of one transaction, and how long they may be together; a longer one goes alone.
 const LINES: usize = 500;
 const BYTES: usize = 4 << 20;
+
+/// How a month is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// For how many days retention leaves it alone.
+    pub keep_days: i32,
+    /// Whether it may be another archive than the one that the database notes for the month.
+    pub other_archive: bool,
+}
 
 /// What became of the records of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +32,7 @@ pub struct Restored {
     pub manifest: Manifest,
     /// Records that were not there.
     pub restored: i64,
-    /// Records that are left out, because another record has their natural key by now.
+    /// Records that are left out, because another record has their natural key or their id by now.
     pub left_out: i64,
 }
 
@@ -34,13 +43,12 @@ struct Batch {
     left_out: i64,
 }
 
-/// Reads the archive of this manifest back into the database at `url`, where retention leaves its month alone for `keep_days`. What is
-/// there already stays as it is. If it fails in the middle, what was read stays, and another run goes on.
-pub async fn restore(url: &str, manifest: &Path, keep_days: i32) -> Result<Restored> {
+/// Reads the archive of this manifest back into the database at `url`. What is there already stays as it is. If it fails in the
+/// middle, what was read stays, and another run goes on. One at a time archives or restores a month of a kind, which stays meanwhile.
+pub async fn restore(url: &str, manifest: &Path, options: RestoreOptions) -> Result<Restored> {
     let (manifest, path) = Manifest::read(manifest)?;
     verify(&path, &manifest)?;
-    let client = connect(url).await?;
-    let schema = schema(&client).await?;
+    let (client, schema) = open(url).await?;
     if manifest.schema > schema {
         bail!(
             "the archive comes from a database with the schema {}, and this one has {schema}; \
@@ -51,15 +59,29 @@ pub async fn restore(url: &str, manifest: &Path, keep_days: i32) -> Result<Resto
     let (kind, month) = (&manifest.kind, &manifest.month);
     let first_day = month.first_day();
     let begin = "SELECT audit_restore_begin(
-        $1, $2::text::date, make_interval(days => $3), $4, $5, $6::text::timestamptz
+        $1, $2::text::date, make_interval(days => $3), $4, $5, $6::text::timestamptz, $7
     )";
     let (records, sum, at) = (manifest.records, &manifest.sha256, &manifest.archived_at);
-    client
-        .execute(begin, &[kind, &first_day, &keep_days, &records, sum, at])
-        .await
-        .context("this month cannot be restored")?;
+    let (keep_days, other) = (options.keep_days, options.other_archive);
+    let parameters: [&(dyn ToSql + Sync); 7] =
+        [kind, &first_day, &keep_days, &records, sum, at, &other];
+    let begun = client.execute(begin, &parameters).await;
+    begun.context("this month cannot be restored")?;
 
-    let bar = bar(format!("restoring {kind} {month}"), records);
+    let restored = read(&client, &manifest, &path).await;
+    let end = "SELECT audit_restore_end($1, $2::text::date)";
+    // If that fails, the connection is lost, and nothing is held any more.
+    let _ = client.execute(end, &[kind, &first_day]).await;
+    restored
+}
+
+/// Stores what is in the archive at `path`.
+async fn read(client: &Client, manifest: &Manifest, path: &Path) -> Result<Restored> {
+    let records = manifest.records;
+    let bar = bar(
+        format!("restoring {} {}", manifest.kind, manifest.month),
+        records,
+    );
     let mut restored = Restored {
         manifest: manifest.clone(),
         restored: 0,
@@ -68,7 +90,7 @@ pub async fn restore(url: &str, manifest: &Path, keep_days: i32) -> Result<Resto
     let mut batch = Vec::new();
     let mut bytes = 0;
     let mut read = 0;
-    for line in lines(&path)? {
+    for line in lines(path)? {
         let line = line?;
         if is_record(&line) {
             read += 1;
@@ -77,11 +99,11 @@ pub async fn restore(url: &str, manifest: &Path, keep_days: i32) -> Result<Resto
         bytes += line.len();
         batch.push(line);
         if batch.len() == LINES || bytes >= BYTES {
-            restored.take(&client, &mut batch).await?;
+            restored.take(client, &mut batch).await?;
             bytes = 0;
         }
     }
-    restored.take(&client, &mut batch).await?;
+    restored.take(client, &mut batch).await?;
     bar.finish_and_clear();
     if read != records {
         bail!("the manifest says {records} records, and the archive has {read}");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use archive::restore;
+use archive::{RestoreOptions, restore};
 use clap::Parser;
 
 /// Read an archived month back; what is there already stays as it is
@@ -19,6 +19,9 @@ struct Restore {
     /// How long retention leaves the month alone
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(i32).range(1..=36_500))]
     keep_days: i32,
+    /// Read it back although the database notes another archive for the month
+    #[arg(long)]
+    other_archive: bool,
     /// The manifest, such as archives/remediation-2026-01.manifest.json; the records are beside it
     #[arg(value_name = "MANIFEST")]
     manifest: PathBuf,
@@ -37,7 +40,11 @@ async fn main() -> ExitCode {
 
 impl Restore {
     async fn run(self) -> Result<()> {
-        let done = restore(&self.database_url, &self.manifest, self.keep_days).await?;
+        let options = RestoreOptions {
+            keep_days: self.keep_days,
+            other_archive: self.other_archive,
+        };
+        let done = restore(&self.database_url, &self.manifest, options).await?;
         let manifest = &done.manifest;
         let there = manifest.records - done.restored - done.left_out;
         println!(
@@ -46,7 +53,7 @@ impl Restore {
         );
         if done.left_out > 0 {
             println!(
-                "{} records are left out, because other records have their natural keys by now",
+                "{} records are left out, because other records have their natural keys or their ids by now",
                 done.left_out
             );
         }
