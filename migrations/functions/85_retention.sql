@@ -93,18 +93,25 @@ BEGIN ATOMIC
     );
 END;
 
--- The tables of vectors and versions of months that have ended and have no kind left, and are not on their way out. The release before
--- left such tables behind.
-CREATE OR REPLACE FUNCTION audit_months_without_kinds() RETURNS TABLE (leaf text)
+-- The tables of vectors and versions of months that have no kind left, and are not on their way out.
+CREATE OR REPLACE FUNCTION audit_months_without_kinds() RETURNS TABLE (leaf text, month date)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT c.relname::text
+    SELECT c.relname::text, audit_leaf_month(c.relname::text)
     FROM pg_inherits AS i
     JOIN pg_class AS c ON c.oid = i.inhrelid
     WHERE i.inhparent IN ('audit_vector'::regclass, 'audit_version'::regclass)
-        AND audit_leaf_month(c.relname::text) < date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')
         AND NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.month = audit_leaf_month(c.relname::text))
-        AND NOT EXISTS (SELECT FROM audit_detached AS d WHERE d.leaf = c.relname::text)
+        AND NOT EXISTS (SELECT FROM audit_detached AS d WHERE d.leaf = c.relname::text);
+END;
+
+-- Those of months that have ended, whose tables do not rest: the release before left them behind.
+CREATE OR REPLACE FUNCTION audit_left_behind() RETURNS TABLE (leaf text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.leaf
+    FROM audit_months_without_kinds() AS s
+    WHERE s.month < date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') AND NOT audit_rests(left(s.leaf, -8))
     ORDER BY 1;
 END;
 
@@ -131,8 +138,7 @@ CREATE OR REPLACE FUNCTION audit_detach_month(record_kind text, record_month dat
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    suffix CONSTANT text := to_char(record_month, '_YYYY_MM');
-    gone   record;
+    gone record;
 BEGIN
     SELECT m.parent, m.leaf INTO gone FROM audit_months() AS m WHERE m.kind = record_kind AND m.month = record_month;
     IF gone.leaf IS NULL THEN
@@ -150,7 +156,7 @@ BEGIN
     END IF;
     INSERT INTO audit_detached (leaf) VALUES (gone.leaf);
     INSERT INTO audit_detached (leaf, attached)
-    SELECT s.leaf, true FROM audit_months_without_kinds() AS s WHERE right(s.leaf, 8) = suffix;
+    SELECT s.leaf, true FROM audit_months_without_kinds() AS s WHERE s.month = record_month;
     RETURN 'detached';
 EXCEPTION WHEN SQLSTATE 'AU002' THEN
     RETURN NULL;
@@ -279,7 +285,7 @@ BEGIN
         );
     ELSIF leaving.leaf IS NULL THEN
         INSERT INTO audit_detached (leaf, attached)
-        SELECT s.leaf, true FROM audit_months_without_kinds() AS s WHERE NOT audit_rests(left(s.leaf, -8)) LIMIT 1
+        SELECT b.leaf, true FROM audit_left_behind() AS b LIMIT 1
         RETURNING * INTO leaving;
         IF leaving.leaf IS NULL THEN
             RETURN NULL;
@@ -342,7 +348,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM audit_leaving())
         OR EXISTS (SELECT FROM audit_next_month(keep, archived_only))
-        OR EXISTS (SELECT FROM audit_months_without_kinds() AS s WHERE NOT audit_rests(left(s.leaf, -8)));
+        OR EXISTS (SELECT FROM audit_left_behind());
 END;
 
 -- One step of the service's own retention (`keep` and `archived_only` as in `audit_months_due`), as `audit_drop_step`. Runs
