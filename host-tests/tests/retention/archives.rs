@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use archive::{archive, restore};
+use archive::{RestoreOptions, archive, restore};
 use patience::until;
 use serde_json::Value;
 use tokio_postgres::Client as Database;
@@ -82,7 +82,12 @@ async fn an_archived_month_goes_by_itself_and_comes_back_whole() {
     let manifest = format!("remediation-{}.manifest.json", due.name);
     let manifest = folder.path().join(manifest);
     assert!(fs::exists(&manifest).expect("a folder"));
-    let restored = restore(database, &manifest, 30).await.expect("restored");
+    let options = RestoreOptions {
+        keep_days: 30,
+        other_archive: false,
+    };
+    let restored = restore(database, &manifest, options).await;
+    let restored = restored.expect("restored");
     assert_eq!(restored.restored, RECORDS);
     embedded(&service, &db, first).await;
     assert_eq!(answers(&service, first).await, before);

@@ -50,7 +50,7 @@ async fn a_month_that_is_not_archived_stays_if_only_archived_ones_may_go() {
     let stays = fill(&db, &unarchived, "remediation", 10).await;
     fill(&db, &archived, "remediation", 10).await;
     let note = "
-        SELECT audit_archive_end('remediation', m.month, audit_archive_begin('remediation', m.month), 10, 'sum')
+        SELECT audit_archive_begin('remediation', m.month), audit_archive_end('remediation', m.month, 10, 'sum')
         FROM (SELECT to_date($1, 'YYYY-MM') AS month) AS m";
     db.query_one(note, &[&archived.name]).await.expect("noted");
 

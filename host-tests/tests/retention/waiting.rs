@@ -13,9 +13,6 @@ use crate::support::service::Service;
 /// As many as take a few seconds.
 const RECORDS: i64 = 20_000;
 
-/// How often somebody who reads the month is in the way before the month may go.
-const TRIES: u32 = 3;
-
 /// Statements that would wait for a lock for more than 100 ms fail.
 const IMPATIENT: &str = "SET lock_timeout = '100ms'";
 
@@ -81,7 +78,7 @@ async fn while_it_goes(service: &Service, db: &Database, due: &Month) -> (i32, i
     let kept = service.client.create(posts, &kept).await;
     let path = format!("/api/v1/query/remediation/{kept}");
 
-    let (mut asked, mut waited, mut tries) = (0, 0, 0);
+    let (mut asked, mut waited) = (0, 0);
     let mut reader = Some(reader);
     let mut done = String::new();
     let mut deadline = Deadline::start();
@@ -98,8 +95,8 @@ async fn while_it_goes(service: &Service, db: &Database, due: &Month) -> (i32, i
             asked += 1;
             waited += i32::from(has_waited(&impatient, statement).await);
         }
-        tries += u32::from(is_tried(db).await);
-        if tries >= TRIES
+        // The month goes after the rest that follows a try in vain.
+        if rests(db).await
             && let Some(reader) = reader.take()
         {
             reader.batch_execute("COMMIT").await.expect("an end");
@@ -129,12 +126,9 @@ async fn has_waited(impatient: &Database, statement: &str) -> bool {
     }
 }
 
-/// Whether a replica waits to take the month out.
-async fn is_tried(observer: &Database) -> bool {
-    let sql = "SELECT EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%audit_retain_step%'
-    )";
+/// Whether a replica has found the table in use.
+async fn rests(observer: &Database) -> bool {
+    let sql = "SELECT EXISTS (SELECT FROM audit_retention_rest)";
     observer
         .query_one(sql, &[])
         .await
