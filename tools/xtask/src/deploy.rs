@@ -5,7 +5,7 @@ mod kubectl;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 
 use crate::cargo::{self, workspace};
@@ -25,8 +25,11 @@ enum Action {
 #[derive(clap::Args)]
 struct Render {
     /// Which folder of `deploy`
-    #[arg(long)]
-    target: Target,
+    #[arg(long, required_unless_present = "folder")]
+    target: Option<Target>,
+    /// A kustomization of your own
+    #[arg(long, value_name = "FOLDER", conflicts_with = "target")]
+    folder: Option<PathBuf>,
     /// The kubectl whose kustomize puts the documents together [default: a pinned one, downloaded once]
     #[arg(long, value_name = "FILE", env = "KUBECTL")]
     kubectl: Option<PathBuf>,
@@ -63,12 +66,14 @@ impl Deploy {
 
 impl Render {
     fn run(self) -> Result<ExitCode> {
+        let folder = self.folder.or_else(|| Some(self.target?.folder()));
+        let folder = folder.context("there is neither a target nor a folder")?;
         let kubectl = match self.kubectl {
             Some(kubectl) => kubectl,
             None => kubectl::installed()?,
         };
         let mut command = Command::new(kubectl);
-        command.arg("kustomize").arg(self.target.folder());
+        command.arg("kustomize").arg(folder);
         cargo::become_program(&mut command)
     }
 }

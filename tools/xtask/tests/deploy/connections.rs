@@ -14,7 +14,7 @@ const DATABASES: [(&str, &str); 2] = [
     ("audit-store-vectors", "{{ vector_db_host }}"),
 ];
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let mut faults = Faults::new();
     for (database, host) in DATABASES {
         let Some(cluster) = documents.find("Cluster", database) else {

@@ -1,9 +1,9 @@
 //! Every container has requests, limits, probes and a security context, and every pod satisfies the restricted standard.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::documents::{Documents, name};
-use crate::pods::{Pod, pods};
+use crate::documents::{Documents, list, name, title};
+use crate::pods::{Pod, is_service, pods, selects};
 use crate::{Faults, finds, finds_nothing};
 
 /// What is right, where: of a pod.
@@ -13,7 +13,7 @@ const POD: [(&str, Value); 3] = [
     ("/securityContext/runAsNonRoot", Value::Bool(true)),
 ];
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let mut faults: Faults = pods(documents).iter().flat_map(of_pod).collect();
     for cluster in documents.of_kind("Cluster") {
         let resources = &cluster["spec"]["resources"];
@@ -85,9 +85,9 @@ fn of_resources(resources: &Value) -> impl Iterator<Item = String> {
 }
 
 /// Spin drains nothing by itself, and must outlive what is in front of it.
-fn ends_in_order(documents: &Documents) -> Faults {
+pub(crate) fn ends_in_order(documents: &Documents) -> Faults {
     let mut faults = Faults::new();
-    let service = pods(documents).into_iter().filter(crate::pods::is_service);
+    let service = pods(documents).into_iter().filter(is_service);
     for pod in service {
         let pause =
             |container: &Value| container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
@@ -111,6 +111,115 @@ fn ends_in_order(documents: &Documents) -> Faults {
         }
     }
     faults
+}
+
+/// Where something stands in front of Spin, everything from outside of the pod leads there.
+pub(crate) fn goes_around_the_edge(documents: &Documents) -> Faults {
+    let mut faults = Faults::new();
+    for pod in pods(documents).iter().filter(|pod| is_service(pod)) {
+        let ports = |name: &str| -> Vec<&Value> {
+            let container = pod
+                .containers()
+                .filter(|container| container["name"] == name);
+            container
+                .flat_map(|container| list(&container["ports"]))
+                .collect()
+        };
+        if ports("edge").is_empty() {
+            continue;
+        }
+        let is_spins = |port: &Value| {
+            ports("spin")
+                .iter()
+                .any(|one| one["name"] == *port || one["containerPort"] == *port)
+        };
+        for document in documents.iter() {
+            let led = leads(document, &pod.labels);
+            let around = led.into_iter().filter(|port| is_spins(port));
+            faults.extend(around.map(|port| {
+                format!(
+                    "{} leads to {port} of Spin, around the edge",
+                    title(document)
+                )
+            }));
+        }
+    }
+    faults
+}
+
+/// The ports of the pods with these labels that a document leads to.
+fn leads<'a>(document: &'a Value, labels: &Map<String, Value>) -> Vec<&'a Value> {
+    let spec = &document["spec"];
+    let (selector, ports): (Value, Vec<&Value>) = match document["kind"].as_str() {
+        Some("Service") => (
+            json!({"matchLabels": spec["selector"]}),
+            list(&spec["ports"])
+                .map(|port| &port["targetPort"])
+                .collect(),
+        ),
+        Some("PodMonitor") => (
+            spec["selector"].clone(),
+            list(&spec["podMetricsEndpoints"])
+                .map(|endpoint| &endpoint["port"])
+                .collect(),
+        ),
+        Some("NetworkPolicy") => (
+            spec["podSelector"].clone(),
+            list(&spec["ingress"])
+                .flat_map(|rule| list(&rule["ports"]))
+                .map(|port| &port["port"])
+                .collect(),
+        ),
+        _ => return Vec::new(),
+    };
+    if selects(&selector, labels) {
+        ports
+    } else {
+        Vec::new()
+    }
+}
+
+#[test]
+fn nothing_goes_around_the_edge() {
+    finds_nothing(goes_around_the_edge);
+}
+
+#[test]
+fn a_way_around_the_edge_is_found() {
+    for (kind, name, pointer) in [
+        (
+            "Service",
+            "data-storage-service",
+            "/spec/ports/1/targetPort",
+        ),
+        (
+            "PodMonitor",
+            "kubernaut-audit-store",
+            "/spec/podMetricsEndpoints/0/port",
+        ),
+    ] {
+        let change = |documents: &mut Documents| documents.set(kind, name, pointer, json!("spin"));
+        finds(
+            goes_around_the_edge,
+            "everything",
+            change,
+            &format!("{kind} {name} leads to"),
+        );
+    }
+    let change = |documents: &mut Documents| {
+        documents.set(
+            "NetworkPolicy",
+            "audit-store-ingress",
+            "/spec/ingress/0/ports/0/port",
+            json!(3000),
+        );
+    };
+    finds(
+        goes_around_the_edge,
+        "everything",
+        change,
+        "NetworkPolicy audit-store-ingress leads to",
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The documents of a target.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,9 +20,14 @@ impl Documents {
     pub(crate) fn of(target: &str) -> Self {
         let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
         if !rendered.contains_key(target) {
-            rendered.insert(target.to_owned(), render(target));
+            rendered.insert(target.to_owned(), render("--target", target.as_ref()));
         }
         rendered[target].clone()
+    }
+
+    /// What it prints for a folder.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        render("--folder", folder.as_os_str())
     }
 
     /// Documents as YAML.
@@ -117,18 +124,19 @@ pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn render(target: &str) -> Documents {
+fn render(option: &str, what: &OsStr) -> Documents {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["deploy", "render", "--target", target])
+        .args(["deploy", "render", option])
+        .arg(what)
         .output()
         .expect("xtask starts");
     assert!(
         output.status.success(),
-        "{target} is not rendered: {}",
+        "{what:?} is not rendered: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     let documents = Documents::parse(&String::from_utf8(output.stdout).expect("UTF-8"));
-    assert!(documents.0.len() > 10, "{target} is nearly empty");
+    assert!(documents.0.len() > 10, "{what:?} is nearly empty");
     documents
 }
 

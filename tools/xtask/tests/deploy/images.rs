@@ -9,7 +9,7 @@ use crate::{Faults, finds, finds_nothing, read};
 /// Where the project's own images are.
 const OWN: &str = "ghcr.io/kubernaut/";
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let version = version();
     let faults = images(documents).into_iter().filter_map(|(owner, image)| {
         let fault = fault(&image, &version)?;

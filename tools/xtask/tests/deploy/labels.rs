@@ -6,7 +6,7 @@ use crate::documents::{Documents, list, name, title};
 use crate::pods::{Pod, pods, selects};
 use crate::{Faults, finds, finds_nothing};
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let pods = pods(documents);
     let of = |document: &Value| match document["kind"].as_str() {
         Some("Service") => service(document, &pods),
@@ -160,7 +160,7 @@ fn mounts(document: &Value, documents: &Documents) -> Faults {
 }
 
 /// Documents that would land in whatever namespace `kubectl` is set to.
-fn homeless(documents: &Documents) -> Faults {
+pub(crate) fn homeless(documents: &Documents) -> Faults {
     const OF_THE_CLUSTER: [&str; 3] = ["Namespace", "ClusterRole", "ClusterRoleBinding"];
     let namespace = documents
         .of_kind("Namespace")

@@ -18,6 +18,7 @@ mod scaling;
 mod schema;
 mod secrets;
 mod variables;
+mod variants;
 
 use std::fs;
 use std::path::{Path, PathBuf};

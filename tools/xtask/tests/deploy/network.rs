@@ -14,7 +14,7 @@ use rules::{Rule, Way, is_within, rules, rules_of};
 
 const OWN: &str = "app.kubernetes.io/part-of";
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let pods = pods(documents);
     let mut faults = denied(documents, &pods);
     let needs = needs(documents);

@@ -13,7 +13,7 @@ const ACCOUNT: &str = "audit-store";
 /// A group of the API, a resource, and a verb.
 type Right = (String, String, String);
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let called = called();
     let granted = granted(documents);
     let lacks = called
@@ -86,7 +86,7 @@ fn texts(value: &Value) -> impl Iterator<Item = String> {
 }
 
 /// With `authorization=sar`: which verbs each account has on the service that stands for the store.
-fn callers(documents: &Documents) -> Faults {
+pub(crate) fn callers(documents: &Documents) -> Faults {
     let variables = documents.variables();
     if variables["SPIN_VARIABLE_AUTHORIZATION"] != "sar" {
         return Faults::new();

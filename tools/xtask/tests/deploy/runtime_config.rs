@@ -83,7 +83,7 @@ fn with_documents(config: &Value, documents: &Documents) -> Faults {
     faults
 }
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let mut faults = with_documents(&config(CLUSTER), documents);
     if let Some(app) = documents.find("SpinApp", "audit-store") {
         let checksum = wheel::sha256(read(CLUSTER).as_bytes());

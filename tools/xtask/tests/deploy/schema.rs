@@ -37,7 +37,7 @@ static DEFINITIONS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str::<Value>(&text).expect("JSON")["$defs"].take()
 });
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let mut validators: BTreeMap<String, Option<Validator>> = BTreeMap::new();
     let mut faults = Faults::new();
     for document in documents.iter() {

@@ -12,7 +12,7 @@ use crate::{Faults, TARGETS, finds, finds_nothing, read};
 /// A name and a key.
 type Keys = BTreeSet<(String, String)>;
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let known: Keys = templates().into_iter().chain(made(documents)).collect();
     let unknown = used(documents)
         .into_iter()

@@ -11,7 +11,7 @@ const PREFIX: &str = "SPIN_VARIABLE_";
 /// Of a Deployment or a `SpinApp`: the variables that are set nowhere.
 const LEFT_OUT: &str = "audit-store.kubernaut.io/variables-left-out";
 
-fn faults(documents: &Documents) -> Faults {
+pub(crate) fn faults(documents: &Documents) -> Faults {
     let manifest = manifest();
     let declared = manifest["variables"].as_object().expect("variables");
     let map = documents.variables().as_object().expect("data");
