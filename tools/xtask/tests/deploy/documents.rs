@@ -132,11 +132,12 @@ fn render(option: &str, what: &OsStr) -> Documents {
         .expect("xtask starts");
     assert!(
         output.status.success(),
-        "{what:?} is not rendered: {}",
+        "{} is not rendered: {}",
+        what.display(),
         String::from_utf8_lossy(&output.stderr)
     );
     let documents = Documents::parse(&String::from_utf8(output.stdout).expect("UTF-8"));
-    assert!(documents.0.len() > 10, "{what:?} is nearly empty");
+    assert!(documents.0.len() > 10, "{} is nearly empty", what.display());
     documents
 }
 

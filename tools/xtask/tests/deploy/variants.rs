@@ -11,8 +11,11 @@ use crate::{
     secrets, variables, workspace,
 };
 
+/// What looks for faults.
+type Check = fn(&Documents) -> Faults;
+
 /// What must hold of each variant.
-const CHECKS: [(&str, fn(&Documents) -> Faults); 13] = [
+const CHECKS: [(&str, Check); 13] = [
     ("connections", connections::faults),
     ("containers", containers::faults),
     ("the end of pods", containers::ends_in_order),
@@ -57,10 +60,10 @@ fn copy(target: &str, without: &[&str], with: &[&str]) -> TempDir {
     }
     // In front of the edge, which is the last one.
     let at = "  - ../components/monitoring\n";
-    let more: String = with
+    let lines = with
         .iter()
-        .map(|component| format!("  - ../components/{component}\n"))
-        .collect();
+        .map(|component| format!("  - ../components/{component}\n"));
+    let more = lines.collect::<Vec<_>>().concat();
     text = text.replace(at, &format!("{at}{more}"));
     fs::write(copy.path().join(file), text).expect("the file is written");
     copy
