@@ -53,8 +53,8 @@ BEGIN
     FROM unnest(ids, rows) AS p (new_id)
     WHERE p.new_id IS NOT NULL;
 
-    -- Months of which retention knows something are long past, so there is hardly ever one to be looked for.
-    IF (SELECT max(month) FROM audit_retention) >= audit_month((SELECT min(n.id) FROM unnest(ids) AS n (id))) THEN
+    -- The month may be archived, or dropped. The present one is not, which is where nearly all records are.
+    IF audit_id_at(date_trunc('month', clock_timestamp(), 'UTC')) > ANY (ids) THEN
         UPDATE audit_retention AS r
         SET changed = true
         FROM (

@@ -12,7 +12,7 @@ CREATE TABLE audit_retention (
     kept_until  timestamptz NOT NULL DEFAULT '-infinity', -- the month was restored, and stays until then
     dropped_at  timestamptz,                    -- the last time
     dropped     bigint      NOT NULL DEFAULT 0, -- records, all times together
-    PRIMARY KEY (month, kind)                   -- in this order: each write asks for the newest month
+    PRIMARY KEY (kind, month)
 );
 
 -- Tables that somebody used when they were to be locked. Everybody would wait behind who tries again, so nobody does for a while.
