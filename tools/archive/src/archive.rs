@@ -77,8 +77,8 @@ pub async fn archive(url: &str, kind: &str, month: &Month, folder: &Path) -> Res
     }
     let first_day = month.first_day();
     let begin = "SELECT audit_archive_begin($1, $2::text::date)";
-    let begun = client.execute(begin, &[&kind, &first_day]).await;
-    begun.context("this month cannot be archived")?;
+    let started = client.execute(begin, &[&kind, &first_day]).await;
+    started.context("this month cannot be archived")?;
 
     let end = "SELECT audit_archive_end($1, $2::text::date, $3, $4)";
     let written = write(&mut client, kind, month, schema, &files).await;

@@ -65,8 +65,8 @@ pub async fn restore(url: &str, manifest: &Path, options: RestoreOptions) -> Res
     let (keep_days, other) = (options.keep_days, options.other_archive);
     let parameters: [&(dyn ToSql + Sync); 7] =
         [kind, &first_day, &keep_days, &records, sum, at, &other];
-    let begun = client.execute(begin, &parameters).await;
-    begun.context("this month cannot be restored")?;
+    let started = client.execute(begin, &parameters).await;
+    started.context("this month cannot be restored")?;
 
     let restored = read(&client, &manifest, &path).await;
     let end = "SELECT audit_restore_end($1, $2::text::date)";
