@@ -115,20 +115,59 @@ BEGIN ATOMIC
     ORDER BY 1;
 END;
 
--- The months to be dropped, the oldest first. `keep` has a number of months for each kind, and a month is due as soon as so
--- many have passed since its end; 0, or none, keeps all records of a kind. So every record is kept at least that long, and
--- neither the present month nor a later one is ever due.
-CREATE OR REPLACE FUNCTION audit_months_due(
-    keep jsonb, archived_only boolean, at timestamptz DEFAULT clock_timestamp()
-) RETURNS TABLE (kind text, month date)
+-- The months that have been kept long enough. `keep` has a number of months for each kind, and a month is kept until so many
+-- have passed since its end; 0, or none, keeps all records of a kind. So every record is kept at least that long, and neither
+-- the present month nor a later one is ever named.
+CREATE OR REPLACE FUNCTION audit_months_kept(keep jsonb, at timestamptz) RETURNS TABLE (kind text, month date)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT m.kind, m.month
     FROM audit_months() AS m
     WHERE (keep ->> m.kind)::integer > 0
-        AND m.month < date_trunc('month', at AT TIME ZONE 'UTC') - make_interval(months => (keep ->> m.kind)::integer)
-        AND audit_may_go(m.kind, m.month, archived_only)
-    ORDER BY m.month, m.kind;
+        AND m.month < date_trunc('month', at AT TIME ZONE 'UTC') - make_interval(months => (keep ->> m.kind)::integer);
+END;
+
+-- Those of them that may be dropped, the oldest first.
+CREATE OR REPLACE FUNCTION audit_months_due(
+    keep jsonb, archived_only boolean, at timestamptz DEFAULT clock_timestamp()
+) RETURNS TABLE (kind text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT k.kind, k.month
+    FROM audit_months_kept(keep, at) AS k
+    WHERE audit_may_go(k.kind, k.month, archived_only)
+    ORDER BY k.month, k.kind;
+END;
+
+-- Those that stay only because they are not archived as they are, and that was not said today.
+CREATE OR REPLACE FUNCTION audit_months_held(keep jsonb) RETURNS TABLE (kind text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT k.kind, k.month
+    FROM audit_months_kept(keep, clock_timestamp()) AS k
+    WHERE audit_may_go(k.kind, k.month, false)
+        AND NOT audit_may_go(k.kind, k.month, true)
+        AND NOT EXISTS (
+            SELECT
+            FROM audit_retention AS r
+            WHERE r.kind = k.kind AND r.month = k.month AND r.held_at > clock_timestamp() - interval '1 day'
+        );
+END;
+
+-- Has the caller say it, nobody else, and not before a day has passed: an array of texts such as `remediation 2025-01`; null if
+-- there is nothing to be said.
+CREATE OR REPLACE FUNCTION audit_say_held(keep jsonb) RETURNS text
+LANGUAGE sql
+BEGIN ATOMIC
+    WITH said AS (
+        INSERT INTO audit_retention AS r (kind, month, held_at)
+        SELECT h.kind, h.month, clock_timestamp() FROM audit_months_held(keep) AS h ORDER BY h.kind, h.month
+        ON CONFLICT (kind, month) DO UPDATE
+        SET held_at = excluded.held_at
+        WHERE r.held_at IS NULL OR r.held_at < excluded.held_at - interval '1 day'
+        RETURNING r.kind, r.month
+    )
+    SELECT json_agg(s.kind || to_char(s.month, ' YYYY-MM') ORDER BY s.month, s.kind)::text FROM said AS s;
 END;
 
 -- Takes a month of a kind out of its table, for which that is locked for a moment. Returns `detached`; `in_use` if somebody uses the

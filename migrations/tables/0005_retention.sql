@@ -12,6 +12,7 @@ CREATE TABLE audit_retention (
     kept_until  timestamptz NOT NULL DEFAULT '-infinity', -- the month was restored, and stays until then
     dropped_at  timestamptz,                    -- the last time
     dropped     bigint      NOT NULL DEFAULT 0, -- records, all times together
+    held_at     timestamptz,                    -- when it was last said that the month is due and not archived
     PRIMARY KEY (kind, month)
 );
 

@@ -15,11 +15,21 @@ pub(crate) async fn months(database: &Database, retention: &Retention) -> Result
             break;
         };
         match step.step.as_str() {
-            // Another replica takes steps, or somebody uses the table: at another time.
+            // Another replica takes steps, or what is next has to wait: at another time. What is in use rests, and another kind is next.
             "busy" | "waiting" => break,
             "dropped" => announce(&step),
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Logs the months that would go if they were archived.
+pub(crate) async fn held(database: &Database, retention: &Retention) -> Result<(), Failure> {
+    let session = Session::open(database).await?;
+    for month in retention.held(&session).await? {
+        let reason = format!("kept {month}: it is due, and not archived as it is");
+        instance::event(Level::Info, "retention", &reason);
     }
     Ok(())
 }

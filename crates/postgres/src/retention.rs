@@ -26,7 +26,8 @@ pub struct Retention {
 /// A step that was taken.
 #[derive(Debug, Deserialize)]
 pub struct RetentionStep {
-    /// `detached`, `cleared`, `dropped`, `busy` (another replica takes steps) or `waiting` (a table is in use).
+    /// `detached`, `cleared`, `dropped`, `in_use` (a table is, which rests now), `busy` (another replica takes steps) or `waiting` (the
+    /// vector database is behind, or the step took too long).
     pub step: String,
     /// Whose month it was about; nothing where a table has all kinds.
     pub kind: Option<String>,
@@ -70,6 +71,18 @@ impl Retention {
         step.map(|step| serde_json::from_str(&step))
             .transpose()
             .map_err(|error| Failure::Other(format!("a step of retention: {error}")))
+    }
+
+    /// The months that are due and stay because they are not archived, such as `remediation 2026-01`. Each is named once a day, to one
+    /// replica.
+    pub async fn held(&self, session: &Session<'_>) -> Result<Vec<String>, Failure> {
+        let statement = "SELECT audit_say_held($1::text::jsonb)";
+        let [keep, _] = self.parameters();
+        let Some(months) = session.text(statement, &[keep]).await? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(&months)
+            .map_err(|error| Failure::Other(format!("the months that are held: {error}")))
     }
 }
 

@@ -58,6 +58,15 @@ async fn a_month_that_is_not_archived_stays_if_only_archived_ones_may_go() {
     let path = format!("/api/v1/query/remediation/{stays}");
     service.client.get(&path).await.expect(200);
     assert!(is_there(&db, "remediation", &unarchived).await);
+    let said = format!(
+        "kept remediation {}: it is due, and not archived as it is",
+        unarchived.name
+    );
+    until("it is said once", async || {
+        let lines = logged(&service.host.log());
+        lines.iter().filter(|line| **line == said).count() == 1
+    })
+    .await;
     service.stop().await;
 }
 

@@ -198,3 +198,31 @@ async fn whoever_restores_a_month_it_belongs_to_the_owner() {
     drop(service);
     run(&client, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
+
+/// Whoever has only archived months dropped hears which are not, and not too often.
+#[tokio::test]
+async fn months_that_wait_for_their_archive_are_named_once_a_day() {
+    let (_database, client) = empty().await;
+    fill(&client, "remediation", "2025-03").await;
+    let said = "SELECT audit_say_held('{\"remediation\": 1, \"workflow\": 0}')";
+    let say = async || {
+        let row = client.query_one(said, &[]).await.expect("an answer");
+        row.get::<_, Option<String>>(0)
+    };
+    let is_due = |archived_only: bool| {
+        format!("audit_maintenance_due(NULL, '{KEEP}', {archived_only}) LIKE '%held%'")
+    };
+    assert!(holds(&client, &is_due(true)).await);
+    assert!(!holds(&client, &is_due(false)).await);
+    assert_eq!(say().await.as_deref(), Some("[\"remediation 2025-03\"]"));
+    assert!(!holds(&client, &is_due(true)).await);
+    assert_eq!(say().await, None);
+    let later = "UPDATE audit_retention SET held_at = held_at - interval '25 hours'";
+    run(&client, later).await;
+    assert!(say().await.is_some());
+    run(&client, later).await;
+    for statement in [BEGIN, END] {
+        run(&client, statement).await;
+    }
+    assert_eq!(say().await, None, "it is archived");
+}
