@@ -19,21 +19,35 @@ RETURN CASE left(leaf, -8) -- without _YYYY_MM
     WHEN 'execution_audit' THEN 'execution'
 END;
 
--- The first day of a partition's month; null for a table of any other name, which the planner may ask about.
+-- The first day of a partition's month; null for a table of any other name.
 CREATE OR REPLACE FUNCTION audit_leaf_month(leaf text) RETURNS date
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN to_date(substring(leaf FROM '_(\d{4}_(0[1-9]|1[0-2]))$'), 'YYYY_MM');
+RETURN CASE
+    WHEN translate(right(leaf, 8), '123456789', '000000000') = '_0000_00' THEN to_date(right(leaf, 7), 'YYYY_MM')
+END;
+
+-- All partitions of the tables that have one for each month. OFFSET, so that nothing is made of the names of other tables, of which
+-- there are many: this is asked for often.
+CREATE OR REPLACE FUNCTION audit_leaves() RETURNS TABLE (parent regclass, leaf text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT i.inhparent::regclass, c.relname::text
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN (
+        'remediation_audit'::regclass, 'ai_analysis_audit'::regclass, 'workflow_audit'::regclass, 'execution_audit'::regclass,
+        'audit_version'::regclass, 'audit_vector'::regclass
+    )
+    OFFSET 0;
+END;
 
 -- The months that have a partition for records of a kind.
 CREATE OR REPLACE FUNCTION audit_months() RETURNS TABLE (kind text, month date, parent regclass, leaf text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT audit_leaf_kind(c.relname::text), audit_leaf_month(c.relname::text), i.inhparent::regclass, c.relname::text
-    FROM pg_inherits AS i
-    JOIN pg_class AS c ON c.oid = i.inhrelid
-    WHERE i.inhparent IN (
-        'remediation_audit'::regclass, 'ai_analysis_audit'::regclass, 'workflow_audit'::regclass, 'execution_audit'::regclass
-    );
+    SELECT audit_leaf_kind(l.leaf), audit_leaf_month(l.leaf), l.parent, l.leaf
+    FROM audit_leaves() AS l
+    WHERE audit_leaf_kind(l.leaf) IS NOT NULL;
 END;
 
 -- The advisory lock of a kind's month. Who archives or restores it holds the lock, and so does who takes it out.
@@ -97,12 +111,11 @@ END;
 CREATE OR REPLACE FUNCTION audit_months_without_kinds() RETURNS TABLE (leaf text, month date)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT c.relname::text, audit_leaf_month(c.relname::text)
-    FROM pg_inherits AS i
-    JOIN pg_class AS c ON c.oid = i.inhrelid
-    WHERE i.inhparent IN ('audit_vector'::regclass, 'audit_version'::regclass)
-        AND NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.month = audit_leaf_month(c.relname::text))
-        AND NOT EXISTS (SELECT FROM audit_detached AS d WHERE d.leaf = c.relname::text);
+    SELECT l.leaf, audit_leaf_month(l.leaf)
+    FROM audit_leaves() AS l
+    WHERE audit_leaf_kind(l.leaf) IS NULL
+        AND audit_leaf_month(l.leaf) NOT IN (SELECT m.month FROM audit_months() AS m)
+        AND l.leaf NOT IN (SELECT d.leaf FROM audit_detached AS d);
 END;
 
 -- Those of months that have ended, whose tables do not rest: the release before left them behind.
@@ -375,8 +388,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT d.kind, d.month
     FROM audit_months_due(keep, archived_only) AS d
-    JOIN audit_months() AS m ON m.kind = d.kind AND m.month = d.month
-    WHERE NOT audit_rests(left(m.leaf, -8))
+    WHERE NOT audit_rests(audit_table(d.kind)::text)
     ORDER BY d.month, d.kind
     LIMIT 1;
 END;

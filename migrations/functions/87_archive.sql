@@ -2,7 +2,7 @@
 -- them: a restored record is embedded like any other that has none.
 
 -- Has this session have a month of a kind for itself: nobody else archives, restores or drops it until the session gives it back, or
--- ends. Not while a step of retention is taken.
+-- ends.
 CREATE OR REPLACE FUNCTION audit_hold_month(record_kind text, record_month date) RETURNS void
 LANGUAGE plpgsql
 AS $$
