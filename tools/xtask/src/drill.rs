@@ -98,10 +98,10 @@ async fn perform(failures: &[Failure], programs: &crate::building::Programs) -> 
         }
         outcomes.add(*failure, outcome);
     }
-    println!("\n{outcomes}");
+    print!("{outcomes}");
     let silent = queries.without_data();
     for query in &silent {
-        println!("no data: {query}");
+        say(&format!("no data: {query}"));
     }
     // A single drill does not answer all questions.
     let succeeded = outcomes.succeeded() && (silent.is_empty() || !is_complete);

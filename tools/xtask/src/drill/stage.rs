@@ -257,9 +257,12 @@ fn host(
 
 async fn wait_until_ready(address: SocketAddr) -> Result<()> {
     let _step = Step::begin("waiting until the service is ready");
-    until("the service is ready", START_PATIENCE, async || {
+    let mut last = String::from("nothing");
+    let ready = until("the service is ready", START_PATIENCE, async || {
         let answer = Request::get("/ready").send(address).await;
-        Ok(answer.is_ok_and(|answer| answer.status == 200))
-    })
-    .await
+        let is_ready = answer.as_ref().is_ok_and(|answer| answer.status == 200);
+        last = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
+        Ok(is_ready)
+    });
+    ready.await.with_context(|| format!("/ready says: {last}"))
 }
