@@ -1,4 +1,4 @@
--- Partitions appear ahead of time. 85_retention.sql has how they leave.
+-- Partitions appear ahead of time. 83_months.sql has which leave, and 85_retention.sql how.
 --
 -- Functions with their owner's rights look for tables in the schema of ours first and among temporary tables last, so that
 -- nobody's temporary table can stand in for one of ours.

@@ -1,4 +1,4 @@
-//! Which months are due, and how they leave: `functions/85_retention.sql`.
+//! Which months are due, and how they leave: `functions/83_months.sql` and `functions/85_retention.sql`.
 
 use database::{MigrateOptions, TestDatabase, migrate_vector_db};
 use serde_json::{Value, json};
