@@ -111,7 +111,7 @@ async fn give_up(service: &Service) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs() {
     let options = ServerOptions::from_env().unwrap();
-    let mut server = Server::ephemeral(&options, &|_| {}).unwrap();
+    let server = Server::ephemeral(&options, &|_| {}).unwrap();
     let url = server.ensure_database("audit").await.unwrap();
     migrate(&url, &MigrateOptions::default(), |_| {})
         .await
