@@ -10,13 +10,16 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::http::Request;
-use super::stage::Callers;
+use super::stage::{Callers, until};
 
 /// Between two posts, and between two reads.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// More requests than this do not wait at the same time.
 const MOST: usize = 40;
+
+/// How long a batch is repeated.
+const BATCH_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One post in so many breaks rules.
 const WRONG: u64 = 20;
@@ -71,20 +74,18 @@ impl Load {
     pub(super) async fn post_batch(&self, count: u32, new: bool) -> Result<()> {
         let clients = &self.clients;
         let records: Vec<Value> = (0..count).map(|_| clients.record(new)).collect();
-        let request = Request::post("/api/v1/store/remediation/batch", &Value::from(records));
-        let answer = request
-            .by(&clients.callers.writer)
-            .send(clients.address)
-            .await
-            .context("the batch")?;
-        if answer.status != 201 {
-            bail!(
-                "the batch is answered with {}: {}",
-                answer.status,
-                answer.body
-            );
-        }
-        Ok(())
+        let request = Request::post("/api/v1/store/remediation/batch", &Value::from(records))
+            .by(&clients.callers.writer);
+        // Repeated as clients repeat it: nothing is stored twice.
+        until("a batch is stored", BATCH_PATIENCE, async || {
+            let answer = request.send(clients.address).await.context("the batch")?;
+            match answer.status {
+                201 => Ok(true),
+                503 => Ok(false),
+                status => bail!("the batch is answered with {status}: {}", answer.body),
+            }
+        })
+        .await
     }
 }
 
