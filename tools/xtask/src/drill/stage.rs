@@ -27,6 +27,12 @@ use crate::progress::{Step, say};
 /// How long a start may take: the host compiles the components first.
 const START_PATIENCE: Duration = Duration::from_mins(3);
 
+/// How long statements are tried.
+const SQL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The SQLSTATE of a statement that was given up for another one.
+const DEADLOCK: &str = "40P01";
+
 /// Requests per second of a caller: more than the usual load, and less than a flood that a busy machine can make.
 const RATE: &str = "10";
 
@@ -139,10 +145,18 @@ impl Stage {
         self.auth.pid()
     }
 
-    /// Runs statements on the primary.
+    /// Runs statements on the primary, again if they lose a deadlock against the clients.
     pub(super) async fn run_sql(&self, sql: &str) -> Result<()> {
         let client = database::connect(&self.primary_url).await?;
-        Ok(client.batch_execute(sql).await?)
+        until(
+            "the statements come through",
+            SQL_PATIENCE,
+            async || match client.batch_execute(sql).await {
+                Err(error) if error.code().is_some_and(|code| code.code() == DEADLOCK) => Ok(false),
+                outcome => Ok(outcome.map(|()| true)?),
+            },
+        )
+        .await
     }
 
     /// The last lines of the service's log, to see what was wrong.
