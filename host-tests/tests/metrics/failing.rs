@@ -120,12 +120,12 @@ async fn a_database_that_hangs() {
     let client = host.client();
     assert_eq!(Scrape::of(&client).await.get("datastorage_up"), Some(1.0));
     server.freeze().unwrap();
-    // Time itself: statements have a minute here, and without a limit of its own a scrape would take as long.
     let began = Instant::now();
     until("the service says that it is down", async || {
         Scrape::of(&client).await.get("datastorage_up") == Some(0.0)
     })
     .await;
+    // Time itself: statements have a minute here, and without a limit of its own a scrape would take as long.
     assert!(began.elapsed() < Duration::from_secs(30));
     server.thaw().unwrap();
     until("the service says that it is up", async || {

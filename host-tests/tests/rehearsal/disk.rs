@@ -14,17 +14,20 @@ const SIZE: &str = "size=96m,mode=0777";
 pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    pub(crate) fn new() -> Self {
+    /// Nothing if this user may not mount, which is said.
+    pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", SIZE, "rehearsal"]);
         let output = mount.arg(folder.path()).output().expect("mount");
-        assert!(
-            output.status.success(),
-            "a disk that fills up has to be mounted, which this user may not ({}); run the tests as root, or leave this one out",
+        if output.status.success() {
+            return Some(Self(folder));
+        }
+        eprintln!(
+            "LEFT OUT: a disk that fills up has to be mounted, which this user may not ({}); run the tests as root",
             String::from_utf8_lossy(&output.stderr).trim()
         );
-        Self(folder)
+        None
     }
 
     /// Makes the server's database `audit` on it.
