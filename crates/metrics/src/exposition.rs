@@ -26,19 +26,16 @@ pub fn exposition(up: bool, gauges: Option<&Value>) -> String {
             }
         }
     }
-    for family in gauges.iter().flat_map(|_| &GAUGES) {
-        gauge(&mut text, family, gauges);
+    if let Some(gauges) = gauges {
+        for family in &GAUGES {
+            gauge(&mut text, family, gauges);
+        }
     }
     text
 }
 
 fn head(text: &mut String, family: &Family) {
-    let r#type = match family.r#type {
-        Type::Counter => "counter",
-        Type::Histogram => "histogram",
-        Type::Gauge => "gauge",
-    };
-    let (name, help) = (family.name, family.help);
+    let (name, help, r#type) = (family.name, family.help, family.r#type.as_str());
     _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {type}\n");
 }
 
@@ -77,9 +74,9 @@ fn seconds(microseconds: u64) -> String {
     )
 }
 
-fn gauge(text: &mut String, family: &Family, gauges: Option<&Value>) {
+fn gauge(text: &mut String, family: &Family, gauges: &Value) {
     let member = family.name.trim_start_matches("datastorage_");
-    let Some(value) = gauges.and_then(|gauges| gauges.get(member)) else {
+    let Some(value) = gauges.get(member) else {
         return;
     };
     head(text, family);

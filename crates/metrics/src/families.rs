@@ -34,6 +34,17 @@ pub enum Type {
     Gauge,
 }
 
+impl Type {
+    /// As Prometheus calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
 /// A label and the closed set of its values.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use metrics::{COUNTED, Family, GAUGES, Type, UP};
+use metrics::{COUNTED, Family, GAUGES, UP};
 
 const HEAD: &str = "\
 # Metrics
@@ -54,11 +54,6 @@ fn document() -> String {
 }
 
 fn row(family: &Family) -> String {
-    let r#type = match family.r#type {
-        Type::Counter => "counter",
-        Type::Histogram => "histogram",
-        Type::Gauge => "gauge",
-    };
     let label = |label: &metrics::Label| {
         let values: Vec<_> = label
             .values
@@ -71,7 +66,7 @@ fn row(family: &Family) -> String {
     format!(
         "| `{}` | {} | {} | {} |",
         family.name,
-        r#type,
+        family.r#type.as_str(),
         labels.join("; "),
         family.help
     )
