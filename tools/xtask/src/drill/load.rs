@@ -10,13 +10,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::http::Request;
+use super::ongoing::repeat;
 use super::stage::{Callers, until};
 
 /// Between two posts, and between two reads.
 const PERIOD: Duration = Duration::from_millis(200);
-
-/// More requests than this do not wait at the same time.
-const MOST: usize = 40;
 
 /// How long a batch is repeated.
 const BATCH_PATIENCE: Duration = Duration::from_secs(30);
@@ -57,7 +55,8 @@ impl Load {
         });
         let mut tasks = JoinSet::new();
         for work in [Clients::write as fn(Arc<Clients>) -> Work, Clients::read] {
-            tasks.spawn(repeat(Arc::clone(&clients), work));
+            let clients = Arc::clone(&clients);
+            tasks.spawn(repeat(PERIOD, move || work(Arc::clone(&clients))));
         }
         Self {
             clients,
@@ -91,20 +90,6 @@ impl Load {
 
 /// A request, or what a task of it comes to.
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Does it again and again, without waiting for the answers.
-async fn repeat(clients: Arc<Clients>, work: fn(Arc<Clients>) -> Work) {
-    let mut ticks = tokio::time::interval(PERIOD);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut waiting = JoinSet::new();
-    loop {
-        ticks.tick().await;
-        while waiting.try_join_next().is_some() {}
-        if waiting.len() < MOST {
-            waiting.spawn(work(Arc::clone(&clients)));
-        }
-    }
-}
 
 impl Clients {
     /// A remediation that nobody has posted yet.

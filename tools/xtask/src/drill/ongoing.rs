@@ -38,20 +38,31 @@ pub(super) fn requests(
 ) -> Ongoing {
     let address = stage.address;
     let mut ongoing = Ongoing::default();
-    ongoing.tasks.spawn(async move {
-        let mut ticks = tokio::time::interval(period);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut waiting = JoinSet::new();
-        loop {
-            ticks.tick().await;
-            while waiting.try_join_next().is_some() {}
-            if waiting.len() < MOST {
-                let request = request();
-                waiting.spawn(async move { request.send(address).await.is_ok() });
-            }
+    ongoing.tasks.spawn(repeat(period, move || {
+        let request = request();
+        async move {
+            // Whether it is answered is for the alerts to say.
+            let _ = request.send(address).await;
         }
-    });
+    }));
     ongoing
+}
+
+/// Begins `work` so often, without waiting for what was begun before, unless that has become much.
+pub(super) async fn repeat<W>(period: Duration, work: impl Fn() -> W)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut waiting = JoinSet::new();
+    loop {
+        ticks.tick().await;
+        while waiting.try_join_next().is_some() {}
+        if waiting.len() < MOST {
+            waiting.spawn(work());
+        }
+    }
 }
 
 /// Stops a process for so long, again and again.
