@@ -12,17 +12,24 @@ use crate::support::service::{Host, Service, of_database, start_host};
 
 const STORE: &str = "/api/v1/store/remediation";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away() {
+/// A server of the test's own, and a host that says that it can use it.
+async fn up() -> (Server, Host) {
     let options = ServerOptions::from_env().unwrap();
-    let mut server = Server::ephemeral(&options, &|_| {}).unwrap();
+    let server = Server::ephemeral(&options, &|_| {}).unwrap();
     let url = server.ensure_database("audit").await.unwrap();
     migrate(&url, &MigrateOptions::default(), |_| {})
         .await
         .unwrap();
     let host = start_host(of_database(&url)).await;
+    let scrape = Scrape::of(&host.client()).await;
+    assert_eq!(scrape.get("datastorage_up"), Some(1.0));
+    (server, host)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away() {
+    let (mut server, host) = up().await;
     let client = host.client();
-    assert_eq!(Scrape::of(&client).await.get("datastorage_up"), Some(1.0));
 
     server.kill().unwrap();
     let record = remediation(&fresh("counted"), &fresh("rr"));
@@ -110,15 +117,8 @@ async fn give_up(service: &Service) {
 /// A database that says nothing must not keep Prometheus from hearing so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs() {
-    let options = ServerOptions::from_env().unwrap();
-    let server = Server::ephemeral(&options, &|_| {}).unwrap();
-    let url = server.ensure_database("audit").await.unwrap();
-    migrate(&url, &MigrateOptions::default(), |_| {})
-        .await
-        .unwrap();
-    let host = start_host(of_database(&url)).await;
+    let (server, host) = up().await;
     let client = host.client();
-    assert_eq!(Scrape::of(&client).await.get("datastorage_up"), Some(1.0));
     server.freeze().unwrap();
     let began = Instant::now();
     until("the service says that it is down", async || {

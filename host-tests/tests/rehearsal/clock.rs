@@ -18,7 +18,7 @@ use crate::primary::{self, DATABASE, with_vector_db};
 use crate::support::Client;
 use crate::support::payloads::{fresh, remediation, with};
 use crate::support::provider::{Behaviour, MODEL, Provider};
-use crate::support::service::start_host;
+use crate::support::service::{Host, start_host};
 
 const HOUR_BACK: &str = "+-3600000000";
 
@@ -68,12 +68,41 @@ impl Clock {
     }
 }
 
+/// The service with all that it may have, on a server that goes by a clock of the test's.
+struct Stage {
+    clock: Clock,
+    server: Server,
+    provider: Provider,
+    host: Host,
+    db: Session,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let clock = Clock::new();
+        let server = clock.server().await;
+        let provider = Provider::start().await;
+        let host = start_host(with_vector_db(&server, &provider).await).await;
+        let db = connect(&server.url(DATABASE)).await.unwrap();
+        Self {
+            clock,
+            server,
+            provider,
+            host,
+            db,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_that_comes_twice_mixes_up_no_records() {
-    let clock = Clock::new();
-    let server = clock.server().await;
-    let provider = Provider::start().await;
-    let host = start_host(with_vector_db(&server, &provider).await).await;
+    let Stage {
+        clock,
+        server: _server,
+        provider: _provider,
+        host,
+        db: _,
+    } = Stage::new().await;
     let client = host.client();
     let load = Load::start(std::slice::from_ref(&client)).await;
     // More than a page.
@@ -122,12 +151,14 @@ async fn an_hour_that_comes_twice_mixes_up_no_records() {
 /// What somebody has claimed for a while is free again after that while, and not after an hour.
 #[tokio::test(flavor = "multi_thread")]
 async fn maintenance_goes_on_when_the_clock_goes_back() {
-    let clock = Clock::new();
-    let server = clock.server().await;
-    let provider = Provider::start().await;
-    let host = start_host(with_vector_db(&server, &provider).await).await;
+    let Stage {
+        clock,
+        server: _server,
+        provider,
+        host,
+        db,
+    } = Stage::new().await;
     let client = host.client();
-    let db = connect(&server.url(DATABASE)).await.unwrap();
     let namespace = fresh("clock");
 
     // A delivery and an embedding, claimed by somebody who is gone, and a step of the tail, with its rest.
@@ -180,12 +211,14 @@ async fn maintenance_goes_on_when_the_clock_goes_back() {
 /// The very millisecond comes twice, and the sequence has the same number then.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_is_taken_is_not_given_twice() {
-    let clock = Clock::new();
-    let server = clock.server().await;
-    let provider = Provider::start().await;
-    let host = start_host(with_vector_db(&server, &provider).await).await;
+    let Stage {
+        clock,
+        server: _server,
+        provider: _provider,
+        host,
+        db,
+    } = Stage::new().await;
     let client = host.client();
-    let db = connect(&server.url(DATABASE)).await.unwrap();
     let namespace = fresh("clock");
     clock.stop();
     let first = client.create(STORE, &incident(&namespace)).await;
