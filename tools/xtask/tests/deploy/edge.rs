@@ -43,16 +43,16 @@ fn upstream() -> (SocketAddr, Sender<()>, Receiver<()>) {
                     let _ = arrive.send(());
                     let _ = released.recv();
                 }
+                // So that the next connection gets its turn. A server that did not say so would leave nginx to send the next
+                // request on a connection that is being closed.
+                let last = head.contains("x-last");
+                let connection = if last { "close" } else { "keep-alive" };
                 let said = format!("{head}\n{} bytes", body.len());
                 let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{said}",
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: {connection}\r\n\r\n{said}",
                     said.len()
                 );
-                if reader.get_mut().write_all(answer.as_bytes()).is_err() {
-                    break;
-                }
-                // So that the next connection gets its turn.
-                if head.contains("x-last") {
+                if reader.get_mut().write_all(answer.as_bytes()).is_err() || last {
                     break;
                 }
             }
