@@ -1,4 +1,5 @@
-//! A stand-in for the Kubernetes API server, and what makes the application ask it who calls: for `up --auth` and `drill`.
+//! A stand-in for the Kubernetes API server, and what makes the application ask it who calls: for `up --auth`, `drill` and
+//! `soak`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,14 +24,25 @@ pub(crate) const PACKAGE: &str = "api-server";
 const NAMESPACE: &str = "kubernaut-system";
 
 /// The accounts in that namespace, and what each may do.
-const ACCOUNTS: [(&str, &[&str]); 4] = [
+const ACCOUNTS: [(&str, &[&str]); 5] = [
     (WRITER, &["write:remediation"]),
+    (
+        AUTHOR,
+        &[
+            "write:remediation",
+            "write:aianalysis",
+            "write:workflow",
+            "write:execution",
+        ],
+    ),
     (READER, &["read"]),
     (ADMIN, &["admin", "read"]),
     (STRANGER, &[]),
 ];
 /// Who may write remediations.
 pub(crate) const WRITER: &str = "gateway-sa";
+/// Who may write records of all kinds.
+pub(crate) const AUTHOR: &str = "platform-author";
 /// Who may read.
 pub(crate) const READER: &str = "context-api-sa";
 /// Who may hide records.
@@ -214,6 +226,8 @@ mod tests {
         let permissions: Value = serde_json::from_str(&permissions()).unwrap();
         let expected = json!({
             "system:serviceaccount:kubernaut-system:gateway-sa": ["write:remediation"],
+            "system:serviceaccount:kubernaut-system:platform-author":
+                ["write:remediation", "write:aianalysis", "write:workflow", "write:execution"],
             "system:serviceaccount:kubernaut-system:context-api-sa": ["read"],
             "system:serviceaccount:kubernaut-system:platform-admin": ["admin", "read"],
         });

@@ -2,13 +2,11 @@
 //! On the way it asks every query of the dashboard and of `docs/queries.md`, each of which must have an answer in some drill.
 
 mod failure;
-mod http;
 mod load;
-mod ongoing;
 mod outcome;
 mod prometheus;
 mod queries;
-mod stage;
+mod scene;
 mod watch;
 
 use std::process::ExitCode;
@@ -18,10 +16,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, WasmPackages};
 use crate::progress::say;
+use crate::stage::Stage;
 use failure::Failure;
 use outcome::Outcomes;
 use queries::Queries;
-use stage::Stage;
+use scene::Scene;
 
 /// How long an alert may take to fire after the failure, and to end after the cure: the longest wait of a rule is 15 s here.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -47,7 +46,7 @@ impl Drill {
         let failures = select(&self.names)?;
         prometheus::check_installed()?;
         cargo::build_wasm(WasmPackages::find()?.components.iter().map(String::as_str))?;
-        let arguments = cargo::select(["host-tests", "api-server", "embedder"].into_iter());
+        let arguments = cargo::select(Stage::PACKAGES.into_iter());
         let programs = cargo::build_programs("what the drills start", &arguments)?;
         // From here on Ctrl-C ends everything in order.
         tokio::select! {
@@ -76,10 +75,10 @@ fn select(names: &[String]) -> Result<Vec<Failure>> {
 }
 
 async fn perform(failures: &[Failure], programs: &crate::building::Programs) -> Result<ExitCode> {
-    let mut stage = Stage::set(programs).await?;
+    let mut scene = Scene::set(programs).await?;
     let is_complete = failures.len() == Failure::ALL.len();
     if is_complete {
-        check_coverage(&stage).await?;
+        check_coverage(&scene).await?;
     }
     let mut queries = Queries::read()?;
     let mut outcomes = Outcomes::default();
@@ -91,10 +90,10 @@ async fn perform(failures: &[Failure], programs: &crate::building::Programs) -> 
             failure.name()
         );
         say(&format!("{title}: {}", failure.says()));
-        let outcome = watch::drill(*failure, &title, &mut stage, &mut queries).await;
+        let outcome = watch::drill(*failure, &title, &mut scene, &mut queries).await;
         if let Err(error) = &outcome {
             say(&format!("{title} failed: {error:#}"));
-            eprintln!("{}", stage.end_of_log());
+            eprintln!("{}", scene.stage.end_of_log());
         }
         outcomes.add(*failure, outcome);
     }
@@ -113,8 +112,8 @@ async fn perform(failures: &[Failure], programs: &crate::building::Programs) -> 
 }
 
 /// Every alert that Prometheus knows has a drill, and the other way round.
-async fn check_coverage(stage: &Stage) -> Result<()> {
-    let mut known = stage.prometheus.rules().await.context("no rules")?;
+async fn check_coverage(scene: &Scene) -> Result<()> {
+    let mut known = scene.prometheus.rules().await.context("no rules")?;
     let mut drilled: Vec<_> = Failure::ALL
         .into_iter()
         .flat_map(|failure| failure.alerts().iter().map(|alert| (*alert).to_owned()))

@@ -18,6 +18,8 @@ mod progress;
 mod readiness;
 mod schemathesis;
 mod sizes;
+mod soak;
+mod stage;
 mod test;
 mod up;
 
@@ -62,6 +64,8 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Make failures for real, and see each alert fire and end in Prometheus
     Drill(drill::Drill),
+    /// Put load on the service for hours while failures are drawn, and see that it keeps what it promises
+    Soak(soak::Soak),
     /// Measure: `cargo xtask bench --help` says what
     Bench(bench::Bench),
     /// Build the images that a cluster runs, or the folders that they are built from
@@ -89,6 +93,7 @@ async fn main() -> ExitCode {
         Command::Browser(browser) => browser.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Drill(drill) => drill.run().await,
+        Command::Soak(soak) => soak.run().await,
         Command::Bench(bench) => bench.run(),
         Command::Image(image) => image.run(),
         Command::Deploy(deploy) => deploy.run(),

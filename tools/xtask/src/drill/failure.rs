@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::http::Request;
-use super::ongoing::{Ongoing, repeated, requests, session, stutter};
-use super::stage::{Stage, freeze, thaw};
+use super::scene::Scene;
+use crate::stage::http::Request;
+use crate::stage::ongoing::{Ongoing, hold_tail, lock_tables, requests, session, stutter};
+use crate::stage::{freeze, thaw};
 
 /// A failure that is made for real.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,33 +161,31 @@ impl Failure {
     }
 
     /// Makes it. What comes back keeps it up.
-    pub(super) async fn make(self, stage: &mut Stage) -> Result<Ongoing> {
+    pub(super) async fn make(self, scene: &mut Scene) -> Result<Ongoing> {
         let nothing = Ongoing::default();
+        let Scene { load, stage, .. } = scene;
         match self {
             Self::HostKilled => stage.kill_host()?,
             Self::DatabaseKilled => stage.primary.kill()?,
             Self::VectorDatabaseStopped => {
                 stage.vector.stop()?;
-                stage.load.post_batch(200, false).await?;
+                load.post_batch(200, false).await?;
             }
             Self::ProviderFrozen => {
                 freeze(stage.provider())?;
-                stage.load.post_batch(150, true).await?;
+                load.post_batch(150, true).await?;
             }
             Self::ProviderSlow => {
-                stage.load.say_new_things(true);
+                load.say_new_things(true);
                 let (frozen, thawed) = (Duration::from_millis(750), Duration::from_millis(150));
                 return Ok(stutter(stage.provider(), frozen, thawed));
             }
-            Self::NewThingsSaid => stage.load.say_new_things(true),
-            Self::TablesLocked => {
-                let pause = Duration::from_millis(500);
-                return repeated(stage, LOCK_TABLES, pause).await;
-            }
+            Self::NewThingsSaid => load.say_new_things(true),
+            Self::TablesLocked => return lock_tables(stage).await,
             Self::TailHeld => {
-                let held = session(stage, HOLD_TAIL).await?;
+                let held = hold_tail(stage).await?;
                 for _ in 0..11 {
-                    stage.load.post_batch(500, false).await?;
+                    load.post_batch(500, false).await?;
                 }
                 return Ok(held);
             }
@@ -202,7 +201,7 @@ impl Failure {
             }
             Self::Strangers => return Ok(requests(stage, Duration::from_millis(200), stranger)),
             Self::Flood => {
-                let admin = stage.load.clients.callers.admin.clone();
+                let admin = stage.callers.admin.clone();
                 let list = Request::get("/api/v1/query/remediation?limit=1").by(&admin);
                 // Three times the rate of the stage.
                 return Ok(requests(stage, Duration::from_millis(33), move || {
@@ -210,7 +209,7 @@ impl Failure {
                 }));
             }
             Self::RulesBroken => {
-                let writer = stage.load.clients.callers.writer.clone();
+                let writer = stage.callers.writer.clone();
                 let empty = Request::post("/api/v1/store/remediation", &json!({})).by(&writer);
                 return Ok(requests(stage, Duration::from_millis(400), move || {
                     empty.clone()
@@ -221,7 +220,8 @@ impl Failure {
     }
 
     /// Undoes what is left of it, once nothing keeps it up any more.
-    pub(super) async fn cure(self, stage: &mut Stage) -> Result<()> {
+    pub(super) async fn cure(self, scene: &mut Scene) -> Result<()> {
+        let Scene { load, stage, .. } = scene;
         match self {
             Self::HostKilled => stage.restart_host().await,
             Self::DatabaseKilled => stage.primary.restart(),
@@ -229,7 +229,7 @@ impl Failure {
             Self::ProviderFrozen => thaw(stage.provider()),
             Self::ApiServerFrozen => thaw(stage.api_server()),
             Self::ProviderSlow | Self::NewThingsSaid => {
-                stage.load.say_new_things(false);
+                load.say_new_things(false);
                 Ok(())
             }
             Self::TriggerAdded => stage.run_sql("DROP FUNCTION refuse() CASCADE").await,
@@ -243,16 +243,6 @@ impl Failure {
         }
     }
 }
-
-/// As a migration or `VACUUM FULL` would.
-const LOCK_TABLES: &str = "
-    BEGIN;
-    LOCK TABLE audit IN ACCESS EXCLUSIVE MODE;
-    SELECT pg_sleep(0.5);
-    COMMIT";
-
-/// As a session that hangs in the middle of a move.
-const HOLD_TAIL: &str = "SELECT pg_advisory_lock(hashtext('audit_move_tail'))";
 
 /// As if months had passed in which nobody could make partitions.
 const DROP_PARTITIONS: &str = "

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::http::Request;
-use super::ongoing::repeat;
-use super::stage::{Callers, until};
+use crate::stage::http::Request;
+use crate::stage::ongoing::{MOST, repeat};
+use crate::stage::{Callers, until};
 
 /// Between two posts, and between two reads.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -24,13 +24,13 @@ const WRONG: u64 = 20;
 
 /// Clients at work, until this is dropped.
 pub(super) struct Load {
-    pub(super) clients: Arc<Clients>,
+    clients: Arc<Clients>,
     _tasks: JoinSet<()>,
 }
 
 /// What the clients share.
-pub(super) struct Clients {
-    pub(super) callers: Callers,
+struct Clients {
+    callers: Callers,
     address: SocketAddr,
     /// Whether each text is another one, which no cache has.
     says_new_things: AtomicBool,
@@ -56,7 +56,7 @@ impl Load {
         let mut tasks = JoinSet::new();
         for work in [Clients::write as fn(Arc<Clients>) -> Work, Clients::read] {
             let clients = Arc::clone(&clients);
-            tasks.spawn(repeat(PERIOD, move || work(Arc::clone(&clients))));
+            tasks.spawn(repeat(PERIOD, MOST, move || work(Arc::clone(&clients))));
         }
         Self {
             clients,

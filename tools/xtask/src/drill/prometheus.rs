@@ -12,10 +12,10 @@ use database::{ChildProcess, IfAbandoned};
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
-use super::http::Request;
 use super::queries::hurried;
-use super::stage::{free_address, until};
 use crate::cargo::workspace;
+use crate::stage::http::Request;
+use crate::stage::{free_address, until};
 
 /// As in `deploy/monitoring/prometheus.yaml`.
 const JOB: &str = "kubernaut-audit-store";

@@ -9,8 +9,9 @@ use super::failure::Failure;
 use super::outcome::Seen;
 use super::prometheus::{Prometheus, State};
 use super::queries::Queries;
-use super::stage::{Stage, until};
+use super::scene::Scene;
 use crate::progress::Line;
+use crate::stage::until;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -18,39 +19,39 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) async fn drill(
     failure: Failure,
     title: &str,
-    stage: &mut Stage,
+    scene: &mut Scene,
     queries: &mut Queries,
 ) -> Result<Vec<Seen>> {
     until(
         "the service is well before the drill",
         PATIENCE,
-        async || Ok(stage.is_ready().await),
+        async || Ok(scene.stage.is_ready().await),
     )
     .await?;
     let alerts = failure.alerts();
-    wait(&stage.prometheus, alerts, Goal::Ended, title)
+    wait(&scene.prometheus, alerts, Goal::Ended, title)
         .await
         .context("before the failure")?;
-    queries.ask(&stage.prometheus).await?;
+    queries.ask(&scene.prometheus).await?;
 
     let began = Instant::now();
-    let made = failure.make(stage).await;
+    let made = failure.make(scene).await;
     let fired = match &made {
-        Ok(_) => wait(&stage.prometheus, alerts, Goal::Firing, title).await,
+        Ok(_) => wait(&scene.prometheus, alerts, Goal::Firing, title).await,
         Err(_) => Ok(Vec::new()),
     };
-    let asked = queries.ask(&stage.prometheus).await;
+    let asked = queries.ask(&scene.prometheus).await;
     let made = made.map(drop);
     // Cured also if something was wrong so far, because other drills follow.
     let cured = Instant::now();
-    failure.cure(stage).await.context("the cure")?;
+    failure.cure(scene).await.context("the cure")?;
     made.context("the failure")?;
     let fired = fired?;
     asked?;
-    let ended = wait(&stage.prometheus, alerts, Goal::Ended, title)
+    let ended = wait(&scene.prometheus, alerts, Goal::Ended, title)
         .await
         .context("after the cure")?;
-    queries.ask(&stage.prometheus).await?;
+    queries.ask(&scene.prometheus).await?;
     let seen = alerts.iter().zip(fired).zip(ended);
     Ok(seen
         .map(|((alert, fired), ended)| Seen {

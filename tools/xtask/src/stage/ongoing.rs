@@ -7,11 +7,11 @@ use rustix::process::Pid;
 use tokio::task::JoinSet;
 
 use super::http::Request;
-use super::stage::{Stage, freeze, thaw};
+use super::{Stage, freeze, thaw};
 
 /// Ends when it is dropped.
 #[derive(Default)]
-pub(super) struct Ongoing {
+pub(crate) struct Ongoing {
     tasks: JoinSet<()>,
     /// Frozen now and then; it must not stay so.
     stuttering: Option<Pid>,
@@ -27,18 +27,18 @@ impl Drop for Ongoing {
     }
 }
 
-/// More requests than this do not wait at the same time.
-const MOST: usize = 40;
+/// As many requests as this wait for their answers at the same time, where nobody says otherwise.
+pub(crate) const MOST: usize = 40;
 
 /// Sends what `request` gives, so often.
-pub(super) fn requests(
+pub(crate) fn requests(
     stage: &Stage,
     period: Duration,
     request: impl Fn() -> Request + Send + 'static,
 ) -> Ongoing {
     let address = stage.address;
     let mut ongoing = Ongoing::default();
-    ongoing.tasks.spawn(repeat(period, move || {
+    ongoing.tasks.spawn(repeat(period, MOST, move || {
         let request = request();
         async move {
             // Whether it is answered is for the alerts to say.
@@ -48,8 +48,8 @@ pub(super) fn requests(
     ongoing
 }
 
-/// Begins `work` so often, without waiting for what was begun before, unless that has become much.
-pub(super) async fn repeat<W>(period: Duration, work: impl Fn() -> W)
+/// Begins `work` so often, without waiting for what was begun before, unless `most` of it is under way.
+pub(crate) async fn repeat<W>(period: Duration, most: usize, work: impl Fn() -> W)
 where
     W: Future<Output = ()> + Send + 'static,
 {
@@ -59,14 +59,14 @@ where
     loop {
         ticks.tick().await;
         while waiting.try_join_next().is_some() {}
-        if waiting.len() < MOST {
+        if waiting.len() < most {
             waiting.spawn(work());
         }
     }
 }
 
 /// Stops a process for so long, again and again.
-pub(super) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoing {
+pub(crate) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoing {
     let mut ongoing = Ongoing::default();
     ongoing.stuttering = Some(process);
     ongoing.tasks.spawn(async move {
@@ -82,7 +82,7 @@ pub(super) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoi
 }
 
 /// A session that has done this and then stays as it is.
-pub(super) async fn session(stage: &Stage, sql: &str) -> Result<Ongoing> {
+pub(crate) async fn session(stage: &Stage, sql: &str) -> Result<Ongoing> {
     let client = database::connect(&stage.primary_url).await?;
     client.batch_execute(sql).await.context("a session")?;
     let mut ongoing = Ongoing::default();
@@ -93,8 +93,49 @@ pub(super) async fn session(stage: &Stage, sql: &str) -> Result<Ongoing> {
     Ok(ongoing)
 }
 
+/// Locks the tables for half of each second, as a migration or `VACUUM FULL` would.
+pub(crate) async fn lock_tables(stage: &Stage) -> Result<Ongoing> {
+    const LOCK: &str = "
+        BEGIN;
+        LOCK TABLE audit IN ACCESS EXCLUSIVE MODE;
+        SELECT pg_sleep(0.5);
+        COMMIT";
+    repeated(stage, LOCK, Duration::from_millis(500)).await
+}
+
+/// Keeps vectors in the tail, as a session that hangs in the middle of a move.
+pub(crate) async fn hold_tail(stage: &Stage) -> Result<Ongoing> {
+    session(
+        stage,
+        "SELECT pg_advisory_lock(hashtext('audit_move_tail'))",
+    )
+    .await
+}
+
+/// Takes all connections that PostgreSQL has to give.
+pub(crate) async fn take_connections(stage: &Stage) -> Result<Ongoing> {
+    let mut taken = Vec::new();
+    while let Ok(session) = database::connect(&stage.primary_url).await {
+        taken.push(session);
+    }
+    let mut ongoing = Ongoing::default();
+    ongoing.tasks.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(taken);
+    });
+    Ok(ongoing)
+}
+
+/// Ends all sessions but its own, once a second.
+pub(crate) async fn cut_connections(stage: &Stage) -> Result<Ongoing> {
+    const CUT: &str = "
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    repeated(stage, CUT, Duration::from_secs(1)).await
+}
+
 /// A session that does this again and again.
-pub(super) async fn repeated(stage: &Stage, sql: &'static str, pause: Duration) -> Result<Ongoing> {
+pub(crate) async fn repeated(stage: &Stage, sql: &'static str, pause: Duration) -> Result<Ongoing> {
     let client = database::connect(&stage.primary_url).await?;
     let mut ongoing = Ongoing::default();
     ongoing.tasks.spawn(async move {

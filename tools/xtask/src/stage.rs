@@ -1,28 +1,25 @@
-//! What a drill happens on: two databases, a provider, a stand-in for the API server, the service, and Prometheus. Everything is a
+//! What failures are made on: two databases, an embedding provider, a stand-in for the API server, and the service. Everything is a
 //! process of its own and ends with this one.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
+pub(crate) mod http;
+pub(crate) mod ongoing;
+mod processes;
+
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use database::{
-    ChildProcess, IfAbandoned, MigrateOptions, Server, ServerOptions, migrate, migrate_vector_db,
-    variables,
-};
+use database::{ChildProcess, MigrateOptions, Server, migrate, migrate_vector_db, variables};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::http::Request;
-use super::load::Load;
-use super::prometheus::Prometheus;
-use crate::auth::{ADMIN, Auth, READER, WRITER};
+use crate::auth::{ADMIN, AUTHOR, Auth, READER, WRITER};
 use crate::building::Programs;
-use crate::cargo::workspace;
-use crate::progress::{Step, say};
+use crate::progress::Step;
+use http::Request;
+use processes::{LOG, Restarted, host, own_variables, provider, server};
 
 /// How long a start may take: the host compiles the components first.
 const START_PATIENCE: Duration = Duration::from_mins(3);
@@ -33,36 +30,41 @@ const SQL_PATIENCE: Duration = Duration::from_secs(30);
 /// The SQLSTATE of a statement that was given up for another one.
 const DEADLOCK: &str = "40P01";
 
-/// Requests per second of a caller: more than the usual load, and less than a flood that a busy machine can make.
-const RATE: &str = "10";
-
-pub(super) struct Stage {
+/// The servers, each running or ended by a failure.
+pub(crate) struct Stage {
     // Fields end in their order: who asks ends before who is asked.
-    pub(super) load: Load,
-    pub(super) prometheus: Prometheus,
     host: ChildProcess,
     provider: ChildProcess,
     auth: Auth,
-    pub(super) primary: Server,
-    pub(super) vector: Server,
-    pub(super) primary_url: String,
-    pub(super) address: SocketAddr,
-    program: PathBuf,
+    pub(crate) primary: Server,
+    pub(crate) vector: Server,
+    pub(crate) primary_url: String,
+    pub(crate) vector_url: String,
+    /// Where the service listens.
+    pub(crate) address: SocketAddr,
+    pub(crate) callers: Callers,
+    programs: Restarted,
     variables: Vec<(&'static str, String)>,
     folder: TempDir,
 }
 
 /// The headers of those who call.
-#[derive(Clone)]
-pub(super) struct Callers {
-    pub(super) writer: String,
-    pub(super) reader: String,
-    pub(super) admin: String,
+#[derive(Clone, Default)]
+pub(crate) struct Callers {
+    /// May write remediations.
+    pub(crate) writer: String,
+    /// May write records of all kinds.
+    pub(crate) author: String,
+    pub(crate) reader: String,
+    pub(crate) admin: String,
 }
 
 impl Stage {
-    /// Sets it, and begins with the usual load.
-    pub(super) async fn set(programs: &Programs) -> Result<Self> {
+    /// The packages of what it starts.
+    pub(crate) const PACKAGES: [&str; 3] = ["host-tests", "api-server", "embedder"];
+
+    /// Starts all of it, with so many requests per second of each caller.
+    pub(crate) async fn set(programs: &Programs, rate_limit: &str) -> Result<Self> {
         let program = |name: &str| {
             let program = programs.get(name).cloned();
             program.with_context(|| format!("cargo did not say where it put {name}"))
@@ -80,53 +82,55 @@ impl Stage {
         let auth = Auth::start(&program("api-server")?).await?;
         let callers = Callers {
             writer: auth.authorization(WRITER)?,
+            author: auth.authorization(AUTHOR)?,
             reader: auth.authorization(READER)?,
             admin: auth.authorization(ADMIN)?,
         };
-        let embedder = free_address()?;
-        let provider = provider(&program("embedder")?, embedder, folder.path())?;
+        let programs = Restarted {
+            host: program("host")?,
+            embedder: program("embedder")?,
+            embedding: free_address()?,
+        };
+        let provider = provider(&programs, folder.path())?;
 
         let mut variables = variables::of_database(&primary_url)?;
         variables.extend(variables::of_vector_database(&vector_url)?);
         variables.extend(auth.variables());
-        variables.extend(own_variables(embedder));
-        let program = program("host")?;
+        variables.extend(own_variables(programs.embedding, rate_limit));
         let address = free_address()?;
-        let host = host(&program, address, &variables, &auth, folder.path())?;
+        let host = host(&programs.host, address, &variables, &auth, folder.path())?;
         wait_until_ready(address).await?;
-        say("starting Prometheus and the Alertmanager");
-        let prometheus = Prometheus::start(folder.path(), address).await?;
         Ok(Self {
-            load: Load::begin(address, callers),
-            prometheus,
             host,
             provider,
             auth,
             primary,
             vector,
             primary_url,
+            vector_url,
             address,
-            program,
+            callers,
+            programs,
             variables,
             folder,
         })
     }
 
     /// Whether the service can take and give records.
-    pub(super) async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         let answer = Request::get("/ready").send(self.address).await;
         answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// Ends the service in the middle of whatever it does.
-    pub(super) fn kill_host(&mut self) -> Result<()> {
+    pub(crate) fn kill_host(&mut self) -> Result<()> {
         self.host.stop(Signal::KILL, START_PATIENCE)
     }
 
     /// Starts it again.
-    pub(super) async fn restart_host(&mut self) -> Result<()> {
+    pub(crate) async fn restart_host(&mut self) -> Result<()> {
         self.host = host(
-            &self.program,
+            &self.programs.host,
             self.address,
             &self.variables,
             &self.auth,
@@ -135,18 +139,34 @@ impl Stage {
         wait_until_ready(self.address).await
     }
 
+    /// Of the service's process.
+    pub(crate) fn host(&self) -> Pid {
+        self.host.pid()
+    }
+
     /// Of the embedding provider.
-    pub(super) fn provider(&self) -> Pid {
+    pub(crate) fn provider(&self) -> Pid {
         self.provider.pid()
     }
 
+    /// Ends the embedding provider in the middle of whatever it does.
+    pub(crate) fn kill_provider(&mut self) -> Result<()> {
+        self.provider.stop(Signal::KILL, START_PATIENCE)
+    }
+
+    /// Starts it again, where it was.
+    pub(crate) fn restart_provider(&mut self) -> Result<()> {
+        self.provider = provider(&self.programs, self.folder.path())?;
+        Ok(())
+    }
+
     /// Of the stand-in for the API server.
-    pub(super) fn api_server(&self) -> Pid {
+    pub(crate) fn api_server(&self) -> Pid {
         self.auth.pid()
     }
 
     /// Runs statements on the primary, again if they lose a deadlock against the clients.
-    pub(super) async fn run_sql(&self, sql: &str) -> Result<()> {
+    pub(crate) async fn run_sql(&self, sql: &str) -> Result<()> {
         let client = database::connect(&self.primary_url).await?;
         until(
             "the statements come through",
@@ -159,9 +179,19 @@ impl Stage {
         .await
     }
 
+    /// A folder for whoever makes failures, which ends with the stage.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The service's log, from the first start on.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join(LOG)
+    }
+
     /// The last lines of the service's log, to see what was wrong.
-    pub(super) fn end_of_log(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("host.log")).unwrap_or_default();
+    pub(crate) fn end_of_log(&self) -> String {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<_> = text
             .lines()
             .filter(|line| !line.contains("\"info\""))
@@ -171,17 +201,17 @@ impl Stage {
 }
 
 /// Stops a process in its tracks: connections stay open, nothing answers.
-pub(super) fn freeze(process: Pid) -> Result<()> {
+pub(crate) fn freeze(process: Pid) -> Result<()> {
     Ok(kill_process(process, Signal::STOP)?)
 }
 
 /// Undoes [`freeze`].
-pub(super) fn thaw(process: Pid) -> Result<()> {
+pub(crate) fn thaw(process: Pid) -> Result<()> {
     Ok(kill_process(process, Signal::CONT)?)
 }
 
 /// Waits until a condition holds, of which `awaited` says what it is.
-pub(super) async fn until(
+pub(crate) async fn until(
     awaited: &str,
     patience: Duration,
     mut condition: impl AsyncFnMut() -> Result<bool>,
@@ -197,76 +227,9 @@ pub(super) async fn until(
 }
 
 /// An address of this machine where nothing listens.
-pub(super) fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
     Ok(listener.local_addr()?)
-}
-
-fn server() -> Result<Server> {
-    let mut options = ServerOptions::from_env()?;
-    // Estimates of how many records there are come from it, and a drill does not last for the minute that is usual.
-    options.settings = vec![("autovacuum_naptime".to_owned(), "5s".to_owned())];
-    Server::ephemeral(&options, &say)
-}
-
-fn own_variables(embedder: SocketAddr) -> Vec<(&'static str, String)> {
-    let own = |name, value: &str| (name, value.to_owned());
-    vec![
-        own("SPIN_VARIABLE_EMBEDDING_ENABLED", "true"),
-        own("SPIN_VARIABLE_EMBEDDING_URL", &format!("http://{embedder}")),
-        own("SPIN_VARIABLE_EMBEDDING_MODEL", "hash"),
-        own("SPIN_VARIABLE_EMBEDDING_TIMEOUT", "2s"),
-        own("SPIN_VARIABLE_RATE_LIMIT_RPS", RATE),
-        own("SPIN_VARIABLE_RATE_LIMIT_BURST", RATE),
-    ]
-}
-
-fn provider(program: &Path, address: SocketAddr, folder: &Path) -> Result<ChildProcess> {
-    let address = address.to_string();
-    let line = [
-        program.as_os_str(),
-        OsStr::new("--hash"),
-        OsStr::new("--listen"),
-        OsStr::new(&address),
-    ];
-    let log = File::create(folder.join("provider.log"))?;
-    let mut shell = Command::new("sh");
-    shell.stdout(log.try_clone()?).stderr(log);
-    ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)
-        .context("the embedding provider does not start")
-}
-
-fn host(
-    program: &Path,
-    listen: SocketAddr,
-    variables: &[(&'static str, String)],
-    auth: &Auth,
-    folder: &Path,
-) -> Result<ChildProcess> {
-    let listen = listen.to_string();
-    let (state, config) = (folder.join("state"), auth.runtime_config());
-    let line = [
-        program.as_os_str(),
-        OsStr::new("--from"),
-        OsStr::new("spin.toml"),
-        OsStr::new("--runtime-config-file"),
-        config.as_os_str(),
-        OsStr::new("--state-dir"),
-        state.as_os_str(),
-        OsStr::new("--listen"),
-        OsStr::new(&listen),
-    ];
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("host.log"))?;
-    let mut shell = Command::new("sh");
-    shell
-        .current_dir(workspace())
-        .envs(variables.iter().cloned())
-        .stdout(log.try_clone()?)
-        .stderr(log);
-    ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown).context("the host does not start")
 }
 
 async fn wait_until_ready(address: SocketAddr) -> Result<()> {
