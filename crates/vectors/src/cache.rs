@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use audit::Vector;
-use instance::{Breaker, within};
+use instance::{Breaker, Level, within};
 use runtime::{Store, StoreFailed};
 use sha2::{Digest, Sha256};
 
@@ -27,8 +27,55 @@ const PUT_LIMIT: Duration = Duration::from_secs(5);
 /// locked gives up after five seconds, and holds the whole instance until then.
 const PAUSE: Duration = Duration::from_secs(10);
 
+const UNANSWERED: &str = "the key-value store `default` fails or does not answer in time; embeddings are fetched anew meanwhile";
+
+const REFUSED: &str = "the key-value store `default` takes nothing; what it has is used, and new embeddings are not kept";
+
 thread_local! {
-    static BREAKER: Breaker = Breaker::default();
+    /// Open while nobody asks the store for anything.
+    static AWAY: Breaker = Breaker::default();
+    /// Open while nothing is put there. A store that is full is still there to be read.
+    static REFUSING: Breaker = Breaker::default();
+    static SAID_AWAY: Said = const { Said(Cell::new(false)) };
+    static SAID_REFUSING: Said = const { Said(Cell::new(false)) };
+}
+
+/// Whether the log has a fault already. It has it once, until the store is seen without.
+struct Said(Cell<bool>);
+
+impl Said {
+    fn say(&self, reason: &str) {
+        if !self.0.replace(true) {
+            instance::event(Level::Warn, "cache", reason);
+        }
+    }
+
+    fn forget(&self) {
+        self.0.set(false);
+    }
+}
+
+/// What became of work with the store.
+#[derive(PartialEq)]
+enum Outcome {
+    Done,
+    /// It was answered, and was too much for its time.
+    Unfinished,
+    /// The store failed, or said nothing.
+    Away,
+    /// It was not even begun: the breaker is open.
+    NotBegun,
+}
+
+impl Outcome {
+    /// Lets the log have it.
+    fn say(self) {
+        SAID_AWAY.with(|said| match self {
+            Self::Done | Self::Unfinished => said.forget(),
+            Self::Away => said.say(UNANSWERED),
+            Self::NotBegun => {}
+        });
+    }
 }
 
 /// Where the vector of a text is kept.
@@ -56,51 +103,59 @@ pub(crate) async fn get(keys: &[String], dimensions: usize, ttl: Duration) -> Ve
         }
         Ok(())
     };
-    attempt(LIMIT, read).await;
+    attempt(LIMIT, read).await.say();
     found
 }
 
-/// Keeps vectors for `ttl`.
+/// Keeps vectors for `ttl`, unless the store takes none.
 pub(crate) async fn put(vectors: &[(String, Vector)], ttl: Duration) {
+    if REFUSING.with(Breaker::open_for).is_some() {
+        return;
+    }
     let write = async |answered: &Cell<bool>| {
         let store = Store::open(STORE).await?;
         for (key, vector) in vectors {
-            store.set(key, &encode(vector, now(), ttl)).await?;
+            let taken = store.set(key, &encode(vector, now(), ttl)).await;
             answered.set(true);
+            if taken.is_err() {
+                REFUSING.with(|breaker| breaker.open(PAUSE));
+                SAID_REFUSING.with(|said| said.say(REFUSED));
+                return Ok(());
+            }
         }
+        SAID_REFUSING.with(Said::forget);
         Ok(())
     };
-    attempt(PUT_LIMIT, write).await;
+    attempt(PUT_LIMIT, write).await.say();
 }
 
-/// Whether the cache answers.
+/// Whether the cache answers. Whoever asks says so; the log does not.
 pub async fn works() -> bool {
     let read = async |_: &Cell<bool>| {
         let store = Store::open(STORE).await?;
         store.get("emb:").await.map(drop)
     };
-    attempt(LIMIT, read).await
+    attempt(LIMIT, read).await == Outcome::Done
 }
 
-/// Whether `work` with the store came to its end. It is not even begun while the breaker is open. Work that was
-/// answered and is only much takes nobody else's cache away; `work` says whether it was.
+/// Does `work` with the store; not even begun while the breaker is open. Work that was answered and is only much takes
+/// nobody else's cache away; `work` says whether it was.
 async fn attempt(
     limit: Duration,
     work: impl AsyncFnOnce(&Cell<bool>) -> Result<(), StoreFailed>,
-) -> bool {
-    if BREAKER.with(Breaker::open_for).is_some() {
-        return false;
+) -> Outcome {
+    if AWAY.with(Breaker::open_for).is_some() {
+        return Outcome::NotBegun;
     }
     let answered = Cell::new(false);
-    let outcome = within(limit, work(&answered)).await;
-    let is_away = match outcome {
-        Some(outcome) => outcome.is_err(),
-        None => !answered.get(),
-    };
-    if is_away {
-        BREAKER.with(|breaker| breaker.open(PAUSE));
+    match within(limit, work(&answered)).await {
+        Some(Ok(())) => Outcome::Done,
+        None if answered.get() => Outcome::Unfinished,
+        Some(Err(_)) | None => {
+            AWAY.with(|breaker| breaker.open(PAUSE));
+            Outcome::Away
+        }
     }
-    outcome == Some(Ok(()))
 }
 
 fn encode(vector: &Vector, now: u64, ttl: Duration) -> Vec<u8> {

@@ -17,6 +17,11 @@ pub trait StoreServer {
 
     /// Puts a value under a key.
     fn set(&self, key: &str, value: &[u8]);
+
+    /// Whether it takes values; the usual one does.
+    fn takes(&self) -> Result<(), StoreFailed> {
+        Ok(())
+    }
 }
 
 /// A key-value store.
@@ -39,6 +44,7 @@ impl Store {
     /// Puts a value under a key.
     pub async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreFailed> {
         self.call().await?;
+        self.0.takes()?;
         self.0.set(key, value);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Embedding under every order of arriving, answering, failing, running out of time and giving up, on a simulated clock
 //! and a scripted provider: `PROPTEST_CASES=1000000 cargo test --release -p vectors simulation` runs a million of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -294,4 +294,65 @@ fn much_work_is_no_outage_of_the_cache() {
         !works(Duration::from_millis(500), 1),
         "silence is an outage"
     );
+}
+
+/// A key-value store that has one vector, and no room for another.
+#[derive(Default)]
+struct FullStore {
+    has: RefCell<Option<(String, Vec<u8>)>>,
+    asked: Cell<usize>,
+    refused: Cell<usize>,
+}
+
+impl StoreServer for FullStore {
+    fn call(&self) -> (Duration, Result<(), StoreFailed>) {
+        self.asked.set(self.asked.get() + 1);
+        (Duration::from_micros(100), Ok(()))
+    }
+
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let has = self.has.borrow();
+        let (there, value) = has.as_ref()?;
+        (there == key).then(|| value.clone())
+    }
+
+    fn set(&self, key: &str, value: &[u8]) {
+        *self.has.borrow_mut() = Some((key.to_owned(), value.to_vec()));
+    }
+
+    fn takes(&self) -> Result<(), StoreFailed> {
+        if self.has.borrow().is_none() {
+            return Ok(());
+        }
+        self.refused.set(self.refused.get() + 1);
+        Err(StoreFailed)
+    }
+}
+
+/// A store that takes no more is asked for what it has as ever, and left alone with what it has no room for.
+#[test]
+fn a_store_that_is_full_is_still_read() {
+    const TTL: Duration = Duration::from_mins(5);
+    let store = Rc::new(FullStore::default());
+    let servers = Servers {
+        store: Some(Rc::clone(&store) as Rc<dyn StoreServer>),
+        ..Servers::default()
+    };
+    let vector = Vector::new(vec![0.25, -1.5]);
+    let kept = [("kept".to_owned(), vector.clone())];
+    let new = [("new".to_owned(), vector.clone())];
+    run(servers, async move {
+        crate::cache::put(&kept, TTL).await;
+        for _ in 0..3 {
+            crate::cache::put(&new, TTL).await;
+            let keys = ["kept".to_owned(), "new".to_owned()];
+            let found = crate::cache::get(&keys, 2, TTL).await;
+            assert_eq!(found, [Some(vector.clone()), None]);
+        }
+        assert!(crate::cache_works().await);
+        sleep(Duration::from_secs(11)).await;
+        crate::cache::put(&new, TTL).await;
+    });
+    assert_eq!(store.refused.get(), 2, "once in each pause");
+    assert_eq!(store.asked.get(), 3 + 3 * 2 + 1);
 }
