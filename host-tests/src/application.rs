@@ -90,7 +90,10 @@ impl Application {
         let limit = config.max_postgres_connections();
         let grants = Grants {
             variables: ApplicationVariables::resolve(&manifest.variables, &options.variables)?,
-            stores: Arc::new(Stores::new(config.key_value_files(&options.state_dir))),
+            stores: Arc::new(Stores::new(config.stores(
+                options.state_dir.as_deref(),
+                &options.manifest.with_file_name(".spin"),
+            ))),
             postgres_limit: limit.map(|limit| Arc::new(Semaphore::new(limit))),
             http: HttpClients::new(&config)?,
             internal: Arc::default(),

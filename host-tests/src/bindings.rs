@@ -18,19 +18,19 @@ spin_bindgen! {
     ",
     imports: { default: async | trappable },
     with: {
-        "spin:key-value/key-value.store": crate::key_value::database::Store,
+        "spin:key-value/key-value.store": crate::key_value::store::Store,
         "spin:postgres/postgres.connection": crate::postgres::Connection,
         "spin:postgres/postgres.connection-builder": crate::postgres::ConnectionBuilder,
         "wasi:keyvalue/atomics.cas": crate::wasi_key_value::Cas,
-        "wasi:keyvalue/store.bucket": crate::key_value::database::Store,
+        "wasi:keyvalue/store.bucket": crate::key_value::store::Store,
     },
     // With these, host functions return `Result<T, Error>`: the interfaces' own errors, or what becomes one of them or a trap.
     trappable_error_type: {
-        "spin:key-value/key-value.error" => crate::key_value::database::Failure,
+        "spin:key-value/key-value.error" => crate::key_value::failure::Failure,
         "spin:postgres/postgres.error" => spin::postgres::postgres::Error,
         "spin:variables/variables.error" => spin::variables::variables::Error,
         "wasi:keyvalue/atomics.cas-error" => crate::wasi_key_value::SwapFailure,
-        "wasi:keyvalue/store.error" => crate::key_value::database::Failure,
+        "wasi:keyvalue/store.error" => crate::key_value::failure::Failure,
     },
 }
 

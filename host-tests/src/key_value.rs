@@ -1,38 +1,42 @@
 //! `spin:key-value@3.0.0`, and the stores behind it, which `wasi:keyvalue` shares.
 //!
-//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/key-value-spin/src/store.rs` and
-//! `crates/factor-key-value/src/host.rs`.
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-key-value/src/host.rs`.
 
-pub(crate) mod database;
+pub(crate) mod failure;
+mod redis;
+mod sqlite;
+pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, ensure};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use crate::bindings::key_value::{Error, Host, HostStore, HostStoreWithStore};
 use crate::instance::{Has, View};
+use crate::runtime_config::KeyValueStore;
 use crate::streams::Produce;
-use database::{Database, Failure, Store};
+use failure::Failure;
+use store::{Backend, Store};
+
+pub(crate) use redis::RedisUrl;
 
 /// How many handles of one kind an instance may have at once, as in Spin.
 const MAX_HANDLES: usize = 256;
 
 /// The stores of the application, by label.
-pub(crate) struct Stores(BTreeMap<String, Arc<Database>>);
+pub(crate) struct Stores(BTreeMap<String, Backend>);
 
 impl Stores {
-    /// Makes a store of each label; a store without a file is kept in memory.
-    pub(crate) fn new(files: BTreeMap<String, Option<PathBuf>>) -> Self {
+    /// Makes a store of each label.
+    pub(crate) fn new(configs: BTreeMap<String, KeyValueStore>) -> Self {
+        let configs = configs.into_iter();
         Self(
-            files
-                .into_iter()
-                .map(|(label, file)| (label, Arc::new(Database::new(file))))
+            configs
+                .map(|(label, config)| (label, Backend::new(config)))
                 .collect(),
         )
     }
@@ -96,19 +100,24 @@ impl KeyValue {
         }
     }
 
-    fn open(&self, label: String) -> Result<Store, Error> {
-        if !self.granted.contains(&label) {
+    /// Where the values of this label are, if it is granted.
+    fn backend(&self, label: &str) -> Result<Backend, Error> {
+        if !self.granted.contains(label) {
             return Err(Error::AccessDenied);
         }
-        let database = self.stores.0.get(&label).ok_or(Error::NoSuchStore)?;
-        Store::open(label, database)
+        let backend = self.stores.0.get(label).cloned();
+        backend.ok_or(Error::NoSuchStore)
     }
 }
 
 impl View<'_, KeyValue> {
     /// A new handle of the store of this label.
-    pub(crate) fn open_store(&mut self, label: String) -> Result<Resource<Store>, Error> {
-        let store = self.capability.open(label)?;
+    pub(crate) async fn open_store(&mut self, label: String) -> Result<Resource<Store>, Failure> {
+        let store = self.capability.backend(&label)?.open(label).await?;
+        Ok(self.push_store(store)?)
+    }
+
+    fn push_store(&mut self, store: Store) -> Result<Resource<Store>, Error> {
         if !self.capability.handles.take() {
             return Err(Error::StoreTableFull);
         }
@@ -151,7 +160,9 @@ fn store<T>(
 
 impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
     async fn open(accessor: &Accessor<T, Self>, label: String) -> Result<Resource<Store>, Failure> {
-        Ok(accessor.with(|mut access| access.get().open_store(label))?)
+        let backend = accessor.with(|mut access| access.get().capability.backend(&label))?;
+        let store = backend.open(label).await?;
+        Ok(accessor.with(|mut access| access.get().push_store(store))?)
     }
 
     async fn get(
@@ -159,7 +170,7 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         handle: Resource<Store>,
         key: String,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        store(accessor, &handle)?.get(&key)
+        store(accessor, &handle)?.get(&key).await
     }
 
     async fn set(
@@ -168,7 +179,7 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         key: String,
         value: Vec<u8>,
     ) -> Result<(), Failure> {
-        store(accessor, &handle)?.set(&key, &value)
+        store(accessor, &handle)?.set(&key, &value).await
     }
 
     async fn delete(
@@ -176,7 +187,7 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         handle: Resource<Store>,
         key: String,
     ) -> Result<(), Failure> {
-        store(accessor, &handle)?.delete(&key)
+        store(accessor, &handle)?.delete(&key).await
     }
 
     async fn exists(
@@ -184,7 +195,7 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         handle: Resource<Store>,
         key: String,
     ) -> Result<bool, Failure> {
-        store(accessor, &handle)?.exists(&key)
+        store(accessor, &handle)?.exists(&key).await
     }
 
     async fn get_keys(
@@ -194,16 +205,7 @@ impl<T: Send> HostStoreWithStore<T> for Has<KeyValue> {
         let store = store(accessor, &handle)?;
         let (keys, received) = mpsc::channel(4);
         let (end, ended) = oneshot::channel();
-        spawn_blocking(move || {
-            let result = match store.send_keys(&keys) {
-                Ok(()) => Ok(()),
-                Err(Failure::Told(error)) => Err(error),
-                // Spin panics here: the guest's future has no end, which ends the instance.
-                Err(Failure::Ruined) => return,
-            };
-            // The guest may have dropped the future: then nobody wants the result.
-            _ = end.send(result);
-        });
+        store.send_keys(keys, end);
         accessor.with(|mut access| {
             let keys = StreamReader::new(&mut access, Produce(received))?;
             Ok((keys, FutureReader::new(&mut access, ended)?))

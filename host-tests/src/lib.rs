@@ -52,8 +52,9 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// The runtime config file, if there is one.
     pub runtime_config: Option<PathBuf>,
-    /// The folder of the `default` key-value store; made when it is needed.
-    pub state_dir: PathBuf,
+    /// The folder of the `default` key-value store, made when it is needed; an empty path keeps the store in memory. Without one it
+    /// is what the runtime config says, else `.spin` beside the manifest.
+    pub state_dir: Option<PathBuf>,
     /// Whether components see the folders in their `files` themselves, with every change, instead of copies made at the start.
     pub direct_mounts: bool,
     /// How long instances are used.
@@ -63,13 +64,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Runs `manifest` on a free port of this machine with Spin's defaults and its state in the
-    /// folder `.spin` beside the manifest.
+    /// Runs `manifest` on a free port of this machine with Spin's defaults.
     pub fn new(manifest: impl Into<PathBuf>) -> Self {
-        let manifest = manifest.into();
         Self {
-            state_dir: manifest.with_file_name(".spin"),
-            manifest,
+            manifest: manifest.into(),
+            state_dir: None,
             components: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             variables: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! `crates/trigger/src/cli.rs`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,9 +44,9 @@ struct Arguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     variable: Vec<(String, String)>,
 
-    /// The folder of the default key-value store [default: .spin beside the manifest]
+    /// The folder of the default key-value store; empty for one in memory [default: the runtime config's, else .spin beside the manifest]
     #[arg(long)]
-    state_dir: Option<PathBuf>,
+    state_dir: Option<OsString>,
 
     /// Let components see the folders in their `files` with every change, instead of copies made at the start
     #[arg(long)]
@@ -76,9 +77,8 @@ impl Arguments {
         options.variables = BTreeMap::from_iter(self.variable);
         options.runtime_config = self.runtime_config_file;
         options.direct_mounts = self.direct_mounts;
-        if let Some(state_dir) = self.state_dir {
-            options.state_dir = state_dir;
-        }
+        // A path that clap reads may not be empty.
+        options.state_dir = self.state_dir.map(PathBuf::from);
         options.reuse = ReuseLimits {
             requests: self.max_instance_reuse_count,
             concurrent_requests: self.max_instance_concurrent_reuse_count,

@@ -1,6 +1,7 @@
 //! The runtime config file: what the operator, not the application, decides.
 //!
 //! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/runtime-config/src/lib.rs`,
+//! `crates/key-value-redis/src/lib.rs`,
 //! `crates/factor-outbound-http/src/runtime_config/spin.rs`,
 //! `crates/factor-outbound-pg/src/runtime_config/spin.rs` and
 //! `crates/factor-key-value/src/runtime_config/spin.rs`.
@@ -10,8 +11,10 @@ mod client_tls;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde::Deserialize;
+
+use crate::key_value::RedisUrl;
 
 pub(crate) use client_tls::ClientTls;
 
@@ -24,6 +27,10 @@ const DEFAULT_STORE_FILE: &str = "sqlite_key_value.db";
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuntimeConfig {
+    /// Where the default store's file is. An empty path keeps nothing on a disk.
+    state_dir: Option<PathBuf>,
+    /// Where Spin keeps what components print, in files; this host does not.
+    log_dir: Option<PathBuf>,
     #[serde(default)]
     client_tls: Vec<ClientTls>,
     outbound_http: Option<OutboundHttp>,
@@ -50,11 +57,14 @@ struct OutboundPg {
     max_connections: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Where the values of a key-value store are.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
-enum KeyValueStore {
+pub(crate) enum KeyValueStore {
     /// `SQLite`, in memory without a path.
     Spin { path: Option<PathBuf> },
+    /// A Redis, or what speaks its protocol.
+    Redis { url: RedisUrl },
 }
 
 impl RuntimeConfig {
@@ -65,9 +75,10 @@ impl RuntimeConfig {
         };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the runtime config {}", path.display()))?;
-        let mut config: Self = toml::from_str(&text).with_context(|| {
-            format!(
-                "{} is not a runtime config that this host knows",
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let mistake = mistake(&error, &text);
+            anyhow!(
+                "{} is not a runtime config that this host knows: {mistake}",
                 path.display()
             )
         })?;
@@ -87,11 +98,19 @@ impl RuntimeConfig {
                  Spin's older name"
             );
         }
+        ensure!(
+            self.log_dir
+                .as_ref()
+                .is_none_or(|folder| folder.as_os_str().is_empty()),
+            "log_dir names a folder: leave it out or empty, because this host keeps no files of what components print"
+        );
         for entry in &mut self.client_tls {
             entry.resolve(folder).context("in [[client_tls]]")?;
         }
-        for KeyValueStore::Spin { path } in self.key_value_store.values_mut() {
-            *path = path.take().map(|path| folder.join(path));
+        for store in self.key_value_store.values_mut() {
+            if let KeyValueStore::Spin { path } = store {
+                *path = path.take().map(|path| folder.join(path));
+            }
         }
         Ok(())
     }
@@ -119,16 +138,31 @@ impl RuntimeConfig {
         self.outbound_pg.max_connections
     }
 
-    /// The file of every key-value store, by label; none is a store in memory.
-    pub(crate) fn key_value_files(&self, state_dir: &Path) -> BTreeMap<String, Option<PathBuf>> {
-        let default = (
-            DEFAULT_STORE.to_owned(),
-            Some(state_dir.join(DEFAULT_STORE_FILE)),
-        );
-        let configured = self.key_value_store.iter();
-        let configured =
-            configured.map(|(label, KeyValueStore::Spin { path })| (label.clone(), path.clone()));
+    /// Where the values of every key-value store are, by label. The state folder is the one that is `given`, else the one in the file,
+    /// else the `usual` one; an empty path is none.
+    pub(crate) fn stores(
+        &self,
+        given: Option<&Path>,
+        usual: &Path,
+    ) -> BTreeMap<String, KeyValueStore> {
+        let folder = given.or(self.state_dir.as_deref()).unwrap_or(usual);
+        let is_kept = !folder.as_os_str().is_empty();
+        let default = KeyValueStore::Spin {
+            path: is_kept.then(|| folder.join(DEFAULT_STORE_FILE)),
+        };
+        let default = (DEFAULT_STORE.to_owned(), default);
+        let configured = self.key_value_store.clone();
         std::iter::once(default).chain(configured).collect()
+    }
+}
+
+/// What is wrong with the text, and in which line; without the line itself, which may hold a password.
+fn mistake(error: &toml::de::Error, text: &str) -> String {
+    let place = error.span().and_then(|span| text.get(..span.start));
+    let message = error.message();
+    match place {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -143,22 +177,82 @@ mod tests {
         RuntimeConfig::read(Some(&path))
     }
 
+    /// The file of a store in `SQLite`.
+    fn file(store: &KeyValueStore) -> Option<&str> {
+        match store {
+            KeyValueStore::Spin { path } => path.as_ref()?.to_str(),
+            KeyValueStore::Redis { .. } => panic!("{store:?}"),
+        }
+    }
+
     #[test]
     fn stores_and_limits_are_read() {
         let config = read(
             "[outbound_pg]\nmax_connections = 80\n\
              [key_value_store.cache]\ntype = \"spin\"\npath = \"/data/cache.db\"\n\
-             [key_value_store.brief]\ntype = \"spin\"",
+             [key_value_store.brief]\ntype = \"spin\"\n\
+             [key_value_store.far]\ntype = \"redis\"\nurl = \"redis://:secret@cache:6379/1\"",
         )
         .unwrap();
         assert_eq!(config.max_postgres_connections(), Some(80));
-        let files = config.key_value_files(Path::new("/state"));
-        assert_eq!(
-            files["default"].as_deref(),
-            Some(Path::new("/state/sqlite_key_value.db"))
+        let stores = config.stores(None, Path::new("/state"));
+        assert_eq!(file(&stores["default"]), Some("/state/sqlite_key_value.db"));
+        assert_eq!(file(&stores["cache"]), Some("/data/cache.db"));
+        assert_eq!(file(&stores["brief"]), None);
+        assert!(matches!(stores["far"], KeyValueStore::Redis { .. }));
+    }
+
+    #[test]
+    fn the_state_folder_is_the_one_given_then_the_files_then_the_usual_one() {
+        let kept = "sqlite_key_value.db";
+        let in_file = "state_dir = \"/configured\"";
+        for (text, given, folder) in [
+            ("", None, Some("/usual")),
+            (in_file, None, Some("/configured")),
+            (in_file, Some("/given"), Some("/given")),
+            (in_file, Some(""), None),
+            ("state_dir = \"\"", None, None),
+            ("state_dir = \"\"", Some("/given"), Some("/given")),
+        ] {
+            let config = read(text).unwrap();
+            let stores = config.stores(given.map(Path::new), Path::new("/usual"));
+            let expected = folder.map(|folder| format!("{folder}/{kept}"));
+            assert_eq!(
+                file(&stores["default"]),
+                expected.as_deref(),
+                "{text} {given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_folder_of_logs_must_be_none() {
+        assert!(read("log_dir = \"\"").is_ok());
+        let error = format!("{:#}", read("log_dir = \"logs\"").unwrap_err());
+        assert!(error.contains("log_dir"), "{error}");
+    }
+
+    #[test]
+    fn errors_repeat_no_password() {
+        for keys in [
+            "type = \"redis\"\nurl = \"http://:secret@cache\"",
+            "type = \"redis\"\nurl = [\"redis://:secret@cache\"]",
+            "type = \"redis\"\nurI = \"redis://:secret@cache\"",
+            "type = \"redis\"\nurl = \"redis://:secret@cache",
+            "type = \"spin\"\nurl = \"redis://:secret@cache\"",
+        ] {
+            let text = format!("[outbound_pg]\n\n[key_value_store.cache]\n{keys}");
+            let error = format!("{:?}", read(&text).unwrap_err());
+            assert!(error.contains("line "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let config =
+            read("[key_value_store.cache]\ntype = \"redis\"\nurl = \"redis://:secret@cache\"");
+        let printed = format!("{:?}", config.unwrap());
+        assert!(
+            printed.contains("cache") && !printed.contains("secret"),
+            "{printed}"
         );
-        assert_eq!(files["cache"].as_deref(), Some(Path::new("/data/cache.db")));
-        assert_eq!(files["brief"], None);
     }
 
     #[test]
@@ -200,7 +294,8 @@ mod tests {
             "[outbound_networking]\nblock_networks = [\"private\"]",
             "[outbound_redis]\nmax_connections = 1",
             "[outbound_pg]\nmax = 1",
-            "[key_value_store.cache]\ntype = \"redis\"\nurl = \"redis://localhost\"",
+            "[key_value_store.cache]\ntype = \"azure_cosmos\"",
+            "[key_value_store.cache]\ntype = \"redis\"\nurl = \"redis://localhost\"\npath = \"p\"",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -1,8 +1,7 @@
 //! `wasi:keyvalue@0.2.0-draft2`: the interfaces `store`, `batch` and `atomics`, on the stores of `spin:key-value`. Its calls
 //! are synchronous: the whole instance waits for them.
 //!
-//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-key-value/src/host.rs` and
-//! `crates/key-value-spin/src/store.rs`.
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/factor-key-value/src/host.rs`.
 
 use wasmtime::component::Resource;
 
@@ -10,17 +9,15 @@ use crate::bindings::key_value::Error;
 use crate::bindings::wasi_key_value::{atomics, batch, store};
 use crate::instance::View;
 use crate::key_value::KeyValue;
-use crate::key_value::database::{Failure, Store};
+use crate::key_value::failure::Failure;
+use crate::key_value::store::{Store, Swap};
 
 /// A compare-and-swap of a guest.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Cas {
-    store: Store,
     /// The handle that it was made of.
     bucket: u32,
-    key: String,
-    /// What `current` saw last. While that is nothing, the swap is a plain `set`, as in Spin.
-    seen: Option<Vec<u8>>,
+    swap: Swap,
 }
 
 /// Why a swap did not happen.
@@ -38,7 +35,7 @@ impl From<Failure> for SwapFailure {
 
 impl store::Host for View<'_, KeyValue> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Store>, Failure> {
-        Ok(self.open_store(identifier)?)
+        self.open_store(identifier).await
     }
 
     fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<store::Error> {
@@ -57,7 +54,7 @@ impl store::HostBucket for View<'_, KeyValue> {
         bucket: Resource<Store>,
         key: String,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        self.store(&bucket)?.get(&key)
+        self.store(&bucket)?.get(&key).await
     }
 
     async fn set(
@@ -66,15 +63,15 @@ impl store::HostBucket for View<'_, KeyValue> {
         key: String,
         value: Vec<u8>,
     ) -> Result<(), Failure> {
-        self.store(&bucket)?.set(&key, &value)
+        self.store(&bucket)?.set(&key, &value).await
     }
 
     async fn delete(&mut self, bucket: Resource<Store>, key: String) -> Result<(), Failure> {
-        self.store(&bucket)?.delete(&key)
+        self.store(&bucket)?.delete(&key).await
     }
 
     async fn exists(&mut self, bucket: Resource<Store>, key: String) -> Result<bool, Failure> {
-        self.store(&bucket)?.exists(&key)
+        self.store(&bucket)?.exists(&key).await
     }
 
     async fn list_keys(
@@ -86,7 +83,7 @@ impl store::HostBucket for View<'_, KeyValue> {
             let text = "list_keys: cursor not supported".to_owned();
             return Err(Error::Other(text).into());
         }
-        let keys = self.store(&bucket)?.keys()?;
+        let keys = self.store(&bucket)?.keys().await?;
         Ok(store::KeyResponse { keys, cursor: None })
     }
 
@@ -101,8 +98,11 @@ impl batch::Host for View<'_, KeyValue> {
         bucket: Resource<Store>,
         keys: Vec<String>,
     ) -> Result<Vec<(String, Option<Vec<u8>>)>, Failure> {
-        let found = self.store(&bucket)?.get_many(keys)?.into_iter();
-        Ok(found.map(|(key, value)| (key, Some(value))).collect())
+        let store = self.store(&bucket)?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        store.get_many(keys).await
     }
 
     async fn set_many(
@@ -110,7 +110,11 @@ impl batch::Host for View<'_, KeyValue> {
         bucket: Resource<Store>,
         pairs: Vec<(String, Vec<u8>)>,
     ) -> Result<(), Failure> {
-        self.store(&bucket)?.set_many(&pairs)
+        let store = self.store(&bucket)?;
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        store.set_many(&pairs).await
     }
 
     async fn delete_many(
@@ -118,7 +122,11 @@ impl batch::Host for View<'_, KeyValue> {
         bucket: Resource<Store>,
         keys: Vec<String>,
     ) -> Result<(), Failure> {
-        self.store(&bucket)?.delete_many(&keys)
+        let store = self.store(&bucket)?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        store.delete_many(&keys).await
     }
 }
 
@@ -129,10 +137,8 @@ impl atomics::HostCas for View<'_, KeyValue> {
         key: String,
     ) -> Result<Resource<Cas>, Failure> {
         let cas = Cas {
-            store: self.store(&bucket)?,
             bucket: bucket.rep(),
-            key,
-            seen: None,
+            swap: self.store(&bucket)?.begin_swap(key).await?,
         };
         if !self.capability.swaps.take() {
             return Err(too_many_swaps());
@@ -142,8 +148,7 @@ impl atomics::HostCas for View<'_, KeyValue> {
 
     async fn current(&mut self, handle: Resource<Cas>) -> Result<Option<Vec<u8>>, Failure> {
         let cas = self.table.get_mut(&handle).map_err(|_| no_such_swap())?;
-        cas.seen = cas.store.get(&cas.key)?;
-        Ok(cas.seen.clone())
+        cas.swap.current().await
     }
 
     async fn drop(&mut self, handle: Resource<Cas>) -> wasmtime::Result<()> {
@@ -160,17 +165,17 @@ impl atomics::Host for View<'_, KeyValue> {
         key: String,
         delta: i64,
     ) -> Result<i64, Failure> {
-        self.store(&bucket)?.increment(&key, delta)
+        self.store(&bucket)?.increment(&key, delta).await
     }
 
     /// Spin never forgets a handle that was used up here, so an instance has 256 swaps in its life: none is given back.
     async fn swap(&mut self, handle: Resource<Cas>, value: Vec<u8>) -> Result<(), SwapFailure> {
         let cas = self.table.delete(handle).map_err(|_| no_such_swap())?;
-        if cas.store.replace(&cas.key, cas.seen.as_deref(), &value)? {
+        if cas.swap.replace(&value).await? {
             return Ok(());
         }
         let bucket = Resource::new_borrow(cas.bucket);
-        let again = atomics::HostCas::new(self, bucket, cas.key).await?;
+        let again = atomics::HostCas::new(self, bucket, cas.swap.key).await?;
         let read = Resource::new_borrow(again.rep());
         atomics::HostCas::current(self, read).await?;
         Err(SwapFailure::Changed(again))

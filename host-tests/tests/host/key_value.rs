@@ -44,7 +44,7 @@ async fn values_outlive_the_host() {
     let state = tempfile::tempdir().unwrap();
     for (before, value) in [("none", "one"), ("some one", "two")] {
         let mut setup = Setup::new();
-        setup.options.state_dir = state.path().join("made/when/needed");
+        setup.options.state_dir = Some(state.path().join("made/when/needed"));
         let probe = setup.start().await;
         assert_eq!(
             probe.get("/probe/kv/get?store=default&key=k").await.ok(),
@@ -133,7 +133,7 @@ async fn a_store_without_a_path_is_gone_with_the_process() {
     let config = "[key_value_store.default]\ntype = \"spin\"";
     for _ in 0..2 {
         let mut setup = Setup::new().runtime_config(config);
-        setup.options.state_dir = state.path().to_owned();
+        setup.options.state_dir = Some(state.path().to_owned());
         let probe = setup.start().await;
         let get = "/probe/kv/get?store=default&key=k";
         assert_eq!(probe.get(get).await.ok(), "none");

@@ -14,6 +14,10 @@ mod outbound_limits;
 mod postgres;
 mod probe;
 mod process;
+#[allow(dead_code, reason = "the suites share it, and each uses a part of it")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
+mod redis_store;
 mod requests;
 mod revision;
 mod server;

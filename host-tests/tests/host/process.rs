@@ -237,7 +237,9 @@ fn arguments(options: &Options) -> Vec<OsString> {
     let mut add = |name: &str, value: OsString| arguments.extend([OsString::from(name), value]);
     add("--from", (&options.manifest).into());
     add("--listen", options.listen.to_string().into());
-    add("--state-dir", (&options.state_dir).into());
+    if let Some(folder) = &options.state_dir {
+        add("--state-dir", folder.into());
+    }
     if let Some(file) = &options.runtime_config {
         add("--runtime-config-file", file.into());
     }

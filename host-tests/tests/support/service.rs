@@ -84,7 +84,7 @@ impl Host {
         let mut options = Options::new(workspace().join("spin.toml"));
         options.variables = patient(variables);
         options.runtime_config = Some(workspace().join("runtime-config.toml"));
-        options.state_dir = state.path().to_owned();
+        options.state_dir = Some(state.path().to_owned());
         options.output = GuestOutput::Capture(log.clone());
         adjust(&mut options);
         let running = host::start(options).await.expect("the native host starts");

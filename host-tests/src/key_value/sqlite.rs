@@ -9,13 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::block_in_place;
 
+use super::failure::{Failure, check_size};
 use crate::bindings::key_value::Error;
-
-/// The most that the answer to one call may hold, in bytes, as in Spin.
-const MAX_RESULT: usize = 128 << 20;
 
 const GET: &str = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2, ?3)
@@ -25,39 +23,9 @@ const REPLACE: &str =
 const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const KEYS: &str = "SELECT key FROM spin_key_value WHERE store = ?1";
 
-/// Why a call does not do what it was asked for.
-pub(crate) enum Failure {
-    /// What the guest is told.
-    Told(Error),
-    /// The store is ruined. In Spin the call panics, which ends the instance.
-    Ruined,
-}
-
-impl Failure {
-    /// What the guest is told.
-    ///
-    /// # Errors
-    /// The instance must end.
-    pub(crate) fn told(self) -> wasmtime::Result<Error> {
-        match self {
-            Self::Told(error) => Ok(error),
-            Self::Ruined => Err(wasmtime::format_err!(
-                "the key-value store is ruined: something that is no counter was incremented"
-            )),
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
-    }
-}
-
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        tracing::warn!("key-value error: {error}");
-        Self::Told(Error::Other(error.to_string()))
+        Self::other(error.to_string())
     }
 }
 
@@ -121,13 +89,12 @@ impl Database {
 
 /// An open store. Calls run in place, as in Spin: the worker thread waits.
 #[derive(Clone)]
-#[expect(unreachable_pub, reason = "the generated code re-exports it")]
-pub struct Store {
+pub(crate) struct SqliteStore {
     label: String,
     database: Arc<Database>,
 }
 
-impl Store {
+impl SqliteStore {
     /// The one of this label, whose database is there from now on.
     pub(super) fn open(label: String, database: &Arc<Database>) -> Result<Self, Error> {
         block_in_place(|| database.opened().map(drop))?;
@@ -150,27 +117,42 @@ impl Store {
         self.run(|connection, label| read(connection, label, key))
     }
 
-    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         let value = self.read(key)?;
         let held = value.as_ref().map_or(0, Vec::len);
         check_size(size_of::<Option<Vec<u8>>>() + held)?;
         Ok(value)
     }
 
-    pub(crate) fn exists(&self, key: &str) -> Result<bool, Failure> {
+    pub(super) fn exists(&self, key: &str) -> Result<bool, Failure> {
         Ok(self.read(key)?.is_some())
     }
 
-    pub(crate) fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
+    pub(super) fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
         self.run(|connection, label| write(connection, label, key, value))
     }
 
-    pub(crate) fn delete(&self, key: &str) -> Result<(), Failure> {
+    pub(super) fn delete(&self, key: &str) -> Result<(), Failure> {
         self.run(|connection, label| remove(connection, label, key))
     }
 
-    /// Sends every key; ends early when nobody listens any more.
-    pub(super) fn send_keys(&self, keys: &mpsc::Sender<String>) -> Result<(), Failure> {
+    /// Sends every key, and in the end how it went; ends early when nobody listens any more.
+    pub(super) fn send_keys(
+        &self,
+        keys: &mpsc::Sender<String>,
+        end: oneshot::Sender<Result<(), Error>>,
+    ) {
+        let outcome = match self.send_rows(keys) {
+            Ok(()) => Ok(()),
+            Err(Failure::Told(error)) => Err(error),
+            // Spin panics here: the guest's future has no end, which ends the instance.
+            Err(Failure::Ruined) => return,
+        };
+        // The guest may have dropped the future: then nobody wants the result.
+        _ = end.send(outcome);
+    }
+
+    fn send_rows(&self, keys: &mpsc::Sender<String>) -> Result<(), Failure> {
         let connection = self.database.connection()?;
         let mut statement = connection.prepare_cached(KEYS)?;
         let mut rows = statement.query([&self.label])?;
@@ -183,7 +165,7 @@ impl Store {
     }
 
     /// Every key.
-    pub(crate) fn keys(&self) -> Result<Vec<String>, Failure> {
+    pub(super) fn keys(&self) -> Result<Vec<String>, Failure> {
         self.run(|connection, label| {
             let mut size = size_of::<Vec<String>>();
             let mut statement = connection.prepare_cached(KEYS)?;
@@ -199,7 +181,7 @@ impl Store {
     }
 
     /// The keys that are there, each once, in alphabetical order, which is how `SQLite` finds them for Spin.
-    pub(crate) fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    pub(super) fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let keys: BTreeSet<_> = keys.into_iter().collect();
         self.run(|connection, label| {
             let mut size = size_of::<Vec<String>>();
@@ -216,7 +198,7 @@ impl Store {
     }
 
     /// Sets all or none.
-    pub(crate) fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    pub(super) fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), Failure> {
         self.run(|connection, label| {
             let transaction = connection.unchecked_transaction()?;
             for (key, value) in pairs {
@@ -227,7 +209,7 @@ impl Store {
     }
 
     /// Deletes all or none.
-    pub(crate) fn delete_many(&self, keys: &[String]) -> Result<(), Failure> {
+    pub(super) fn delete_many(&self, keys: &[String]) -> Result<(), Failure> {
         self.run(|connection, label| {
             let transaction = connection.unchecked_transaction()?;
             for key in keys {
@@ -238,7 +220,7 @@ impl Store {
     }
 
     /// Adds to a number, which is 8 bytes, the lowest first, and returns what it is then.
-    pub(crate) fn increment(&self, key: &str, delta: i64) -> Result<i64, Failure> {
+    pub(super) fn increment(&self, key: &str, delta: i64) -> Result<i64, Failure> {
         self.run(|connection, label| {
             let transaction = connection.unchecked_transaction()?;
             let number = match read(&transaction, label, key)? {
@@ -259,7 +241,7 @@ impl Store {
     }
 
     /// Puts a new value in the place of this one, or of whatever is there if nothing was. Whether it did.
-    pub(crate) fn replace(
+    pub(super) fn replace(
         &self,
         key: &str,
         old: Option<&[u8]>,
@@ -290,13 +272,5 @@ fn write(connection: &Connection, label: &str, key: &str, value: &[u8]) -> Resul
 fn remove(connection: &Connection, label: &str, key: &str) -> Result<(), Failure> {
     let mut statement = connection.prepare_cached(DELETE)?;
     statement.execute([label, key])?;
-    Ok(())
-}
-
-fn check_size(bytes: usize) -> Result<(), Error> {
-    if bytes > MAX_RESULT {
-        let text = format!("query result exceeds limit of {MAX_RESULT} bytes");
-        return Err(Error::Other(text));
-    }
     Ok(())
 }
