@@ -1,17 +1,32 @@
-//! What `deploy/` sets starts the service: its variables and its runtime config, with a database and an API server of the test's own.
+//! What `deploy/` sets starts the service: its variables and its runtime configs, with a database, an API server and a Redis of the
+//! test's own.
 
+#[allow(dead_code, reason = "the suites share it, and each uses a part of it")]
+#[path = "../host/process.rs"]
+mod process;
+#[allow(dead_code, reason = "the suites share it, and each uses a part of it")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
+#[allow(dead_code, reason = "the suites share it, and each uses a part of it")]
+#[path = "../host/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
 
-use api_server::trusting;
-use serde_json::json;
+use database::TestDatabase;
+use host::{Captured, GuestOutput, Options};
+use patience::until;
+use serde_json::{Value, json};
 
+use redis_server::{PASSWORD, RedisServer};
+use server::Server;
 use support::Client;
 use support::api_server::Cluster;
 use support::payloads::fresh;
-use support::service::{Service, workspace};
+use support::provider::Provider;
+use support::service::{Service, embedded_by, of_database, patient, workspace};
 
 /// Leads elsewhere in a test.
 const ELSEWHERE: [&str; 2] = ["db_", "kube_api_url"];
@@ -34,35 +49,38 @@ fn variables() -> Vec<(String, String)> {
     variables
 }
 
-/// The runtime config of `deploy/secrets`, with the test's own authority. The native host writes nothing of its own that the folders could
-/// be about, and knows no Redis.
-fn runtime_config(cluster: &Cluster) -> String {
-    let mut config: toml::Table = read("deploy/secrets/runtime-config.toml")
-        .parse()
-        .expect("TOML");
-    for key in ["state_dir", "log_dir", "client_tls"] {
-        assert!(
-            config.remove(key).is_some(),
-            "the runtime config has no {key}"
-        );
+/// The runtime config of `deploy/secrets` to the letter, but that it leads to these servers and has this password of the Redis.
+fn runtime_config(cluster: &Cluster, redis: &RedisServer, password: &str) -> String {
+    let mut config = read("deploy/secrets/runtime-config.toml");
+    let authority = cluster.runtime_config().with_file_name("ca.crt");
+    for (from, to) in [
+        (":PASSWORD@", format!(":{password}@")),
+        ("audit-store-cache:6379", redis.address()),
+        ("kubernetes.default.svc", "localhost".to_owned()),
+        ("/run/cluster/ca.crt", authority.display().to_string()),
+    ] {
+        assert!(config.contains(from), "the runtime config has no {from}");
+        config = config.replace(from, &to);
     }
-    let stores = config["key_value_store"].as_table_mut().expect("stores");
-    assert!(
-        stores.remove("default").is_some(),
-        "the runtime config has no store default"
-    );
-    let text = toml::to_string(&config).expect("TOML");
-    trusting(&text, &cluster.runtime_config().with_file_name("ca.crt"))
+    config
 }
 
+/// The service as a cluster starts it, while the Redis is down.
 async fn start(cluster: &Cluster, change: Option<(&str, &str)>) -> Service {
-    fs::write(cluster.runtime_config(), runtime_config(cluster)).expect("a file");
+    let config = runtime_config(cluster, &RedisServer::absent(&[]), PASSWORD);
+    fs::write(cluster.runtime_config(), config).expect("a file");
     let variables = variables();
+    let own = cluster.variables();
+    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
     let variables = variables
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let variables: Vec<_> = variables.chain(change).collect();
-    cluster.service(&variables).await
+    let variables: Vec<_> = variables.chain(own).chain(change).collect();
+    let adjust = |options: &mut Options| {
+        cluster.adjust(options);
+        options.state_dir = None;
+    };
+    Service::adjusted(&variables, adjust).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,4 +127,106 @@ async fn a_variable_that_cannot_be_used_is_seen() {
     let ready = service.client.readiness().await.expect(503);
     assert!(ready.to_string().contains("metrics_auth"), "{ready}");
     service.stop().await;
+}
+
+/// What answers in place of a cluster's pod: Spin if `SPIN` names one, else the native host.
+async fn pod(
+    cluster: &Cluster,
+    database: &TestDatabase,
+    provider: &Provider,
+    config: &str,
+) -> (Server, Client, Captured) {
+    fs::write(cluster.runtime_config(), config).expect("a file");
+    let mut variables = of_database(database.url());
+    variables.extend(self::variables());
+    let url = provider.url();
+    let own = cluster.variables().into_iter();
+    let own = own.chain(embedded_by(&url).map(|(name, value)| (name, value.to_owned())));
+    variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let printed = Captured::default();
+    let mut options = Options::new(cluster.runtime_config());
+    cluster.adjust(&mut options);
+    // Spin knows no folder of components, so the manifest has to say where they are.
+    let manifest = fs::read_to_string(&options.manifest).expect("the manifest");
+    let target = workspace().join("target");
+    let manifest = manifest.replace("\"target/", &format!("\"{}/", target.display()));
+    fs::write(&options.manifest, manifest).expect("a file");
+    options.components = None;
+    options.variables = patient(variables);
+    options.output = GuestOutput::Capture(printed.clone());
+    let server = Server::start(options).await;
+    let server = server.expect("the runtime config starts it");
+    let client = Client::new(&format!("http://{}", server.addr()));
+    (server, client, printed)
+}
+
+async fn ready(client: &Client) -> Value {
+    client.get("/readyz").await.expect(200)["checks"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server; .ci/run installs it"]
+async fn the_cache_of_a_cluster_is_a_redis_with_a_password() {
+    let mut redis = RedisServer::absent(&[]);
+    redis.begin();
+    let cluster = Cluster::start().await;
+    let (database, provider) = futures::join!(TestDatabase::create(), Provider::start());
+    let config = runtime_config(&cluster, &redis, PASSWORD);
+    let (pod, client, printed) = pod(&cluster, &database, &provider, &config).await;
+    assert_eq!(ready(&client).await["cache"], "ok");
+    let gateway = client.with_token(cluster.token("gateway-sa").as_str());
+    let record = || json!({"remediationRequestID": fresh("rr"), "alertName": "disk", "namespace": "shop", "cluster": "eu-1", "createdAt": "2025-11-05T10:00:00Z"});
+    let path = "/api/v1/audit/remediation";
+    gateway.post(path, &record()).await.expect(201);
+    until("the embedding is kept", async || {
+        redis.ask::<usize>(1, "DBSIZE") == 1
+    })
+    .await;
+    gateway.post(path, &record()).await.expect(201);
+    assert_eq!(provider.count(), 1);
+    assert!(!printed.text().contains(PASSWORD));
+    pod.stop().await;
+
+    // As if it were down: the service does without, and says so to nobody who must not know.
+    let wrong = "of-another-redis";
+    let config = runtime_config(&cluster, &redis, wrong);
+    let (pod, client, printed) = self::pod(&cluster, &database, &provider, &config).await;
+    let cache = ready(&client).await["cache"].to_string();
+    assert!(cache.contains("does not answer"), "{cache}");
+    let gateway = client.with_token(cluster.token("gateway-sa").as_str());
+    gateway.post(path, &record()).await.expect(201);
+    assert_eq!(provider.count(), 2);
+    let printed = printed.text();
+    assert!(printed.contains(r#""msg":"cache""#), "{printed}");
+    assert!(!printed.contains(wrong), "{printed}");
+    pod.stop().await;
+}
+
+/// Without the Secret a pod has the image's own runtime config.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_image_by_itself_keeps_embeddings_in_memory() {
+    let provider = Provider::start().await;
+    let url = provider.url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("spin.toml");
+    fs::copy(workspace().join("spin.toml"), &manifest).expect("a file");
+    fs::create_dir(folder.path().join("credentials")).expect("a folder");
+    let adjust = |options: &mut Options| {
+        options.manifest = manifest;
+        options.components = Some(workspace().join("target/wasm32-wasip2/release"));
+        options.runtime_config = Some(workspace().join("deploy/image/runtime-config.toml"));
+        options.state_dir = None;
+    };
+    let service = Service::adjusted(&embedded_by(&url), adjust).await;
+    let record = || json!({"remediationRequestID": fresh("rr"), "alertName": "disk", "namespace": "shop", "cluster": "eu-1", "createdAt": "2025-11-05T10:00:00Z"});
+    let post = async || {
+        let before = provider.count();
+        let path = "/api/v1/audit/remediation";
+        service.client.post(path, &record()).await.expect(201);
+        provider.count() - before
+    };
+    until("an embedding is found again", async || post().await == 0).await;
+    service.stop().await;
+    let kept = fs::read_dir(folder.path()).expect("a folder");
+    assert_eq!(kept.count(), 2, "something was written beside the manifest");
 }

@@ -9,7 +9,7 @@ use crate::support::payloads::fresh;
 use crate::support::provider::{Behaviour, Provider};
 use crate::support::service::{Service, embedded_by};
 use crate::support::{Answer, Client};
-use host::ReuseLimits;
+use host::{Options, ReuseLimits};
 
 /// Without the cache, so that the provider is asked for every text.
 pub(crate) const UNCACHED: (&str, &str) = ("cache_enabled", "false");
@@ -50,10 +50,19 @@ impl Fixture {
         variables: &[(&str, &str)],
         limits: ReuseLimits,
     ) -> Self {
+        Self::adjusted(provider, variables, |options| options.reuse = limits).await
+    }
+
+    /// The same, on a host whose options are changed by `adjust`.
+    pub(crate) async fn adjusted(
+        provider: Provider,
+        variables: &[(&str, &str)],
+        adjust: impl FnOnce(&mut Options),
+    ) -> Self {
         let url = provider.url();
         let mut all = embedded_by(&url).to_vec();
         all.extend(variables);
-        let service = Service::with_limits(&all, limits).await;
+        let service = Service::adjusted(&all, adjust).await;
         Self {
             client: service.client.clone(),
             db: service.database.client().await,

@@ -12,6 +12,10 @@ mod fixture;
 mod later;
 mod load;
 mod models;
+mod redis_cache;
+#[allow(dead_code, reason = "the suites share it, and each uses a part of it")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod refusing;
 mod retrying;
 mod searching;

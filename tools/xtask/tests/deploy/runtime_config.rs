@@ -83,8 +83,40 @@ fn with_documents(config: &Value, documents: &Documents) -> Faults {
     faults
 }
 
+/// What is wrong with the Redis that the config names: nobody has its address, or it never forgets, though no entry of Spin's expires.
+fn of_cache(config: &Value, documents: &Documents) -> Faults {
+    let url = &config["key_value_store"]["default"]["url"];
+    let url = url.as_str().unwrap_or_default();
+    let address = url
+        .strip_prefix("redis://:PASSWORD@")
+        .and_then(|rest| rest.split_once('/'))
+        .and_then(|(address, _number)| address.split_once(':'));
+    let Some((host, port)) = address else {
+        return vec![format!("{url} is no redis://:PASSWORD@HOST:PORT/NUMBER")];
+    };
+    let mut faults = Faults::new();
+    let listens = |service: &Value| {
+        list(&service["spec"]["ports"]).any(|one| one["port"].to_string() == port)
+    };
+    if !documents.find("Service", host).is_some_and(listens) {
+        faults.push(format!("no Service is at {host}:{port}"));
+    }
+    let forgets = |server: &Value| {
+        let container = &server["spec"]["template"]["spec"]["containers"][0];
+        let args: Vec<_> = list(&container["args"]).filter_map(Value::as_str).collect();
+        let has = |pair: [&str; 2]| args.windows(2).any(|window| window == pair);
+        has(["--maxmemory-policy", "allkeys-lru"]) && args.contains(&"--maxmemory")
+    };
+    if !documents.find("Deployment", host).is_some_and(forgets) {
+        faults.push(format!("{host} fills up for good"));
+    }
+    faults
+}
+
 pub(crate) fn faults(documents: &Documents) -> Faults {
-    let mut faults = with_documents(&config(CLUSTER), documents);
+    let config = config(CLUSTER);
+    let mut faults = with_documents(&config, documents);
+    faults.extend(of_cache(&config, documents));
     if let Some(app) = documents.find("SpinApp", "audit-store") {
         let checksum = wheel::sha256(read(CLUSTER).as_bytes());
         if app["spec"]["podAnnotations"][CHECKSUM] != checksum {
@@ -125,6 +157,31 @@ fn another_api_server_is_found() {
         change,
         "nobody trusts kubernetes.example",
     );
+}
+
+#[test]
+fn a_cache_that_nobody_finds_is_found() {
+    let change = |documents: &mut Documents| documents.drop("Service", "audit-store-cache");
+    finds(
+        faults,
+        "kubernetes",
+        change,
+        "no Service is at audit-store-cache:6379",
+    );
+    let elsewhere = json!({"key_value_store": {"default": {"url": "redis://audit-store-cache"}}});
+    let faults = of_cache(&elsewhere, &Documents::of("kubernetes"));
+    assert!(faults[0].contains("PASSWORD"), "{faults:?}");
+}
+
+#[test]
+fn a_cache_that_forgets_nothing_is_found() {
+    for (pointer, value) in [("7", "noeviction"), ("4", "--maxclients")] {
+        let change = |documents: &mut Documents| {
+            let pointer = format!("/spec/template/spec/containers/0/args/{pointer}");
+            documents.set("Deployment", "audit-store-cache", &pointer, json!(value));
+        };
+        finds(faults, "spinkube", change, "fills up for good");
+    }
 }
 
 #[test]
