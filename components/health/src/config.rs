@@ -4,14 +4,15 @@ use std::rc::Rc;
 
 use edge::AccessControl;
 use instance::Variables;
-use postgres::{Database, Retention};
+use postgres::{Database, Reads, Retention};
 use vectors::{Provider, VectorDb, search_ef};
 
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) access_control: AccessControl,
-    pub(crate) database: Database,
+    pub(crate) database: Rc<Database>,
+    pub(crate) reads: Reads,
     /// Nothing where nobody makes embeddings.
     pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
@@ -25,9 +26,11 @@ impl Config {
     /// Reads it. The provider's key is none of this component's variables.
     pub(crate) async fn read(variables: &mut Variables) -> Self {
         let timeouts = ["query_timeout", "write_timeout"];
+        let database = Rc::new(Database::primary("health", &timeouts, variables).await);
         let config = Self {
             access_control: AccessControl::read_for_health(variables).await,
-            database: Database::primary("health", &timeouts, variables).await,
+            reads: Reads::read(&database, variables).await,
+            database,
             provider: Provider::read(false, variables).await,
             vector_db: VectorDb::read("health", variables).await,
         };

@@ -31,6 +31,8 @@ struct Checks {
     database: String,
     /// Of no consequence for readiness: writes and searches do without, or say so themselves.
     vector_db: String,
+    /// Of no consequence for readiness: reads go to the primary then.
+    replica: String,
     /// As `vector_db`.
     cache: &'static str,
     /// Of no consequence for readiness, but for the one who deploys it.
@@ -72,6 +74,7 @@ async fn check_all(config: Configured) -> Readiness {
             None => "disabled".into(),
             Some(vector_db) => vectors::verdict(vector_db, config.provider.as_deref()).await,
         };
+        checks.replica = config.reads.standing().await.verdict();
         checks.cache = cache(config).await;
         checks.access_control = config.access_control.verdict();
         config.access_control.announce();
@@ -100,6 +103,7 @@ async fn check(config: &Configured) -> Checks {
         configuration: None,
         database: UNKNOWN.into(),
         vector_db: UNKNOWN.into(),
+        replica: UNKNOWN.into(),
         cache: UNKNOWN,
         access_control: UNKNOWN,
         schema: UNKNOWN.into(),

@@ -8,7 +8,7 @@ use edge::Reply;
 use http::StatusCode;
 use instance::{Memo, within};
 use postgres::Parameter;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::{Config, Configured};
 use crate::readiness;
@@ -49,7 +49,12 @@ async fn ask(config: Configured) -> Said {
     if is_up != Some(true) {
         return (false, None);
     }
-    let gauges = within(GAUGES_LIMIT, gauges(&known)).await.flatten();
+    let mut gauges = within(GAUGES_LIMIT, gauges(&known)).await.flatten();
+    if let Some(lag) = known.reads.standing().await.lag()
+        && let Value::Object(all) = gauges.get_or_insert_with(|| Value::Object(Map::new()))
+    {
+        all.insert("replica_lag_seconds".to_owned(), lag.as_secs_f64().into());
+    }
     (true, gauges.map(Rc::new))
 }
 

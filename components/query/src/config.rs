@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use edge::AccessControl;
 use instance::Variables;
-use postgres::Database;
+use postgres::{Database, Reads};
 
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) database: Rc<Database>,
+    pub(crate) reads: Reads,
     access_control: AccessControl,
 }
 
@@ -22,7 +22,7 @@ impl Config {
         let database = Rc::new(Database::primary("query", &["query_timeout"], variables).await);
         let lender = postgres::lender(&database);
         Self {
-            database,
+            reads: Reads::read(&database, variables).await,
             access_control: AccessControl::read(lender, variables).await,
         }
     }

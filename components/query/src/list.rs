@@ -2,7 +2,7 @@
 
 use edge::{Cursor, Filter, Page, Reply, Result, Total};
 use instance::Outage;
-use postgres::Parameter;
+use postgres::{Id, Parameter, Read};
 
 use crate::config::Call;
 
@@ -35,7 +35,7 @@ async fn list(call: Call, form: &str, kind: &str) -> Result<Reply> {
         Total::Counted(total) => ("counted", Some(total)),
         Total::Estimated(total) => ("estimated", Some(total)),
     };
-    let statement = "SELECT audit_list($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8)";
+    let list = "audit_list($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8)";
     let parameters = [
         Parameter::Str(form.to_owned()),
         Parameter::Str(kind.to_owned()),
@@ -46,15 +46,25 @@ async fn list(call: Call, form: &str, kind: &str) -> Result<Reply> {
         Parameter::Str(total.to_owned()),
         optional(known),
     ];
-    let database = &call.config.database;
-    let body = if page.offset > FAR || total == "exact" {
-        postgres::slow_text(database, statement, &parameters).await
+    let mut read = if page.offset > FAR || total == "exact" {
+        Read::slow(list, &parameters)
     } else {
-        postgres::text(database, statement, &parameters).await
+        Read::quick(list, &parameters)
     };
-    Ok(Reply::json_text(
-        body.map_err(Outage::from)?.unwrap_or_default(),
-    ))
+    if let Some(below) = goes_on_below(cursor, page.offset, &filter) {
+        read = read.going_on_below(below);
+    }
+    let body = call.config.reads.text(read).await.map_err(Outage::from)?;
+    Ok(Reply::json_text(body.unwrap_or_default()))
+}
+
+/// The id below which the records of a page are that goes on behind another one.
+fn goes_on_below(cursor: Option<Cursor>, offset: i64, filter: &Filter) -> Option<Id> {
+    let until = filter.until().unwrap_or(Id::MAX);
+    match cursor {
+        Some(cursor) => Some(cursor.after.min(until)),
+        None => (offset > 0).then_some(until),
+    }
 }
 
 fn optional(number: Option<i64>) -> Parameter {

@@ -2,7 +2,7 @@
 
 use edge::{Error, Page, Reply, Result};
 use instance::Outage;
-use postgres::Parameter;
+use postgres::{Id, Parameter, Read};
 
 use crate::config::Call;
 
@@ -19,16 +19,16 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let page = Page::take_plain(&mut parameters)?;
     parameters.finish()?;
 
-    let body = postgres::text(
-        &call.config.database,
-        "SELECT audit_timeline($1, $2, $3)",
-        &[
-            Parameter::Str(correlation_id),
-            Parameter::Int64(page.limit),
-            Parameter::Int64(page.offset),
-        ],
-    )
-    .await
-    .map_err(Outage::from)?;
+    let parameters = [
+        Parameter::Str(correlation_id),
+        Parameter::Int64(page.limit),
+        Parameter::Int64(page.offset),
+    ];
+    let mut read = Read::quick("audit_timeline($1, $2, $3)", &parameters);
+    if page.offset > 0 {
+        // A new record may belong anywhere in it.
+        read = read.going_on_below(Id::MAX);
+    }
+    let body = call.config.reads.text(read).await.map_err(Outage::from)?;
     Ok(Reply::json_text(body.unwrap_or_default()))
 }

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use edge::AccessControl;
 use instance::Variables;
-use postgres::Database;
+use postgres::{Database, Reads};
 use vectors::{Provider, VectorDb, search_ef};
 
 /// The configuration of an instance.
 #[derive(Debug)]
 pub(crate) struct Config {
     access_control: AccessControl,
-    pub(crate) database: Rc<Database>,
+    pub(crate) reads: Reads,
     /// Nothing where nobody makes embeddings.
     pub(crate) provider: Option<Rc<Provider>>,
     /// Nothing where there is no vector database.
@@ -30,7 +30,7 @@ impl Config {
         let lender = postgres::lender(&database);
         Self {
             access_control: AccessControl::read(lender, variables).await,
-            database,
+            reads: Reads::read(&database, variables).await,
             provider: Provider::read(true, variables).await,
             vector_db: VectorDb::read("search", variables).await,
             search_ef: search_ef(variables).await,

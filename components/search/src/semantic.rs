@@ -3,7 +3,7 @@
 use audit::{Code, Vector, Violation};
 use edge::{Error, Reply, Result};
 use instance::{Level, Outage};
-use postgres::Parameter;
+use postgres::{Parameter, Read};
 
 use crate::config::{Call, Config};
 use crate::question::Question;
@@ -48,20 +48,17 @@ async fn results(config: &Config, vector: &Vector, question: &Question) -> Resul
     {
         return Ok(body);
     }
-    let body = postgres::slow_text(
-        &config.database,
-        "SELECT audit_search($1, $2, $3::text::jsonb, $4, $5, $6)",
-        &[
-            Parameter::Str(vector.to_sql()),
-            Parameter::Str(config.model().to_owned()),
-            question.filter_to_sql(),
-            question.limit_to_sql(),
-            question.least_to_sql(),
-            Parameter::Int32(config.search_ef),
-        ],
-    )
-    .await
-    .map_err(Outage::from)?;
+    let search = "audit_search($1, $2, $3::text::jsonb, $4, $5, $6)";
+    let parameters = [
+        Parameter::Str(vector.to_sql()),
+        Parameter::Str(config.model().to_owned()),
+        question.filter_to_sql(),
+        question.limit_to_sql(),
+        question.least_to_sql(),
+        Parameter::Int32(config.search_ef),
+    ];
+    let body = config.reads.text(Read::slow(search, &parameters)).await;
+    let body = body.map_err(Outage::from)?;
     Ok(body.unwrap_or_default())
 }
 
@@ -77,11 +74,8 @@ async fn among_nearest(
     let (Some(vector_db), model) = (&config.vector_db, config.model()) else {
         return Ok(None);
     };
-    let statement = "SELECT audit_undelivered()";
-    let undelivered = postgres::text(&config.database, statement, &[])
-        .await
-        .map_err(Outage::from)?;
-    let Some(undelivered) = undelivered else {
+    let undelivered = config.reads.text(Read::quick("audit_undelivered()", &[]));
+    let Some(undelivered) = undelivered.await.map_err(Outage::from)? else {
         return Ok(None);
     };
     let kinds = question.kinds_to_sql();
@@ -102,20 +96,17 @@ async fn among_nearest(
             return Ok(None);
         }
     };
-    let body = postgres::slow_text(
-        &config.database,
-        "SELECT audit_search_among($1::text::jsonb, $2, $3, $4::text::jsonb, $5, $6, $7::text::jsonb)",
-        &[
-            Parameter::Str(candidates),
-            Parameter::Str(vector.to_sql()),
-            Parameter::Str(model.to_owned()),
-            kinds,
-            Parameter::Int32(question.limit),
-            question.least_to_sql(),
-            Parameter::Str(undelivered),
-        ],
-    )
-    .await
-    .map_err(Outage::from)?;
-    Ok(body)
+    let among =
+        "audit_search_among($1::text::jsonb, $2, $3, $4::text::jsonb, $5, $6, $7::text::jsonb)";
+    let parameters = [
+        Parameter::Str(candidates),
+        Parameter::Str(vector.to_sql()),
+        Parameter::Str(model.to_owned()),
+        kinds,
+        Parameter::Int32(question.limit),
+        question.least_to_sql(),
+        Parameter::Str(undelivered),
+    ];
+    let body = config.reads.text(Read::slow(among, &parameters)).await;
+    Ok(body.map_err(Outage::from)?)
 }

@@ -25,6 +25,11 @@ pub(crate) fn begin(config: Rc<Config>) {
 }
 
 async fn run(config: &Config) {
+    if config.has_replica
+        && let Err(failure) = postgres::note_lineage(&config.database).await
+    {
+        report("lineage", &failure);
+    }
     match due(config).await {
         Err(failure) => report("due", &failure),
         Ok(due) => {

@@ -12,10 +12,15 @@ const SEQUENCE_BITS: u32 = 12;
 /// Milliseconds from 1970 to 2024, where the time in an id begins.
 const FIRST_MILLISECOND: i64 = 1_704_067_200_000;
 
+/// The first id that records get so many milliseconds after 1970.
+pub fn first_id_at(milliseconds: i64) -> i64 {
+    let milliseconds = milliseconds.saturating_sub(FIRST_MILLISECOND);
+    milliseconds.saturating_mul(1 << SEQUENCE_BITS)
+}
+
 /// The ids that records get within the millisecond of `time`.
 pub fn ids_at(time: DateTime<Utc>) -> Range<i64> {
-    let milliseconds = time.timestamp_millis().saturating_sub(FIRST_MILLISECOND);
-    let first = milliseconds.saturating_mul(1 << SEQUENCE_BITS);
+    let first = first_id_at(time.timestamp_millis());
     first..first.saturating_add(1 << SEQUENCE_BITS)
 }
 

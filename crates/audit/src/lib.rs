@@ -35,7 +35,7 @@ pub use content::push_hexadecimal;
 pub use embedding::{Embedding, EmbeddingOutcome, Parts, Pending};
 pub use fields::SEVERITIES;
 pub use form::Dialect;
-pub use id::{ids_at, stored_at};
+pub use id::{first_id_at, ids_at, stored_at};
 pub use kind::Kind;
 pub use patch::{Patch, read_patch};
 pub use provider::{HARMLESS, QuestionForm, Unusable, Vector, question, read_answer, retry_after};

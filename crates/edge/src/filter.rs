@@ -96,6 +96,11 @@ impl Filter {
         self.equal.is_empty() && self.since.is_none() && self.until.is_none()
     }
 
+    /// The id below which all records are; nothing if there is no such condition.
+    pub fn until(&self) -> Option<i64> {
+        self.until
+    }
+
     /// Whether no record can match: none has U+0000, and PostgreSQL cannot even be asked for it.
     pub fn is_hopeless(&self) -> bool {
         self.equal.iter().any(|(_, value)| value.contains('\0'))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use audit::{Code, Kind};
 
 use crate::families::{BUCKETS, Counted, place};
-use crate::labels::{self, Access, DualWriteFailure, Operation, PARAMETER, Status};
+use crate::labels::{self, Access, DualWriteFailure, Operation, PARAMETER, Server, Status};
 use crate::pending;
 
 fn count(counted: Counted, values: &[usize], count: u64) {
@@ -78,6 +78,11 @@ pub fn violation(path: &str, code: Code) {
 pub fn wrong_parameter() {
     let values = [PARAMETER, labels::reason(Code::InvalidValue)];
     count(Counted::ValidationFailures, &values, 1);
+}
+
+/// A statement of a read went to this server, of two that there are.
+pub fn server_read(server: Server) {
+    count(Counted::ServerReads, &[server as usize], 1);
 }
 
 /// A caller asked to be let in.

@@ -2,7 +2,8 @@
 //! the counting, `/metrics`, the documents, dashboard and alerts.
 
 use crate::labels::{
-    Access, DualWriteFailure, FIELDS, KINDS, Operation, REASONS, ROUTES, STATUSES, Status, TABLES,
+    Access, DualWriteFailure, FIELDS, KINDS, Operation, REASONS, ROUTES, STATUSES, Server, Status,
+    TABLES,
 };
 
 /// The upper bounds of a histogram's buckets, in microseconds and as Prometheus reads them, in seconds: 1 ms to 10 s, because the
@@ -90,6 +91,7 @@ pub(crate) enum Counted {
     ValidationFailures,
     Queries,
     QueryDuration,
+    ServerReads,
     Access,
     RateLimited,
     RateLimitBypassed,
@@ -98,7 +100,7 @@ pub(crate) enum Counted {
 }
 
 /// The families that instances count.
-pub const COUNTED: [Family; 16] = [
+pub const COUNTED: [Family; 17] = [
     Family {
         name: "datastorage_write_total",
         help: "Records that were posted, changed or hidden, and those that the service failed to.",
@@ -166,6 +168,12 @@ pub const COUNTED: [Family; 16] = [
         labels: &[OPERATION],
     },
     Family {
+        name: "datastorage_server_reads_total",
+        help: "Statements of reads by the server that they went to, if there is a read replica.",
+        r#type: Type::Counter,
+        labels: &[label("server", Server::VALUES)],
+    },
+    Family {
         name: "datastorage_auth_total",
         help: "Callers that asked to be let in.",
         r#type: Type::Counter,
@@ -197,9 +205,9 @@ pub const COUNTED: [Family; 16] = [
     },
 ];
 
-/// The families that the database is asked for at each scrape. Each is a member of what `audit_gauges()` returns, without its prefix;
-/// those with a label are objects.
-pub const GAUGES: [Family; 6] = [
+/// The families that the databases are asked for at each scrape. Each is a member of what `audit_gauges()` returns, without its prefix;
+/// those with a label are objects. The replica's lag is added where there is one.
+pub const GAUGES: [Family; 7] = [
     Family {
         name: "datastorage_pending_embeddings",
         help: "Records that wait for their embedding; from 10000 on, at least so many.",
@@ -233,6 +241,12 @@ pub const GAUGES: [Family; 6] = [
     Family {
         name: "datastorage_partitions_ahead_months",
         help: "Months to come that every kind has a partition for.",
+        r#type: Type::Gauge,
+        labels: &[],
+    },
+    Family {
+        name: "datastorage_replica_lag_seconds",
+        help: "For how long what was committed may be missing on the read replica that was asked, in seconds; absent if none follows the primary.",
         r#type: Type::Gauge,
         labels: &[],
     },

@@ -42,6 +42,16 @@ label! {
 }
 
 label! {
+    /// Who answers a read.
+    Server {
+        /// A read replica.
+        Replica = "replica",
+        /// The primary.
+        Primary = "primary",
+    }
+}
+
+label! {
     /// What became of a caller.
     Access {
         /// It may.

@@ -14,11 +14,11 @@ mod pending;
 
 pub use count::{
     access, cache, dropped_month, dual_write, dual_write_failure, embedding, fallback, query,
-    rate_limit_bypassed, rate_limited, request, violation, write, wrong_parameter,
+    rate_limit_bypassed, rate_limited, request, server_read, violation, write, wrong_parameter,
 };
 pub use exposition::{CONTENT_TYPE, exposition};
 pub use families::{COUNTED, Family, GAUGES, Label, Type, UP};
-pub use labels::{Access, CLIENT_CLOSED_REQUEST, DualWriteFailure, Operation, Status};
+pub use labels::{Access, CLIENT_CLOSED_REQUEST, DualWriteFailure, Operation, Server, Status};
 pub use pending::{Active, meanwhile};
 
 #[cfg(test)]

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use instance::{DURATION, PORT, Variables, duration, port};
+use instance::{DURATION, PORT, Variables, duration, port, within};
 use runtime::Instant;
 
-use crate::connection::Address;
+use crate::connection::{Address, Connection};
+use crate::failure::Failure;
 use crate::shared::Weakly;
 
 /// How to reach one PostgreSQL. No `Debug` of its values: it holds the password.
 pub struct Database {
-    pub(crate) address: Address,
+    address: Address,
+    /// The part of the address that says who connects to which database.
+    account: String,
     /// How long one statement may take.
     pub(crate) timeout: Duration,
+    /// How long a connection may take to open, if that is less than whoever opens it has.
+    opens_within: Option<Duration>,
     /// The connection of the requests in flight.
     pub(crate) shared: Weakly,
 }
@@ -58,6 +63,10 @@ const PRIMARY: Names = Names {
 /// reported that limit, so it hangs or is out of reach.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
+/// Nobody answered at the address for as long as one could wait.
+pub(crate) const NOT_IN_TIME: Failure =
+    Failure::Unavailable("the database cannot be connected to in time");
+
 /// A host that does not answer at all is given up after this long.
 const CONNECT_TIMEOUT_SECONDS: u32 = 3;
 
@@ -72,9 +81,35 @@ impl Database {
         Self::read(component, &PRIMARY, timeouts, variables).await
     }
 
+    /// The same database on another server, whose statements have half as long, and whose connections open within
+    /// `opens_within` or not at all.
+    pub(crate) fn elsewhere(&self, host: &str, port: u16, opens_within: Duration) -> Self {
+        let timeout = self.timeout / 2;
+        Self {
+            address: Address {
+                text: address(host, port, &self.account, timeout),
+                ca_root: self.address.ca_root.clone(),
+            },
+            account: self.account.clone(),
+            timeout,
+            opens_within: Some(opens_within),
+            shared: Weakly::default(),
+        }
+    }
+
     /// When a request that begins now has its answer at the latest.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout + GRACE
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
+        let Some(limit) = self.opens_within else {
+            return Connection::open(&self.address).await;
+        };
+        // Apart, so that who has no such limit does not carry it along.
+        let opened = within(limit, Box::pin(Connection::open(&self.address)));
+        opened.await.unwrap_or(Err(NOT_IN_TIME))
     }
 
     /// The database that `names` lead to; `timeouts` as in [`Database::primary`].
@@ -102,24 +137,32 @@ impl Database {
             limits.push(variables.parsed(variable, DURATION, duration).await);
         }
         let timeout = limits.first().copied().unwrap_or_default();
+        let account = format!(
+            "user={} password={} dbname={} sslmode={ssl_mode} application_name=kubernaut-{component}",
+            quoted(&user),
+            quoted(&password),
+            quoted(&database),
+        );
         Self {
             address: Address {
-                text: format!(
-                    "host={} port={port} user={} password={} dbname={} sslmode={ssl_mode} \
-                 connect_timeout={CONNECT_TIMEOUT_SECONDS} application_name=kubernaut-{component} \
-                 options='-c statement_timeout={} -c timezone=UTC'",
-                    quoted(&host),
-                    quoted(&user),
-                    quoted(&password),
-                    quoted(&database),
-                    timeout.as_millis(),
-                ),
+                text: address(&host, port, &account, timeout),
                 ca_root: (!ca_root.is_empty()).then_some(ca_root),
             },
+            account,
             timeout,
+            opens_within: None,
             shared: Weakly::default(),
         }
     }
+}
+
+fn address(host: &str, port: u16, account: &str, timeout: Duration) -> String {
+    format!(
+        "host={} port={port} {account} connect_timeout={CONNECT_TIMEOUT_SECONDS} \
+         options='-c statement_timeout={} -c timezone=UTC'",
+        quoted(host),
+        timeout.as_millis(),
+    )
 }
 
 #[cfg(test)]
@@ -131,7 +174,9 @@ impl Database {
                 text: address.into(),
                 ca_root: None,
             },
+            account: String::new(),
             timeout,
+            opens_within: None,
             shared: Weakly::default(),
         }
     }

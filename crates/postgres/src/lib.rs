@@ -2,7 +2,7 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `retention`, `statement`,
-//! `partitions`, `schema`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `partitions`, `schema`, `replica`, `reads`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
@@ -11,6 +11,8 @@ mod failure;
 mod limit;
 mod partitions;
 mod rate_limit;
+mod reads;
+mod replica;
 mod retention;
 mod schema;
 mod session;
@@ -26,6 +28,8 @@ pub use database::{Database, Names};
 pub use failure::Failure;
 pub use partitions::ensure_partitions;
 pub use rate_limit::lender;
+pub use reads::Reads;
+pub use replica::{Read, Standing, has_replica, note_lineage};
 pub use retention::{Retention, RetentionStep};
 pub use schema::{Needed, Schema, schema};
 pub use session::Session;

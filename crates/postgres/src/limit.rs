@@ -7,7 +7,7 @@ use runtime::Instant;
 use spin_sdk::pg::ParameterValue as Parameter;
 
 use crate::connection::Connection;
-use crate::database::{Database, GRACE};
+use crate::database::{Database, GRACE, NOT_IN_TIME};
 use crate::failure::Failure;
 
 /// The values that go with a statement, asked for once its connection is open, and again with every try.
@@ -34,9 +34,7 @@ pub(crate) async fn run_until(
         metrics::meanwhile(connection.text(statement, &values)).await
     });
     outcome.await.unwrap_or_else(|| match sent.take() {
-        None => Err(Failure::Unavailable(
-            "the database cannot be connected to in time",
-        )),
+        None => Err(NOT_IN_TIME),
         Some((connection, since))
             if connection.is_silent_since(since)
                 && since.elapsed() >= database.timeout + GRACE / 2 =>

@@ -6,7 +6,7 @@ use runtime::Instant;
 use spin_sdk::pg::ParameterValue as Parameter;
 
 use crate::connection::Connection;
-use crate::database::Database;
+use crate::database::{Database, NOT_IN_TIME};
 use crate::failure::Failure;
 use crate::limit::{Values, run_until};
 
@@ -27,10 +27,8 @@ impl<'d> Session<'d> {
         let left = database
             .deadline()
             .saturating_duration_since(Instant::now());
-        let opened = instance::within(left, Connection::open(&database.address)).await;
-        let connection = opened.unwrap_or(Err(Failure::Unavailable(
-            "the database cannot be connected to in time",
-        )))?;
+        let opened = instance::within(left, database.connect()).await;
+        let connection = opened.unwrap_or(Err(NOT_IN_TIME))?;
         Ok(Self {
             connection: Rc::new(connection),
             database,
@@ -64,6 +62,6 @@ pub(crate) async fn apart(
     statement: &str,
     values: Values<'_>,
 ) -> Result<Option<String>, Failure> {
-    let connect = async || Ok(Rc::new(Connection::open(&database.address).await?));
+    let connect = async || Ok(Rc::new(database.connect().await?));
     run_until(deadline, database, connect(), statement, values).await
 }

@@ -3,7 +3,6 @@
 use runtime::Instant;
 use spin_sdk::pg::ParameterValue as Parameter;
 
-use crate::connection::Connection;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::limit::{Values, run_until};
@@ -44,7 +43,15 @@ pub async fn slow_text(
     statement: &str,
     parameters: &[Parameter],
 ) -> Result<Option<String>, Failure> {
-    let deadline = database.deadline();
+    slow_text_until(database.deadline(), database, statement, parameters).await
+}
+
+pub(crate) async fn slow_text_until(
+    deadline: Instant,
+    database: &Database,
+    statement: &str,
+    parameters: &[Parameter],
+) -> Result<Option<String>, Failure> {
     let values = || Ok(parameters.to_vec());
     repeat(deadline, async || {
         apart(deadline, database, statement, &values).await
@@ -108,14 +115,15 @@ async fn repeat<T>(
     }
 }
 
-async fn together(
+/// Runs one statement once, on the connection that the requests in flight share.
+pub(crate) async fn together(
     deadline: Instant,
     database: &Database,
     statement: &str,
     values: Values<'_>,
 ) -> Result<Option<String>, Failure> {
     let shared = database.shared.join();
-    let connect = shared.connection(|| Connection::open(&database.address));
+    let connect = shared.connection(|| database.connect());
     let outcome = run_until(deadline, database, connect, statement, values).await;
     outcome.inspect_err(|failure| database.shared.forget_if_broken(&shared, failure))
 }

@@ -26,6 +26,7 @@ async fn every_series_is_there_from_the_start() {
         "datastorage_validation_failures_total{field=\"name\",reason=\"required\"}",
         "datastorage_query_total{operation=\"semantic_search\",status=\"failure\"}",
         "datastorage_query_duration_seconds_sum{operation=\"timeline\"}",
+        "datastorage_server_reads_total{server=\"replica\"}",
         "datastorage_http_requests_total{route=\"/api/v1/store\",status=\"499\"}",
         "datastorage_auth_total{result=\"forbidden\"}",
         "datastorage_rate_limited_total",

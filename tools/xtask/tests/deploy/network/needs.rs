@@ -44,6 +44,8 @@ pub(super) fn needs(documents: &Documents) -> Vec<Need> {
             app["spec"]["image"].as_str().expect("an image")
         ));
     }
+    // An endpoint that is left out has none.
+    urls.retain(|url| !url.is_empty());
     urls.iter().filter_map(|url| need(url)).collect()
 }
 
@@ -119,7 +121,9 @@ pub(super) fn behind<'a>(
             .filter_map(|pod| Some((pod, pod.port(&port?["targetPort"])?)))
             .collect();
     }
-    let Some(cluster) = service.strip_suffix("-rw") else {
+    let suffixes = ["-rw", "-ro"].into_iter();
+    let mut clusters = suffixes.filter_map(|suffix| service.strip_suffix(suffix));
+    let Some(cluster) = clusters.next() else {
         return Vec::new();
     };
     let of = |pod: &&Pod| pod.labels.get("cnpg.io/cluster") == Some(&json!(cluster));
