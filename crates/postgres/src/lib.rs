@@ -2,7 +2,7 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `retention`, `statement`,
-//! `partitions`, `schema`, `replica`, `reads`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `partitions`, `schema`, `position`, `replica`, `reads`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
@@ -10,6 +10,7 @@ mod database;
 mod failure;
 mod limit;
 mod partitions;
+mod position;
 mod rate_limit;
 mod reads;
 mod replica;
@@ -27,9 +28,10 @@ pub use change::{Change, PatchOutcome, Patched, delete, patch};
 pub use database::{Database, Names};
 pub use failure::Failure;
 pub use partitions::ensure_partitions;
+pub use position::Standing;
 pub use rate_limit::lender;
 pub use reads::Reads;
-pub use replica::{Read, Standing, has_replica, note_lineage};
+pub use replica::{Read, has_replica, note_lineage};
 pub use retention::{Retention, RetentionStep};
 pub use schema::{Needed, Schema, schema};
 pub use session::Session;

@@ -11,7 +11,8 @@ use metrics::Server;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::replica::{Read, Replica, Standing};
+use crate::position::Standing;
+use crate::replica::{Read, Replica};
 use crate::statement::{slow_text_until, text_until};
 
 /// How long it may take to find out how a replica is.

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use instance::{Breaker, DURATION, Level, Memo, Variables, duration};
 use runtime::Instant;
-use serde::Deserialize;
 use spin_sdk::pg::ParameterValue as Parameter;
 
 use crate::Id;
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::position::{Position, Primary, Standing};
 use crate::session::apart;
-use crate::statement::{text, text_until, together};
+use crate::statement::{text, together};
 
 /// The variable with its address.
 const URL: &str = "db_replica_url";
@@ -32,8 +32,6 @@ const OPENS_WITHIN: Duration = Duration::from_millis(500);
 const AWAY: Duration = Duration::from_secs(5);
 /// How long one that lags is.
 const BEHIND: Duration = Duration::from_secs(1);
-/// A record has its id before it is committed, by less than this.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A read: the call of a function, and what it asks of whoever answers.
 #[derive(Debug)]
@@ -104,45 +102,6 @@ impl fmt::Debug for Replica {
             .field("most", &self.most)
             .finish_non_exhaustive()
     }
-}
-
-/// What `audit_position` says of a server.
-#[derive(Debug, Deserialize)]
-struct Position {
-    system: String,
-    is_replica: bool,
-    lineage: Option<String>,
-    reached: i64,
-    at: Option<i64>,
-}
-
-/// Where the primary stood.
-#[derive(Debug)]
-struct Primary {
-    /// When it was asked.
-    asked: Instant,
-    system: String,
-    lineage: String,
-    /// How far its log reached.
-    reached: i64,
-    /// Its clock.
-    at: i64,
-}
-
-/// How a replica is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// There is none.
-    Absent,
-    /// It follows, and lacks at most what was committed for so long.
-    Behind {
-        /// For how long.
-        lag: Duration,
-        /// Whether that is more than it may.
-        too_far: bool,
-    },
-    /// It cannot be asked; why.
-    Unusable(&'static str),
 }
 
 impl Replica {
@@ -250,106 +209,6 @@ impl Replica {
     }
 }
 
-impl Position {
-    async fn of(database: &Database, deadline: Instant) -> Result<Self, Failure> {
-        let position = text_until(deadline, database, "SELECT audit_position()", &[]).await?;
-        serde_json::from_str(&position.unwrap_or_default())
-            .map_err(|error| Failure::Other(format!("the position of a server: {error}")))
-    }
-}
-
-impl Primary {
-    /// Asks it.
-    async fn look(database: &Database, deadline: Instant) -> Result<Self, Failure> {
-        let asked = Instant::now();
-        match Position::of(database, deadline).await? {
-            Position {
-                system,
-                is_replica: false,
-                lineage: Some(lineage),
-                reached,
-                at: Some(at),
-            } => Ok(Self {
-                asked,
-                system,
-                lineage,
-                reached,
-                at,
-            }),
-            _ => Err(Failure::Other("the primary has no lineage".into())),
-        }
-    }
-
-    /// What its clock says by now, at the most, in microseconds.
-    fn now(&self) -> i64 {
-        self.at.saturating_add(microseconds(self.asked.elapsed()))
-    }
-
-    /// The arguments of `audit_follows` for a replica that may lack what was committed for so long.
-    fn condition(&self, most: Duration) -> [Parameter; 5] {
-        // What it had then says nothing of what came since.
-        let is_recent = self.asked.elapsed() <= most;
-        let reached = if is_recent { self.reached } else { i64::MAX };
-        let (now, most) = (self.now(), microseconds(most));
-        [
-            Parameter::Str(self.system.clone()),
-            Parameter::Str(self.lineage.clone()),
-            Parameter::Int64(reached),
-            Parameter::Int64(now.saturating_sub(most)),
-            Parameter::Int64(now.saturating_add(most)),
-        ]
-    }
-
-    /// The id below which a replica that may lack so much lacks nothing.
-    fn settled(&self, most: Duration) -> Id {
-        let unsettled = most.saturating_add(COMMITTED_WITHIN);
-        let until = self.now().saturating_sub(microseconds(unsettled));
-        audit::first_id_at(until.div_euclid(1000))
-    }
-
-    fn judge(&self, replica: &Position, most: Duration) -> Standing {
-        if !replica.is_replica {
-            return Standing::Unusable("is no replica");
-        }
-        if replica.system != self.system || replica.lineage.as_ref() != Some(&self.lineage) {
-            return Standing::Unusable("follows another primary");
-        }
-        let now = self.now();
-        let lag = match replica.at {
-            _ if replica.reached >= self.reached => 0,
-            Some(at) if at <= now.saturating_add(microseconds(most)) => now.saturating_sub(at),
-            _ => return Standing::Unusable("does not say how far behind it is"),
-        };
-        let lag = Duration::from_micros(lag.try_into().unwrap_or_default());
-        Standing::Behind {
-            lag,
-            too_far: lag > most,
-        }
-    }
-}
-
-impl Standing {
-    /// For readiness.
-    pub fn verdict(self) -> String {
-        match self {
-            Self::Absent => "disabled".into(),
-            Self::Behind { too_far: false, .. } => "ok".into(),
-            Self::Behind { lag, .. } => {
-                format!("{} s behind; the primary is asked instead", lag.as_secs())
-            }
-            Self::Unusable(why) => format!("{why}; the primary is asked instead"),
-        }
-    }
-
-    /// How far it is behind, if it follows.
-    pub fn lag(self) -> Option<Duration> {
-        match self {
-            Self::Behind { lag, .. } => Some(lag),
-            Self::Absent | Self::Unusable(_) => None,
-        }
-    }
-}
-
 /// Whether there is a replica, which then needs to know the primary's lineage.
 pub async fn has_replica(variables: &mut Variables) -> bool {
     variables.parsed(URL, URL_FORM, address).await.0.is_some()
@@ -359,10 +218,6 @@ pub async fn has_replica(variables: &mut Variables) -> bool {
 pub async fn note_lineage(database: &Database) -> Result<(), Failure> {
     text(database, "SELECT audit_note_lineage()::text", &[]).await?;
     Ok(())
-}
-
-fn microseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Host and port of a replica; nothing if there is none.
@@ -389,34 +244,6 @@ fn address(url: &str) -> Option<Address> {
 mod tests {
     use super::*;
 
-    const MOST: Duration = Duration::from_secs(5);
-    const SECOND: i64 = 1_000_000;
-
-    fn primary() -> Primary {
-        Primary {
-            asked: Instant::now(),
-            system: "7".into(),
-            lineage: "1 a".into(),
-            reached: 1000,
-            at: 100 * SECOND,
-        }
-    }
-
-    fn replica(reached: i64, at: Option<i64>) -> Position {
-        Position {
-            system: "7".into(),
-            is_replica: true,
-            lineage: Some("1 a".into()),
-            reached,
-            at,
-        }
-    }
-
-    fn lag(replica: &Position) -> Option<Duration> {
-        // Simulated time stands still.
-        primary().judge(replica, MOST).lag()
-    }
-
     #[test]
     fn addresses_are_those_that_hosts_are_allowed_by() {
         let of = |host: &str, port| Some(Address(Some((host.to_owned(), port))));
@@ -434,35 +261,5 @@ mod tests {
         ] {
             assert_eq!(address(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn what_a_replica_lacks_is_told_by_the_log_or_by_its_last_transaction() {
-        let seconds = |number| Some(Duration::from_secs(number));
-        // Idle for long, but it has everything.
-        assert_eq!(lag(&replica(1000, Some(0))), seconds(0));
-        assert_eq!(lag(&replica(1001, None)), seconds(0));
-        assert_eq!(lag(&replica(999, Some(97 * SECOND))), seconds(3));
-        assert_eq!(lag(&replica(999, Some(10 * SECOND))), seconds(90));
-        // Committed while this clock was yet to be read, or before it was set back.
-        assert_eq!(lag(&replica(999, Some(101 * SECOND))), seconds(0));
-        assert_eq!(lag(&replica(999, Some(200 * SECOND))), None);
-        // It was started, and has replayed nothing since.
-        assert_eq!(lag(&replica(999, None)), None);
-    }
-
-    #[test]
-    fn who_follows_somebody_else_is_not_asked() {
-        let with = |change: fn(&mut Position)| {
-            let mut replica = replica(1000, Some(0));
-            change(&mut replica);
-            primary().judge(&replica, MOST)
-        };
-        let other = Standing::Unusable("follows another primary");
-        assert_eq!(with(|replica| replica.system = "8".into()), other);
-        assert_eq!(with(|replica| replica.lineage = Some("2 b".into())), other);
-        assert_eq!(with(|replica| replica.lineage = None), other);
-        let promoted = with(|replica| replica.is_replica = false);
-        assert_eq!(promoted, Standing::Unusable("is no replica"));
     }
 }
