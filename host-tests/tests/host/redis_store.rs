@@ -142,10 +142,11 @@ async fn a_server_that_is_not_there_is_waited_for() {
     let elsewhere = "/probe/kv/get?store=default&key=k";
     assert_eq!(probe.get(elsewhere).await.ok(), "none");
     let get = call("kv", "get", "key=k");
-    let begin = async {
+    let come_late = async {
+        redis.until_tried().await;
         redis.begin();
     };
-    let (found, ()) = futures::join!(probe.get(&get), begin);
+    let (found, ()) = futures::join!(probe.get(&get), come_late);
     assert_eq!(found.ok(), "none");
     probe.post(&call("kv", "set", "key=k"), "before").await.ok();
 

@@ -1,15 +1,16 @@
 //! A Redis of a test's own: Debian's `redis-server`, which `.ci/run` installs. Tests that need it are run with `--slow` only.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use database::{ChildProcess, IfAbandoned};
-use patience::{PATIENCE, until_blocking};
+use patience::{PATIENCE, until_blocking, within};
 use redis::{Client, FromRedisValue, cmd};
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// The password that all have.
 pub(crate) const PASSWORD: &str = "0123456789abcdef0123456789abcdef";
@@ -17,6 +18,8 @@ pub(crate) const PASSWORD: &str = "0123456789abcdef0123456789abcdef";
 /// A server that keeps everything in memory. It ends with this value.
 pub(crate) struct RedisServer {
     address: SocketAddr,
+    /// Keeps the port from everybody else while the server does not run.
+    reserved: TcpSocket,
     settings: Vec<String>,
     process: Option<ChildProcess>,
     folder: TempDir,
@@ -32,9 +35,10 @@ impl RedisServer {
 
     /// One that does not run yet, with these settings as well.
     pub(crate) fn absent(settings: &[&str]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let reserved = bound((Ipv4Addr::LOCALHOST, 0).into());
         Self {
-            address: listener.local_addr().expect("an address"),
+            address: reserved.local_addr().expect("an address"),
+            reserved,
             settings: settings.iter().map(|&setting| setting.into()).collect(),
             process: None,
             folder: tempfile::tempdir().expect("a folder"),
@@ -62,6 +66,16 @@ impl RedisServer {
         until_blocking("redis-server listens", || {
             TcpStream::connect(self.address).is_ok()
         });
+    }
+
+    /// Waits, while it does not run, until somebody connects, and turns them away.
+    pub(crate) async fn until_tried(&mut self) {
+        let free = bound((Ipv4Addr::LOCALHOST, 0).into());
+        let listener = std::mem::replace(&mut self.reserved, free).listen(1);
+        let listener = listener.expect("its port");
+        let tried = within("somebody tries to connect", listener.accept()).await;
+        drop((tried, listener));
+        self.reserved = bound(self.address);
     }
 
     /// Ends it at once, and with it all that it kept.
@@ -128,4 +142,13 @@ impl RedisServer {
         let number = line.and_then(|(_, number)| number.trim().parse().ok());
         number.unwrap_or_else(|| panic!("INFO has no number {name}"))
     }
+}
+
+/// A socket that has this address and does not listen: whoever connects is refused.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    // Redis binds the same address, as it may while nobody listens there.
+    socket.set_reuseaddr(true).expect("an option");
+    socket.bind(address).expect("a port");
+    socket
 }

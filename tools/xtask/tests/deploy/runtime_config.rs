@@ -90,13 +90,14 @@ fn of_cache(config: &Value, documents: &Documents) -> Faults {
     let address = url
         .strip_prefix("redis://:PASSWORD@")
         .and_then(|rest| rest.split_once('/'))
-        .and_then(|(address, _number)| address.split_once(':'));
+        .and_then(|(address, _number)| address.split_once(':'))
+        .and_then(|(host, port)| Some((host, port.parse::<u64>().ok()?)));
     let Some((host, port)) = address else {
         return vec![format!("{url} is no redis://:PASSWORD@HOST:PORT/NUMBER")];
     };
     let mut faults = Faults::new();
     let listens = |service: &Value| {
-        list(&service["spec"]["ports"]).any(|one| one["port"].to_string() == port)
+        list(&service["spec"]["ports"]).any(|one| one["port"].as_u64() == Some(port))
     };
     if !documents.find("Service", host).is_some_and(listens) {
         faults.push(format!("no Service is at {host}:{port}"));
