@@ -8,6 +8,8 @@ mod building;
 mod cargo;
 mod check;
 mod deploy;
+#[cfg(test)]
+mod documented;
 mod drill;
 mod embeddings;
 mod env;

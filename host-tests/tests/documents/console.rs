@@ -1,0 +1,115 @@
+//! Blocks of ` ```console `: a line that begins with `$ ` is typed, the lines behind it are what it prints.
+
+use std::fs;
+
+use regex::Regex;
+
+use crate::support::service::workspace;
+
+/// A command of a document.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Command {
+    /// The heading that it stands under.
+    pub(crate) section: String,
+    /// What is typed.
+    pub(crate) typed: String,
+    /// What it prints, in lines.
+    pub(crate) prints: Vec<String>,
+}
+
+/// All commands of a document, in their order.
+pub(crate) fn commands(page: &str) -> Vec<Command> {
+    parse(&read(page))
+}
+
+/// The text of a file of `docs`.
+pub(crate) fn read(page: &str) -> String {
+    let path = workspace().join("docs").join(page);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn parse(text: &str) -> Vec<Command> {
+    let mut commands: Vec<Command> = Vec::new();
+    let mut section = String::new();
+    let mut within = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            within = line == "```console";
+        } else if within && let Some(typed) = line.strip_prefix("$ ") {
+            commands.push(Command {
+                section: section.clone(),
+                typed: typed.to_owned(),
+                prints: Vec::new(),
+            });
+        } else if within {
+            let command = commands.last_mut();
+            let command = command.unwrap_or_else(|| panic!("{section}: {line:?} has no command"));
+            command.prints.push(line.to_owned());
+        } else if line.starts_with('#') {
+            line.trim_start_matches('#').trim().clone_into(&mut section);
+        }
+    }
+    commands
+}
+
+impl Command {
+    /// Whether `output` is what the document says: its lines come in this order, though others may stand between them.
+    /// Numbers may be others, `…` may be anything, and space may be of any width.
+    pub(crate) fn has_printed(&self, output: &str) -> bool {
+        let mut lines = output.lines();
+        self.prints.iter().all(|expected| {
+            let pattern = pattern(expected);
+            lines.any(|line| pattern.is_match(line.trim()))
+        })
+    }
+}
+
+fn pattern(expected: &str) -> Regex {
+    let escaped = regex::escape(expected.trim());
+    let mut pattern = escaped.replace('…', ".*");
+    for (from, to) in [(r"\d+", r"\d+"), (r"(\\-|-){3,}", "-+"), (r"\s+", r"\s+")] {
+        let from = Regex::new(from).expect("a pattern");
+        pattern = from.replace_all(&pattern, regex::NoExpand(to)).into_owned();
+    }
+    Regex::new(&format!("^{pattern}$")).expect("a pattern")
+}
+
+#[test]
+fn commands_and_what_they_print_are_told_apart() {
+    let text = "# A page\n```console\n$ one\nline\n  line\n$ two\n```\n## A section\n```\n$ none\n```\n```console\n$ three\n```";
+    let command = |section: &str, typed: &str, prints: &[&str]| Command {
+        section: section.to_owned(),
+        typed: typed.to_owned(),
+        prints: prints.iter().map(|&line| line.to_owned()).collect(),
+    };
+    let expected = [
+        command("A page", "one", &["line", "  line"]),
+        command("A page", "two", &[]),
+        command("A section", "three", &[]),
+    ];
+    assert_eq!(parse(text), expected);
+}
+
+#[test]
+fn what_is_printed_has_the_form_that_the_document_shows() {
+    let command = Command {
+        section: String::new(),
+        typed: String::new(),
+        prints: ["{\"a\":1,…}", " n | -----", "end"]
+            .map(str::to_owned)
+            .into(),
+    };
+    for (output, expected) in [
+        ("{\"a\":1,\"b\":2}\n n   | --\nend", true),
+        (
+            "before\n{\"a\":23,}\nbetween\nn | -------\nend\nbehind",
+            true,
+        ),
+        ("{\"a\":1,\"b\":2}\n n | -----", false),
+        ("{\"a\":\"1\",}\n n | -----\nend", false),
+        ("n | -----\n{\"a\":1,}\nend", false),
+        ("", false),
+    ] {
+        assert_eq!(command.has_printed(output), expected, "{output}");
+    }
+}
