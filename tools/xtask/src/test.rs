@@ -7,7 +7,7 @@ mod times;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use database::{Server, ServerOptions};
 
 use crate::cargo::{self, WasmPackages, exclude};
@@ -43,8 +43,15 @@ const ALONE: [&str; 4] = [
     "tools/xtask (test slow)",
 ];
 
-/// Packages whose suites take minutes.
-const LONG: [&str; 2] = ["host-tests ", "tools/database "];
+/// The suites that take longest, as their own lines say, beginning with the longest.
+const LONGEST: [&str; 6] = [
+    "host-tests (test service)",
+    "tools/database (test upgrade)",
+    "host-tests (test vector_db)",
+    "host-tests (test embedding)",
+    "host-tests (test blackbox)",
+    "crates/audit (test suite)",
+];
 
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
@@ -58,8 +65,18 @@ impl Test {
         let excluded = exclude(packages.all());
         let mut suites = suites::build(&[&SELECTION, excluded.as_slice()].concat())?;
         times.ended("to build the tests");
+        for name in LONGEST.iter().chain(&ALONE) {
+            let there_is = suites.iter().any(|suite| suite.name == *name);
+            ensure!(
+                there_is,
+                "tools/xtask/src/test.rs names {name}, which is no suite"
+            );
+        }
         // The longest first, so that no processor waits for one of them at the end.
-        suites.sort_by_key(|suite| !LONG.iter().any(|long| suite.name.starts_with(long)));
+        suites.sort_by_key(|suite| {
+            let place = LONGEST.iter().position(|name| *name == suite.name);
+            place.unwrap_or(LONGEST.len())
+        });
         let (alone, usual): (Vec<_>, Vec<_>) = suites
             .into_iter()
             .partition(|suite| ALONE.contains(&suite.name.as_str()));
