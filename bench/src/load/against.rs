@@ -174,18 +174,19 @@ fn outside(count: usize) -> usize {
 
 fn print(comparisons: &[Comparison]) {
     println!(
-        "| operation | connections | before, requests/s | now, requests/s | ratio (95 %) | p95 ratio | CPU ratio \
+        "| operation | connections | before, requests/s | now, requests/s | ratio (95 %) | p95 ratio | p99 ratio | CPU ratio \
          | CPU ratio of PostgreSQL | not more than 3 % lost |"
     );
-    println!("|{}", " --- |".repeat(9));
+    println!("|{}", " --- |".repeat(10));
     for comparison in comparisons {
         let [before, now] = comparison.both(rate);
         println!(
-            "| {} | {} | {before:.0} | {now:.0} | {} | {:.3} | {:.3} | {:.3} | {} |",
+            "| {} | {} | {before:.0} | {now:.0} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {} |",
             comparison.operation.key(),
             comparison.connections,
             comparison.ratio(rate).to_text(),
             comparison.ratio(|outcome| outcome.p95).middle,
+            comparison.ratio(|outcome| outcome.p99).middle,
             comparison.ratio(|outcome| outcome.server_cpu).middle,
             comparison.ratio(|outcome| outcome.database_cpu).middle,
             comparison.verdict(),
