@@ -35,7 +35,12 @@ pub(crate) async fn versions(call: Call) -> Result<Reply> {
         Parameter::Int64(cursor.map_or(0, |cursor| cursor.after)),
         Parameter::Int64(limit),
     ];
-    read(&call, Read::slow(versions, &parameters), id).await
+    let mut versions = Read::slow(versions, &parameters);
+    if cursor.is_some() {
+        // The page before said that there are more.
+        versions = versions.going_on_below(Id::MAX);
+    }
+    read(&call, versions, id).await
 }
 
 /// A remediation, as an incident.
