@@ -271,6 +271,22 @@ async fn a_full_disk_leaves_nothing_behind() {
     assert_eq!(fixture.count(noted).await, 0);
 }
 
+/// As a schedule does in the first month of a store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_of_which_there_is_nothing_is_archived_in_no_time() {
+    let fixture = Fixture::start().await;
+    let mut arguments = fixture.arguments("all");
+    for argument in arguments.iter_mut().filter(|argument| *argument == MONTH) {
+        "2001-01".clone_into(argument);
+    }
+    let output = fixture::run("exec", env!("CARGO_BIN_EXE_archive"), arguments).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(said.contains("nothing of 2001-01"), "{said}");
+    let files = fs::read_dir(fixture.folder.path()).expect("a folder");
+    assert_eq!(files.count(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_programs_say_what_they_did() {
     let fixture = Fixture::start().await;
