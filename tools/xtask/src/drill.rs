@@ -46,7 +46,7 @@ impl Drill {
         let failures = select(&self.names)?;
         prometheus::check_installed()?;
         cargo::build_wasm(WasmPackages::find()?.components.iter().map(String::as_str))?;
-        let arguments = cargo::select(Stage::PACKAGES.into_iter());
+        let arguments = cargo::select([Stage::HOST].into_iter().chain(Stage::BESIDE));
         let programs = cargo::build_programs("what the drills start", &arguments)?;
         // From here on Ctrl-C ends everything in order.
         tokio::select! {

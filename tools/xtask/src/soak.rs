@@ -107,12 +107,14 @@ impl Soak {
     }
 }
 
-/// As it is deployed: all of it optimised.
+/// The service as it is deployed, optimised; what stands beside it as for tests.
 fn build() -> Result<Programs> {
     cargo::build_wasm(WasmPackages::find()?.components.iter().map(String::as_str))?;
-    let mut arguments = vec!["--profile", "bench"];
-    arguments.extend(cargo::select(Stage::PACKAGES.into_iter()));
-    cargo::build_programs("what the soak starts, optimised", &arguments)
+    let optimised = ["--profile", "bench", "-p", Stage::HOST];
+    let mut programs = cargo::build_programs("the host, optimised", &optimised)?;
+    let arguments = cargo::select(Stage::BESIDE.into_iter());
+    programs.extend(cargo::build_programs("what stands beside it", &arguments)?);
+    Ok(programs)
 }
 
 #[cfg(test)]

@@ -60,8 +60,10 @@ pub(crate) struct Callers {
 }
 
 impl Stage {
-    /// The packages of what it starts.
-    pub(crate) const PACKAGES: [&str; 3] = ["host-tests", "api-server", "embedder"];
+    /// The package of the host.
+    pub(crate) const HOST: &str = "host-tests";
+    /// The packages of what else it starts.
+    pub(crate) const BESIDE: [&str; 2] = ["api-server", "embedder"];
 
     /// Starts all of it, with so many requests per second of each caller.
     pub(crate) async fn set(programs: &Programs, rate_limit: &str) -> Result<Self> {

@@ -85,7 +85,8 @@ pub(super) fn first_state(number: u32) -> State {
     }
 }
 
-/// The post of a record that has got so far. Its text has words that no other record has.
+/// The post of a record that has got so far. Its text has a word that no other record has, and others that some have, so that
+/// texts are near each other and far from each other as those of incidents are.
 pub(super) fn body(number: u32, state: State) -> Value {
     let mut body = json!({
         "name": name(number), "namespace": namespace(number), "status": state.status(),
@@ -95,7 +96,8 @@ pub(super) fn body(number: u32, state: State) -> Value {
     if state != State::Begun {
         body["end_time"] = json!("2025-11-05T10:00:45Z");
     }
-    let service = format!("deployment/service-{number}-of-team-{number}x");
+    let words = service(number);
+    let service = format!("deployment/{}", words.replace(' ', "-"));
     let own = match kind(number) {
         "remediation" => json!({
             "phase": if state == State::Begun { "processing" } else { "completed" },
@@ -108,7 +110,7 @@ pub(super) fn body(number: u32, state: State) -> Value {
             "findings": {"rootCause": format!("the pool of {service} is exhausted")},
         }),
         "workflow" => json!({
-            "workflow_type": format!("restart_service_{number}_of_team_{number}x"),
+            "workflow_type": format!("restart_{}", words.replace(' ', "_")),
             "steps_completed": 2, "steps_total": 2,
         }),
         _ => json!({"action": "kubectl rollout restart", "resource": service}),
@@ -124,9 +126,22 @@ pub(super) fn correction() -> Value {
     json!({"metadata": {"corrected": true}})
 }
 
-/// A question that no other record answers as well.
+/// A question that no other record answers as well: the words of its text.
 pub(super) fn question(number: u32) -> String {
-    format!("service {number} of team {number}x")
+    let service = service(number);
+    match kind(number) {
+        "remediation" => {
+            format!("pod crash looping, severity critical, deployment {service}, restart pod")
+        }
+        "aianalysis" => format!("the pool of deployment {service} is exhausted"),
+        "workflow" => format!("restart {service}"),
+        _ => format!("deployment {service}, kubectl rollout restart"),
+    }
+}
+
+fn service(number: u32) -> String {
+    let (team, area) = (number / 8, number / CORRELATED);
+    format!("service {number} of team {team}t in area {area}a")
 }
 
 /// What is wrong with a record as the API shows it, if it should be in this state.

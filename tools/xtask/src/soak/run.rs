@@ -19,7 +19,8 @@ use crate::progress::{Line, say};
 use crate::stage::Stage;
 use crate::stage::ongoing::{MOST, repeat};
 
-/// How long it is measured how much the service can do, and by how many clients.
+/// How long it is measured how much the service can do, once it is warm, and by how many clients.
+const WARMING: Duration = Duration::from_secs(5);
 const MEASURING: Duration = Duration::from_secs(10);
 const MEASURING_CLIENTS: usize = 16;
 
@@ -33,7 +34,7 @@ const RECOVERING: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Searches without a filter are approximate, and may miss one record in so many.
-const MISSED: u64 = 20;
+const MISSED: u64 = 10;
 
 /// Everything about it.
 pub(super) struct Run {
@@ -92,6 +93,7 @@ impl Run {
     /// Until the time is over or somebody interrupts it.
     pub(super) async fn go_through(&mut self, stage: &mut Stage, plan: Plan) -> Result<()> {
         say("measuring how much the service can do");
+        self.clients.measure(MEASURING_CLIENTS, WARMING).await;
         self.capacity = self.clients.measure(MEASURING_CLIENTS, MEASURING).await;
         let period = Duration::from_secs_f64(2.0 / self.capacity.max(2.0));
         say(&format!(

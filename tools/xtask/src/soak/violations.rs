@@ -14,7 +14,7 @@ const SHOWN: usize = 20;
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) struct Violation {
-    /// Since the beginning.
+    /// Since the first request, before anything was measured.
     pub(super) at: Duration,
     /// The fault that was on, if any.
     pub(super) weather: String,
