@@ -7,12 +7,14 @@ mod minimise;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, available_parallelism};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::building::Programs;
 use crate::cargo::workspace;
-use libfuzzer::{End, Failure, Limits};
+use libfuzzer::{End, Failure, Limits, Shown};
 
 #[derive(clap::Args)]
 pub(crate) struct Fuzz {
@@ -64,13 +66,36 @@ impl Fuzz {
     }
 }
 
-/// Runs all, also behind one that fails, so that one run says everything that is wrong.
+/// Runs all, one on each processor, also behind one that fails, so that one run says everything that is wrong.
 fn run_all(targets: &[String], programs: &Programs, limits: Limits) -> Result<ExitCode> {
-    let mut failures = Vec::new();
-    for target in targets {
-        let failure = libfuzzer::run(target, program(programs, target)?, limits)?;
-        failures.extend(failure.map(|failure| describe(target, &failure)));
-    }
+    let jobs = available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(targets.iter());
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
+    let work = |shown| {
+        let mut failures = Vec::new();
+        while let Some(target) = next() {
+            let failure = libfuzzer::run(target, program(programs, target)?, limits, shown)?;
+            failures.extend(failure.map(|failure| describe(target, &failure)));
+        }
+        anyhow::Ok(failures)
+    };
+    // There is one line to show progress on.
+    let failures = thread::scope(|scope| -> Result<Vec<String>> {
+        let others: Vec<_> = (1..jobs).map(|_| scope.spawn(|| work(Shown::No))).collect();
+        let mut failures = work(Shown::Yes)?;
+        for other in others {
+            let Ok(found) = other.join() else {
+                bail!("a thread that ran targets has panicked; see above");
+            };
+            failures.extend(found?);
+        }
+        Ok(failures)
+    })?;
     ensure!(
         failures.is_empty(),
         "{} of {} fuzz targets failed:\n{}",

@@ -39,6 +39,13 @@ pub(super) struct Limits {
     pub(super) seed: Option<u32>,
 }
 
+/// Whether the progress of a run is shown, or only what came of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Yes,
+    No,
+}
+
 /// A target did not come to its end.
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
@@ -47,7 +54,12 @@ pub(super) struct Failure {
 }
 
 /// Runs a target on what is in its corpora and on what comes of that.
-pub(super) fn run(target: &str, program: &Path, limits: Limits) -> Result<Option<Failure>> {
+pub(super) fn run(
+    target: &str,
+    program: &Path,
+    limits: Limits,
+    shown: Shown,
+) -> Result<Option<Failure>> {
     let (found, failed) = (found(target), format!("target/fuzz/artifacts/{target}/"));
     for folder in [&found, &failed] {
         fs::create_dir_all(workspace().join(folder))?;
@@ -69,7 +81,7 @@ pub(super) fn run(target: &str, program: &Path, limits: Limits) -> Result<Option
         arguments.push(format!("-dict={dictionary}"));
     }
     say(&format!("fuzzing {target}"));
-    let (status, seen) = watch(target, program, &arguments)?;
+    let (status, seen) = watch(target, program, &arguments, shown)?;
     if status.success() {
         return Ok(None);
     }
@@ -100,11 +112,12 @@ pub(super) fn common() -> [String; 2] {
     [format!("-timeout={TIMEOUT}"), "-print_funcs=0".to_owned()]
 }
 
-/// Runs a target to its end, which is shown meanwhile.
+/// Runs a target to its end.
 pub(super) fn watch(
     target: &str,
     program: &Path,
     arguments: &[String],
+    shown: Shown,
 ) -> Result<(ExitStatus, Seen)> {
     let start = Instant::now();
     // libFuzzer writes to standard error.
@@ -127,7 +140,7 @@ pub(super) fn watch(
         let seen = Arc::clone(&seen);
         move || read(output, &seen)
     });
-    let status = wait(target, &mut process, &seen, start)?;
+    let status = wait(target, &mut process, &seen, start, shown)?;
     let _ = reader.join();
     let seen = std::mem::take(&mut *lock(&seen));
     let outcome = if status.success() {
@@ -147,14 +160,17 @@ fn wait(
     process: &mut ChildProcess,
     seen: &Mutex<Seen>,
     start: Instant,
+    shown: Shown,
 ) -> Result<ExitStatus> {
     let mut line = Line::default();
     loop {
         if let Some(status) = process.status()? {
             return Ok(status);
         }
-        let progress = lock(seen).describe(start.elapsed());
-        line.show(&format!("{target}: {progress}"));
+        if shown == Shown::Yes {
+            let progress = lock(seen).describe(start.elapsed());
+            line.show(&format!("{target}: {progress}"));
+        }
         std::thread::sleep(BEAT);
     }
 }

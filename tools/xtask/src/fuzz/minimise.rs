@@ -29,7 +29,7 @@ pub(super) fn minimise(target: &str, program: &Path) -> Result<()> {
     arguments
         .extend(["-merge=1", "-set_cover_merge=1", "-use_counters=0", MAX_LEN].map(str::to_owned));
     arguments.extend(libfuzzer::common());
-    let (status, _) = libfuzzer::watch(target, program, &arguments)?;
+    let (status, _) = libfuzzer::watch(target, program, &arguments, libfuzzer::Shown::Yes)?;
     if !status.success() {
         bail!("{target} fails on an input that it has; run cargo xtask fuzz {target}");
     }
