@@ -148,6 +148,11 @@ impl Services {
         until("nobody writes", async || truth(&replica, &idle).await).await;
         self.use_the_replica().await;
         assert!(truth(&replica, &idle).await, "somebody wrote");
+
+        assert!(pair.follows("", "", 0).await);
+        assert!(!pair.follows("", "", 1).await, "it has not come so far");
+        assert!(!pair.follows("1", "", 0).await, "of another store");
+        assert!(!pair.follows("", "00000001 x", 0).await, "of another one");
     }
 
     /// The stream is cut.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate};
 use patience::until;
+use serde_json::Value;
 use tokio::task::block_in_place;
 use tokio_postgres::Client as Session;
 
@@ -54,6 +55,27 @@ impl Pair {
 
     pub(crate) async fn replica(&self) -> Session {
         connect(&self.replica.url(DATABASE)).await.unwrap()
+    }
+
+    /// Whether the replica follows a primary of this system and lineage, those of its own where they are empty, as far as that is now and
+    /// this much further.
+    pub(crate) async fn follows(&self, system: &str, lineage: &str, further: i64) -> bool {
+        let position = "SELECT audit_position()";
+        let position = self.primary().await.query_one(position, &[]).await.unwrap();
+        let position: Value = serde_json::from_str(position.get(0)).unwrap();
+        let or_own = |given: &str, name: &str| match given {
+            "" => position[name].as_str().expect(name).to_owned(),
+            other => other.to_owned(),
+        };
+        let reached = position["reached"].as_i64().expect("a number") + further;
+        let (system, lineage) = (or_own(system, "system"), or_own(lineage, "lineage"));
+        let follows = "SELECT coalesce(audit_follows($1, $2, $3, 0, 0), false)";
+        let db = self.replica().await;
+        let row = db
+            .query_one(follows, &[&system, &lineage, &reached])
+            .await
+            .unwrap();
+        row.get(0)
     }
 
     /// Stops the replica from replaying what it receives.
