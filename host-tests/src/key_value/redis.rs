@@ -5,8 +5,9 @@
 //! limit in time, and no command has one: whoever waits here must have a limit of its own. It tries again a second or two
 //! after a failure, and after that only once in one to two minutes, whatever the cause, a wrong password included.
 //!
-//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/key-value-redis/src/store.rs`, on the version of the crate
-//! `redis` that Spin has, 0.32.7. Unlike Spin, it has no TLS.
+//! The library is of the version that Spin has, 0.32.7, but without TLS.
+//!
+//! It follows Spin 4.1.0-pre0, commit 94a8fc8a7804: `crates/key-value-redis/src/store.rs`.
 
 use std::fmt;
 

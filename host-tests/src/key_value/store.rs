@@ -1,4 +1,6 @@
 //! A store as guests see it, wherever its values are.
+//!
+//! It copies nothing of Spin.
 
 use std::sync::Arc;
 
