@@ -41,7 +41,8 @@ impl Checker {
         clients: &Clients,
         everything: bool,
     ) -> Result<()> {
-        let from = if everything || !self.count(stage, clients).await? {
+        let are_alike = count(stage, clients).await?;
+        let from = if everything || !are_alike {
             0
         } else {
             self.compared
@@ -84,31 +85,36 @@ impl Checker {
             }
         }
     }
+}
 
-    /// Whether the database, the service and the clients count alike.
-    async fn count(&self, stage: &Stage, clients: &Clients) -> Result<bool> {
-        let session = connect(&stage.primary_url).await?;
-        let rows = session.query(TOTALS, &[]).await.context("the totals")?;
-        let stored: BTreeMap<String, (i64, i64, i64)> = rows
-            .iter()
-            .map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3))))
-            .collect();
-        let mut are_alike = true;
-        let totals = clients.with_ledger(|ledger| ledger.totals());
-        for kind in KINDS {
-            let (all, visible) = totals[kind];
-            let listed = listed(stage, kind).await?;
-            let (records, shown, keys) = stored.get(kind).copied().unwrap_or_default();
-            let (expected, found) = ((all, visible, all, visible), (records, shown, keys, listed));
-            if expected != found {
-                are_alike = false;
-                clients.violation(format!(
-                    "{kind}: expected records, visible ones, keys and the total of a list to be {expected:?}, found {found:?}"
-                ));
-            }
+/// Whether the database, the service and the clients count alike.
+async fn count(stage: &Stage, clients: &Clients) -> Result<bool> {
+    let session = connect(&stage.primary_url).await?;
+    let rows = session.query(TOTALS, &[]).await.context("the totals")?;
+    let stored: BTreeMap<String, (i64, i64, i64)> = rows
+        .iter()
+        .map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3))))
+        .collect();
+    let session = connect(&stage.vector_url).await?;
+    let rows = session.query(DELIVERED, &[]).await.context("the vectors")?;
+    let vectors: BTreeMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut are_alike = true;
+    let totals = clients.with_ledger(|ledger| ledger.totals());
+    for kind in KINDS {
+        let (all, visible) = totals[kind];
+        let listed = listed(stage, kind).await?;
+        let (records, shown, keys) = stored.get(kind).copied().unwrap_or_default();
+        let delivered = vectors.get(kind).copied().unwrap_or_default();
+        let expected = (all, visible, all, visible, visible);
+        let found = (records, shown, keys, listed, delivered);
+        if expected != found {
+            are_alike = false;
+            clients.violation(format!(
+                "{kind}: expected records, visible ones, keys, the total of a list and delivered vectors to be {expected:?}, found {found:?}"
+            ));
         }
-        Ok(are_alike)
     }
+    Ok(are_alike)
 }
 
 type Session = tokio_postgres::Client;
@@ -119,6 +125,10 @@ const TOTALS: &str = "
         (SELECT count(*) FROM audit_key AS k WHERE k.kind = a.kind)
     FROM audit AS a
     GROUP BY kind";
+
+/// Of each kind: vectors in the vector database.
+const DELIVERED: &str =
+    "SELECT kind, count(*) FROM audit_embeddings WHERE embedding IS NOT NULL GROUP BY kind";
 
 /// The total that a list has.
 async fn listed(stage: &Stage, kind: &str) -> Result<i64> {
@@ -140,12 +150,12 @@ async fn rows(primary: &Session, vector: &Session, after: i64) -> Result<Vec<Row
         WHERE a.id > $1
         ORDER BY a.id
         LIMIT $2";
-    const DELIVERED: &str = "
+    const OF_PAGE: &str = "
         SELECT audit_id, kind FROM audit_embeddings WHERE audit_id > $1 AND audit_id <= $2 AND embedding IS NOT NULL";
     let stored = primary.query(STORED, &[&after, &PAGE]).await;
     let stored = stored.context("stored records")?;
     let last: i64 = stored.last().map_or(after, |row| row.get(1));
-    let delivered = vector.query(DELIVERED, &[&after, &last]).await;
+    let delivered = vector.query(OF_PAGE, &[&after, &last]).await;
     let delivered: BTreeMap<i64, String> = delivered
         .context("delivered vectors")?
         .iter()

@@ -129,7 +129,12 @@ impl Report<'_> {
             "\n| figure | life of the host | first third | last third | may grow by | flat |\n| --- | --- | --- | --- | --- | --- |"
         )?;
         for figure in FIGURES {
-            for (life, trend) in trends(self.samples, figure.of) {
+            let trends = trends(self.samples, figure.of);
+            if trends.is_empty() {
+                let name = figure.name;
+                writeln!(text, "| {name} | none that was long enough | | | | |")?;
+            }
+            for (life, trend) in trends {
                 let (share, more) = figure.bound;
                 writeln!(
                     text,

@@ -33,6 +33,9 @@ const RECOVERING: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// In calm times 99 of 100 answers are there within so many milliseconds. It is far more than is usual, because machines differ.
+const SLOWEST: f64 = 2000.0;
+
 /// Searches without a filter are approximate, and may miss one record in so many.
 const MISSED: u64 = 10;
 
@@ -106,9 +109,14 @@ impl Run {
         self.tasks.spawn(repeat(period, MOST, work));
         self.clients.weather.calm_down();
         for episode in plan {
+            let answered = self.clients.tally.answered();
             self.hold(episode.calm).await;
             if self.is_over() {
                 break;
+            }
+            if self.clients.tally.answered() == answered {
+                self.clients
+                    .violation("expected answers while nothing was wrong, found none".to_owned());
             }
             self.suffer(stage, episode).await?;
             self.compare(stage, false).await?;
@@ -250,6 +258,15 @@ impl Run {
             if most > bound {
                 self.clients
                     .violation(format!("expected at most {bound} {name}, found {most}"));
+            }
+        }
+        for latency in self.clients.tally.latencies() {
+            if latency.p99 > SLOWEST {
+                self.clients.violation(format!(
+                    "{}: expected 99 of 100 answers within {SLOWEST} ms while nothing was wrong, found {} ms",
+                    latency.operation.name(),
+                    latency.p99
+                ));
             }
         }
         let (asked, missed) = self.clients.tally.searches();
