@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: load on the service for hours while faults are drawn at random, and all the time it is seen that the service
 //! keeps what it promises. Between two faults the load rests, and everything that was acknowledged is compared with what is stored.
 
+mod bounds;
 mod check;
 mod clients;
 mod compare;

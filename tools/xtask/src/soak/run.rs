@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
+use super::bounds;
 use super::check::{Checker, made_up};
 use super::clients::Clients;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::plan::{Episode, Plan};
 use super::report::{Outcome, Report};
-use super::samples::{CONNECTIONS, FIGURES, LOG, Life, Sample, Sampler, trends};
+use super::samples::{Life, Sample, Sampler};
 use super::violations::Violations;
 use crate::progress::{Line, say};
 use crate::stage::Stage;
@@ -32,12 +33,6 @@ const RECOVERING: Duration = Duration::from_secs(30);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// In calm times 99 of 100 answers are there within so many milliseconds. It is far more than is usual, because machines differ.
-const SLOWEST: f64 = 2000.0;
-
-/// Searches without a filter are approximate, and may miss one record in so many.
-const MISSED: u64 = 10;
 
 /// Everything about it.
 pub(super) struct Run {
@@ -122,7 +117,7 @@ impl Run {
             self.compare(stage, false).await?;
         }
         self.compare(stage, true).await?;
-        self.judge_figures();
+        bounds::judge(&self.clients, &lock(&self.samples));
         Ok(())
     }
 
@@ -230,51 +225,6 @@ impl Run {
             clients.violations.count(),
         );
         self.line.show(&text);
-    }
-
-    /// What must be flat is, and what must be found is.
-    fn judge_figures(&self) {
-        let samples = lock(&self.samples);
-        for figure in FIGURES {
-            for (life, trend) in trends(&samples, figure.of) {
-                if !trend.is_flat(figure.bound) {
-                    self.clients.violation(format!(
-                        "expected {} to be flat in life {} of the host, found {trend:?}",
-                        figure.name,
-                        life + 1
-                    ));
-                }
-            }
-        }
-        let most = |of: fn(&Sample) -> f64| samples.iter().map(of).fold(0.0, f64::max);
-        for (name, most, bound) in [
-            (
-                "connections",
-                most(|sample| sample.connections),
-                CONNECTIONS,
-            ),
-            ("MiB of write-ahead log", most(|sample| sample.log), LOG),
-        ] {
-            if most > bound {
-                self.clients
-                    .violation(format!("expected at most {bound} {name}, found {most}"));
-            }
-        }
-        for latency in self.clients.tally.latencies() {
-            if latency.p99 > SLOWEST {
-                self.clients.violation(format!(
-                    "{}: expected 99 of 100 answers within {SLOWEST} ms while nothing was wrong, found {} ms",
-                    latency.operation.name(),
-                    latency.p99
-                ));
-            }
-        }
-        let (asked, missed) = self.clients.tally.searches();
-        if missed * MISSED > asked {
-            self.clients.violation(format!(
-                "expected at most one in {MISSED} records not to be found by a question without a filter, found {missed} of {asked}"
-            ));
-        }
     }
 
     /// The run itself went wrong.
