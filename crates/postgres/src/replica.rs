@@ -151,11 +151,10 @@ impl Replica {
                 None
             }
             Err(failure) => {
-                let pause = if failure.says_away() || failure == Failure::SchemaBehind {
-                    AWAY
-                } else {
-                    Duration::ZERO
-                };
+                // What is of this statement alone the next one may fare better at.
+                let is_of_all = failure.says_away()
+                    || matches!(failure, Failure::SchemaBehind | Failure::Faulty(_));
+                let pause = if is_of_all { AWAY } else { Duration::ZERO };
                 self.leave_alone(pause, &format!("{failure:?}"));
                 None
             }

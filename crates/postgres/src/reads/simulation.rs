@@ -143,6 +143,19 @@ fn a_replica_that_hangs_leaves_the_primary_time() {
 }
 
 #[test]
+fn a_replica_whose_disk_is_broken_is_left_alone() {
+    with(
+        (0, true),
+        Reply::Error("58030", None),
+        async |reads, both| {
+            assert_eq!(read(&reads, &both).await.0, OF_THE_PRIMARY);
+            let (_, asked, _) = read(&reads, &both).await;
+            assert_eq!(asked, ["primary"]);
+        },
+    );
+}
+
+#[test]
 fn one_that_lags_is_asked_again_a_second_later() {
     with((0, true), Reply::Text(None), async |reads, both| {
         let (answer, asked, _) = read(&reads, &both).await;
