@@ -98,6 +98,8 @@ async fn what_the_api_server_refuses_is_a_401() {
         assert_unknown(&client.get(READ).await);
         assert_eq!(server.reviews_of(&token), 2, "no refusal is remembered");
     }
+    let refused = "datastorage_auth_total{result=\"unauthorized\"}";
+    guarded.stranger.counted(refused, 6.0..=6.0).await;
     guarded.stop().await;
 }
 
@@ -174,6 +176,10 @@ async fn the_api_server_goes_away_and_comes_back() {
     guarded.cluster.server.stop().await;
     assert_unavailable(&good, "1").await;
     assert_eq!(known.get(READ).await.status, 200);
+    for (result, expected) in [("unavailable", 1.0), ("allowed", 2.0)] {
+        let series = format!("datastorage_auth_total{{result=\"{result}\"}}");
+        guarded.stranger.counted(&series, expected..=expected).await;
+    }
     guarded.stranger.readiness().await.expect(200);
     let restarted = guarded.cluster.server.restart().await;
     restarted.expect("the same port");

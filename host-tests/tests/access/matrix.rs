@@ -94,6 +94,10 @@ async fn every_route_asks_for_its_permission_alone() {
         let count = passed.iter().filter(|passed| **passed == outcome).count();
         assert!(count > 50, "passed {outcome}: {count} times only");
     }
+    let refused = passed.iter().filter(|passed| !**passed).count();
+    let refused = f64::from(u32::try_from(refused).expect("some"));
+    let series = "datastorage_auth_total{result=\"forbidden\"}";
+    callers[0].client.counted(series, refused..=refused).await;
     guarded.stop().await;
 }
 

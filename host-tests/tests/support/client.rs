@@ -1,5 +1,7 @@
 //! An HTTP client for tests. Every answer is checked against the API's description.
 
+use std::ops::RangeBounds;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -9,7 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use patience::{in_time, until_found};
+use patience::{in_time, until, until_found};
 use serde_json::Value;
 
 use super::openapi;
@@ -68,6 +70,18 @@ impl Client {
             (checked > now).then_some(answer)
         })
         .await
+    }
+
+    /// Waits until `/metrics` says that this series, a counter, has got so far: it is counted shortly after an answer.
+    pub async fn counted(&self, series: &str, expected: impl RangeBounds<f64>) {
+        until(&format!("{series} is counted"), async || {
+            let text = self.get("/metrics").await.text();
+            let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+            let number = lines.find_map(|(name, number)| (name == series).then_some(number));
+            let number = number.and_then(|number| number.parse().ok());
+            number.is_some_and(|number: f64| expected.contains(&number))
+        })
+        .await;
     }
 
     /// `POST` of JSON.

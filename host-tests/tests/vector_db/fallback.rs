@@ -108,9 +108,13 @@ async fn while_the_vector_database_is_away_the_outbox_remembers() {
     let primary = connect(&pair.primary_url).await.unwrap();
     let left = "SELECT count(*) FROM audit_outbox";
     assert_eq!(count(&primary, left).await, 2);
+    let failed = "datastorage_dualwrite_failure_total{reason=\"unavailable\"}";
+    pair.client.counted(failed, 1.0..).await;
 
     pair.vector.restart().unwrap();
     pair.assert_equal().await;
+    let told = "datastorage_dualwrite_success_total";
+    pair.client.counted(told, 3.0..).await;
     let told: Vec<i64> = pair.vector_rows().await.iter().map(|row| row.0).collect();
     assert!(ids.iter().all(|id| told.contains(id)));
 }

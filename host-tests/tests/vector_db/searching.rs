@@ -97,6 +97,8 @@ async fn killed_or_frozen_it_is_replaced_by_the_primary() {
 
     pair.vector.kill().unwrap();
     assert_eq!(ids(&pair.ask("disk full", 12).await), stored, "killed");
+    let by_the_primary = "datastorage_fallback_mode_total";
+    pair.client.counted(by_the_primary, 2.0..=2.0).await;
     let similar = format!(
         "/api/v1/incidents/{}/similar?limit=20",
         stored.first().unwrap()
