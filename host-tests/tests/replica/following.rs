@@ -51,8 +51,7 @@ async fn reads_go_to_the_replica_while_it_follows_closely() {
     assert_eq!(reads(&scrape, "replica"), 0);
     assert_eq!(reads(&scrape, "primary"), 0);
     assert!(!scrape.contains("datastorage_replica_lag_seconds"));
-    let readiness = without.client().readiness().await.expect(200);
-    assert_eq!(readiness["checks"]["replica"], "disabled");
+    assert_eq!(verdict(&without.client()).await, "disabled");
     let db = connect(&other_database).await.unwrap();
     let noted = "SELECT EXISTS (SELECT FROM audit_setting WHERE name = 'lineage')";
     assert!(!truth(&db, noted).await, "nobody needs it");
@@ -86,15 +85,15 @@ impl Services {
     async fn use_the_replica(&self) {
         for client in [&self.lax, &self.strict] {
             let before = served(client).await;
-            until("the replica is asked", async || {
+            let asked = until("the replica is asked", async || {
                 self.listed(client).await;
                 served(client).await > before
-            })
-            .await;
-            until("the service says that it is", async || {
-                client.readiness().await.expect(200)["checks"]["replica"] == "ok"
-            })
-            .await;
+            });
+            Box::pin(asked).await;
+            let said = until("the service says that it is", async || {
+                verdict(client).await == "ok"
+            });
+            Box::pin(said).await;
         }
     }
 
@@ -122,8 +121,7 @@ impl Services {
         }
         self.lax.record("remediation", newer).await;
 
-        let readiness = self.strict.readiness().await.expect(200);
-        let verdict = readiness["checks"]["replica"].as_str().expect("a text");
+        let verdict = verdict(&self.strict).await;
         assert!(verdict.contains(" s behind"), "{verdict}");
         until("the lag is seen", async || {
             let lag = gauge(&self.strict.get("/metrics").await.text());
@@ -187,8 +185,7 @@ impl Services {
         readers.go_on().await;
         pair.replica.freeze().unwrap();
         readers.go_on().await;
-        let readiness = self.strict.readiness().await.expect(200);
-        assert_ne!(readiness["checks"]["replica"], "ok");
+        assert_ne!(verdict(&self.strict).await, "ok");
         pair.replica.thaw().unwrap();
         self.use_the_replica().await;
         readers.go_on().await;
@@ -211,11 +208,17 @@ impl Services {
             let listed = self.listed(client).await;
             assert_eq!(listed.first(), Some(&created));
             assert!(listed.len() > 1);
-            let readiness = client.readiness().await.expect(200);
-            let verdict = readiness["checks"]["replica"].as_str().expect("a text");
+            let verdict = verdict(client).await;
             assert!(verdict.starts_with("is no replica"), "{verdict}");
         }
     }
+}
+
+/// What a service that is ready says of its replica.
+async fn verdict(client: &Client) -> String {
+    let readiness = Box::pin(client.readiness()).await.expect(200);
+    let verdict = readiness["checks"]["replica"].as_str();
+    verdict.expect("a text").to_owned()
 }
 
 async fn create(client: &Client, namespace: &str) -> i64 {

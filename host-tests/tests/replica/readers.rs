@@ -10,7 +10,7 @@ const READERS: usize = 6;
 pub(crate) struct Readers {
     stop: Stop,
     answers: Progress,
-    readers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 async fn read(client: Client, id: i64, stop: Stop, answers: Progress) {
@@ -26,13 +26,13 @@ impl Readers {
     /// Some that read a list and this record.
     pub(crate) fn start(client: &Client, id: i64) -> Self {
         let (stop, answers) = (Stop::default(), Progress::default());
-        let readers = (0..READERS)
+        let tasks = (0..READERS)
             .map(|_| tokio::spawn(read(client.clone(), id, stop.clone(), answers.clone())))
             .collect();
         Self {
             stop,
             answers,
-            readers,
+            tasks,
         }
     }
 
@@ -44,8 +44,8 @@ impl Readers {
     /// Ends it. Each answer was a 200.
     pub(crate) async fn stop(self) {
         self.stop.request();
-        for reader in self.readers {
-            reader.await.expect("only answers with the status 200");
+        for task in self.tasks {
+            task.await.expect("only answers with the status 200");
         }
     }
 }
