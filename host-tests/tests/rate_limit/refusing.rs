@@ -51,6 +51,7 @@ async fn refused_and_failed_requests_count_and_health_does_not() {
     let client = &hosts.clients()[0];
     let nobody = hosts.authorization("nobody-permitted-it");
     let deadline = Deadline::start();
+    let mut refused = 0;
     loop {
         deadline.check("somebody is refused");
         let headers = [("authorization", nobody.as_str())];
@@ -58,10 +59,14 @@ async fn refused_and_failed_requests_count_and_health_does_not() {
             join_all((0..4 * BURST).map(|_| client.send(Method::GET, PATH, &headers, ""))).await;
         let statuses: Vec<_> = all.iter().map(|answer| answer.status.as_u16()).collect();
         assert!(statuses.iter().all(|status| [403, 429].contains(status)));
-        if statuses.contains(&429) {
+        refused += statuses.iter().filter(|status| **status == 429).count();
+        if refused > 0 {
             break;
         }
     }
+    let refused = f64::from(u32::try_from(refused).expect("some"));
+    let series = "datastorage_rate_limited_total";
+    client.counted(series, refused..=refused).await;
     for path in ["/health", "/ready", "/metrics"] {
         let headers = [("authorization", nobody.as_str())];
         let all = join_all((0..BURST).map(|_| client.send(Method::GET, path, &headers, ""))).await;
@@ -105,5 +110,8 @@ async fn without_the_limiters_table_requests_pass_and_the_log_says_so() {
         hosts.all[0].log().contains("a lease failed")
     })
     .await;
+    let passed = f64::from(3 * BURST);
+    let series = "datastorage_rate_limit_bypassed_total";
+    hosts.clients()[0].counted(series, passed..=passed).await;
     hosts.stop().await;
 }
