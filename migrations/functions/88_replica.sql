@@ -69,17 +69,21 @@ $$;
 
 -- Whether this server is a replica of the primary of this `system` and `lineage`, and has either replayed its log up to `reached`
 -- or all that was committed before `since`. What was committed after `until`, in times of the primary's clock too, was so before that
--- clock was set back, and says nothing.
+-- clock was set back, and says nothing. Who asks a server that is a replica no more loses the connection: the address of replicas
+-- leads elsewhere by then, and connections that are kept would lead here for ever.
 CREATE OR REPLACE FUNCTION audit_follows(system text, lineage text, reached bigint, since bigint, until bigint)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    RETURN pg_is_in_recovery()
-        AND (
-            pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= reached
-            OR audit_microseconds(pg_last_xact_replay_timestamp()) BETWEEN since AND until
-        )
+    IF NOT pg_is_in_recovery() THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+        RETURN false;
+    END IF;
+    RETURN (
+        pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= reached
+        OR audit_microseconds(pg_last_xact_replay_timestamp()) BETWEEN since AND until
+    )
         AND EXISTS (SELECT FROM audit_setting AS s WHERE s.name = 'lineage' AND s.value = audit_follows.lineage)
         AND EXISTS (SELECT FROM pg_control_system() AS c WHERE c.system_identifier::text = audit_follows.system);
 END

@@ -49,13 +49,19 @@ async fn ask(config: Configured) -> Said {
     if is_up != Some(true) {
         return (false, None);
     }
-    let mut gauges = within(GAUGES_LIMIT, gauges(&known)).await.flatten();
-    if let Some(lag) = known.reads.standing().await.lag()
-        && let Value::Object(all) = gauges.get_or_insert_with(|| Value::Object(Map::new()))
+    // Both together, so that a scrape ends before Prometheus gives it up.
+    let (mut all, mut lag) = (None, None);
+    let asking = async {
+        all = gauges(&known).await;
+        lag = known.reads.standing().await.lag();
+    };
+    within(GAUGES_LIMIT, asking).await;
+    if let Some(lag) = lag
+        && let Value::Object(all) = all.get_or_insert_with(|| Value::Object(Map::new()))
     {
         all.insert("replica_lag_seconds".to_owned(), lag.as_secs_f64().into());
     }
-    (true, gauges.map(Rc::new))
+    (true, all.map(Rc::new))
 }
 
 /// On a session of its own: it may take as long as ten other statements.

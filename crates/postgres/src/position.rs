@@ -12,8 +12,11 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::statement::text_until;
 
-/// A record has its id before it is committed, by less than this.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(1);
+/// A record has its id before it is committed, by less than this: a write may wait for locks and for a vector database.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(15);
+
+/// So far ahead of the primary's clock may be what was committed by it: the time since it was asked is not known better.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// What `audit_position` says of a server.
 #[derive(Debug, Deserialize)]
@@ -55,6 +58,11 @@ pub enum Standing {
 }
 
 impl Position {
+    /// Whether it is one; of a primary that was promoted it is false.
+    pub(crate) fn is_replica(&self) -> bool {
+        self.is_replica
+    }
+
     /// Asks a server.
     pub(crate) async fn of(database: &Database, deadline: Instant) -> Result<Self, Failure> {
         let position = text_until(deadline, database, "SELECT audit_position()", &[]).await?;
@@ -95,13 +103,13 @@ impl Primary {
         // What it had then says nothing of what came since.
         let is_recent = self.asked.elapsed() <= most;
         let reached = if is_recent { self.reached } else { i64::MAX };
-        let (now, most) = (self.now(), microseconds(most));
+        let (now, most, ahead) = (self.now(), microseconds(most), microseconds(AHEAD));
         [
             Parameter::Str(self.system.clone()),
             Parameter::Str(self.lineage.clone()),
             Parameter::Int64(reached),
             Parameter::Int64(now.saturating_sub(most)),
-            Parameter::Int64(now.saturating_add(most)),
+            Parameter::Int64(now.saturating_add(ahead)),
         ]
     }
 
@@ -123,7 +131,7 @@ impl Primary {
         let now = self.now();
         let lag = match replica.at {
             _ if replica.reached >= self.reached => 0,
-            Some(at) if at <= now.saturating_add(microseconds(most)) => now.saturating_sub(at),
+            Some(at) if at <= now.saturating_add(microseconds(AHEAD)) => now.saturating_sub(at),
             _ => return Standing::Unusable("does not say how far behind it is"),
         };
         let lag = Duration::from_micros(lag.try_into().unwrap_or_default());

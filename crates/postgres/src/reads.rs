@@ -15,8 +15,8 @@ use crate::position::Standing;
 use crate::replica::{Read, Replica};
 use crate::statement::{slow_text_until, text_until};
 
-/// How long it may take to find out how a replica is.
-const STANDING_WITHIN: Duration = Duration::from_secs(1);
+/// How long it may take to find out how a replica is: readiness waits for it, and a probe has seconds for all.
+const STANDING_WITHIN: Duration = Duration::from_millis(500);
 
 /// Where reads go.
 #[derive(Debug)]
@@ -34,18 +34,18 @@ impl Reads {
         }
     }
 
-    /// The first value of a read, a text, if there is one. Whatever the replica fails at, the primary is asked for what is left of the
-    /// time that the read has with or without a replica.
+    /// The first value of a read, a text, if there is one. Whatever the replica fails at, the primary is asked, and has as long as
+    /// without a replica: a read that takes most of its limit there must not fail because a replica was tried first.
     pub async fn text(&self, read: Read<'_>) -> Result<Option<String>, Failure> {
-        let deadline = self.primary.deadline();
         if let Some(replica) = &self.replica {
-            let answer = Box::pin(replica.answer(&self.primary, deadline, &read)).await;
+            let answer = Box::pin(replica.answer(&self.primary, &read)).await;
             if answer.is_some() {
                 metrics::server_read(Server::Replica);
                 return Ok(answer);
             }
             metrics::server_read(Server::Primary);
         }
+        let deadline = self.primary.deadline();
         let (statement, parameters) = (read.statement(), read.parameters());
         if read.is_slow() {
             slow_text_until(deadline, &self.primary, &statement, parameters).await
@@ -54,7 +54,7 @@ impl Reads {
         }
     }
 
-    /// How the replica is. It is away if it takes a second to find out.
+    /// How the replica is. It is away if it takes half a second to find out.
     pub async fn standing(&self) -> Standing {
         match &self.replica {
             None => Standing::Absent,

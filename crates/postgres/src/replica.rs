@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::position::{Position, Primary, Standing};
 use crate::session::apart;
-use crate::statement::{text, together};
+use crate::statement::{text, text_until, together};
 
 /// The variable with its address.
 const URL: &str = "db_replica_url";
@@ -125,17 +125,22 @@ impl Replica {
         }
     }
 
-    /// What it answers until `deadline`; nothing if `primary` is to be asked.
-    pub(crate) async fn answer(
-        &self,
-        primary: &Database,
-        deadline: Instant,
-        read: &Read<'_>,
-    ) -> Option<String> {
+    /// What it answers; nothing if `primary` is to be asked.
+    pub(crate) async fn answer(&self, primary: &Database, read: &Read<'_>) -> Option<String> {
         if self.breaker.open_for().is_some() {
             return None;
         }
-        let look = async || Primary::look(primary, deadline).await.ok().map(Rc::new);
+        let deadline = self.database.deadline();
+        let look = async || {
+            let looked = Primary::look(primary, deadline).await;
+            let looked = looked.inspect_err(|failure| {
+                self.leave_alone(
+                    BEHIND,
+                    &format!("where it stands is not known: {failure:?}"),
+                );
+            });
+            looked.ok().map(Rc::new)
+        };
         let primary = self.primary.get(look).await?;
         if read
             .below
@@ -151,9 +156,13 @@ impl Replica {
                 None
             }
             Err(failure) => {
-                // What is of this statement alone the next one may fare better at.
+                // What is of this statement alone the next one may fare better at. A replica that is slow is not: its statements would
+                // hold the host's connections, which the primary's need too.
                 let is_of_all = failure.says_away()
-                    || matches!(failure, Failure::SchemaBehind | Failure::Faulty(_));
+                    || matches!(
+                        failure,
+                        Failure::Timeout | Failure::SchemaBehind | Failure::Faulty(_)
+                    );
                 let pause = if is_of_all { AWAY } else { Duration::ZERO };
                 self.leave_alone(pause, &format!("{failure:?}"));
                 None
@@ -178,7 +187,6 @@ impl Replica {
             places.join(", ")
         );
         let values = || Ok([read.parameters, &condition].concat());
-        let deadline = deadline.min(self.database.deadline());
         if read.is_slow {
             apart(deadline, &self.database, &statement, &values).await
         } else {
@@ -199,8 +207,16 @@ impl Replica {
         let Ok(primary) = Primary::look(primary, primary.deadline()).await else {
             return Standing::Unusable("the primary does not say where it stands");
         };
-        match Position::of(&self.database, self.database.deadline()).await {
-            Ok(replica) => primary.judge(&replica, self.most),
+        let deadline = self.database.deadline();
+        match Position::of(&self.database, deadline).await {
+            Ok(replica) => {
+                if !replica.is_replica() {
+                    // Its address leads elsewhere by now, but connections that are kept do not.
+                    let end = "SELECT pg_terminate_backend(pg_backend_pid())::text";
+                    let _ = text_until(deadline, &self.database, end, &[]).await;
+                }
+                primary.judge(&replica, self.most)
+            }
             Err(Failure::Timeout | Failure::Hangs) => Standing::Unusable("does not answer in time"),
             Err(Failure::SchemaBehind) => Standing::Unusable("has another schema"),
             Err(_) => Standing::Unusable("unreachable"),
