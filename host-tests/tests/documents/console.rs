@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use regex::Regex;
+use regex::{Captures, NoExpand, Regex};
 
 use crate::support::service::workspace;
 
@@ -19,7 +19,11 @@ pub(crate) struct Command {
 
 /// All commands of a document, in their order.
 pub(crate) fn commands(page: &str) -> Vec<Command> {
-    parse(&read(page))
+    let commands = parse(&read(page));
+    for Command { typed, prints, .. } in &commands {
+        assert!(!prints.is_empty(), "{page}: `{typed}` prints nothing");
+    }
+    commands
 }
 
 /// The text of a file of `docs`.
@@ -54,7 +58,7 @@ fn parse(text: &str) -> Vec<Command> {
 
 impl Command {
     /// Whether `output` is what the document says: its lines come in this order, though others may stand between them.
-    /// Numbers may be others, `…` may be anything, and space may be of any width.
+    /// Within a line, numbers other than a status may be others; `…` may be anything, and space may be of any width.
     pub(crate) fn has_printed(&self, output: &str) -> bool {
         let mut lines = output.lines();
         self.prints.iter().all(|expected| {
@@ -67,9 +71,18 @@ impl Command {
 fn pattern(expected: &str) -> Regex {
     let escaped = regex::escape(expected.trim());
     let mut pattern = escaped.replace('…', ".*");
-    for (from, to) in [(r"\d+", r"\d+"), (r"(\\-|-){3,}", "-+"), (r"\s+", r"\s+")] {
+    let is_number = expected.trim().bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        let number = Regex::new(r#"("status":)?\d+"#).expect("a pattern");
+        let any = |found: &Captures<'_>| match found.get(1) {
+            Some(_) => found[0].to_owned(),
+            None => r"\d+".to_owned(),
+        };
+        pattern = number.replace_all(&pattern, any).into_owned();
+    }
+    for (from, to) in [(r"(\\-|-){3,}", "-+"), (r"\s+", r"\s+")] {
         let from = Regex::new(from).expect("a pattern");
-        pattern = from.replace_all(&pattern, regex::NoExpand(to)).into_owned();
+        pattern = from.replace_all(&pattern, NoExpand(to)).into_owned();
     }
     Regex::new(&format!("^{pattern}$")).expect("a pattern")
 }
@@ -95,19 +108,21 @@ fn what_is_printed_has_the_form_that_the_document_shows() {
     let command = Command {
         section: String::new(),
         typed: String::new(),
-        prints: ["{\"a\":1,…}", " n | -----", "end"]
+        prints: ["{\"a\":1,…}", " n | -----", "415", "\"status\":404"]
             .map(str::to_owned)
             .into(),
     };
     for (output, expected) in [
-        ("{\"a\":1,\"b\":2}\n n   | --\nend", true),
+        ("{\"a\":1,\"b\":2}\n n   | --\n415\n\"status\":404", true),
         (
-            "before\n{\"a\":23,}\nbetween\nn | -------\nend\nbehind",
+            "before\n{\"a\":23,}\nbetween\nn | -------\n415\n\"status\":404\nbehind",
             true,
         ),
-        ("{\"a\":1,\"b\":2}\n n | -----", false),
-        ("{\"a\":\"1\",}\n n | -----\nend", false),
-        ("n | -----\n{\"a\":1,}\nend", false),
+        ("{\"a\":1,\"b\":2}\n n | -----\n415", false),
+        ("{\"a\":1,\"b\":2}\n n | -----\n413\n\"status\":404", false),
+        ("{\"a\":1,\"b\":2}\n n | -----\n415\n\"status\":500", false),
+        ("{\"a\":\"1\",}\n n | -----\n415\n\"status\":404", false),
+        ("n | -----\n{\"a\":1,}\n415\n\"status\":404", false),
         ("", false),
     ] {
         assert_eq!(command.has_printed(output), expected, "{output}");

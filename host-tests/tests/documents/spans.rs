@@ -31,6 +31,34 @@ async fn every_command_in_a_sentence_can_be_typed() {
     night.host.stop().await;
 }
 
+/// What is looked for in the log is what docs/logging.md lists.
+#[test]
+fn every_word_that_is_looked_for_in_the_log_is_written_there() {
+    let log = read("logging.md");
+    let looked_for = Regex::new(r#""([a-z_]+)":(?:"([^"]+)")?"#).expect("a pattern");
+    let mut count = 0;
+    for page in PAGES {
+        let text = read(page);
+        let greps = text.lines().flat_map(|line| line.split('`'));
+        for grep in greps.filter(|part| part.contains("LOG | grep")) {
+            for found in looked_for.captures_iter(grep) {
+                let field = format!("| `{}` |", &found[1]);
+                assert!(log.contains(&field), "{page}: {grep}: no field {field}");
+                let message = found.get(2).filter(|_| &found[1] == "msg");
+                if let Some(message) = message {
+                    let message = format!("| `{}` |", message.as_str());
+                    assert!(
+                        log.contains(&message),
+                        "{page}: {grep}: no message {message}"
+                    );
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count >= 8, "only {count} messages were found");
+}
+
 /// What is to be typed for each command of a page.
 fn lines(text: &str) -> Vec<String> {
     // What Prometheus is asked stands in such spans as well, and is asked by `cargo xtask drill`.
@@ -51,6 +79,8 @@ fn lines(text: &str) -> Vec<String> {
 /// Statements are typed into `psql`, and process ids are those of nobody.
 fn typed(command: &str) -> String {
     let command = command.replace("PID", "1").replace('…', "hash");
+    // An address that there is not is a failure, too.
+    let command = command.replacen("curl ", "curl --fail ", 1);
     let is_typed = ["psql", "curl", "LOG"]
         .iter()
         .any(|program| command.starts_with(program));
