@@ -122,8 +122,17 @@ impl Night {
             .map(|answer| answer.status.as_u16())
             .collect();
         let log = self.host.log();
-        let reasons: Vec<_> = log.lines().filter(|line| line.contains("503") || line.contains("rate limit")).map(|line| line.split("duration_ms").last().unwrap_or_default()).rev().take(100).collect();
-        assert!(statuses.contains(&429), "nothing was refused: {statuses:?} {reasons:#?}");
+        let reasons: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("503") || line.contains("rate limit"))
+            .map(|line| line.split("duration_ms").last().unwrap_or_default())
+            .rev()
+            .take(100)
+            .collect();
+        assert!(
+            statuses.contains(&429),
+            "nothing was refused: {statuses:?} {reasons:#?}"
+        );
     }
 
     /// Whose token is unknown to the service, and the API server does not answer.
