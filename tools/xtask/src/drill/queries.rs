@@ -11,6 +11,9 @@ use crate::cargo::workspace;
 /// The window that the dashboard leaves to Grafana, as Grafana would choose it for a scrape every second.
 const RATE_INTERVAL: &str = "5s";
 
+/// No drill has a read replica; `host-tests/tests/replica` sees that this has data with one.
+const OF_A_REPLICA: &str = "datastorage_replica_lag_seconds";
+
 /// All queries, and which have had data.
 pub(super) struct Queries(Vec<Query>);
 
@@ -55,9 +58,14 @@ impl Queries {
         Ok(())
     }
 
-    /// Those that have never had any.
+    /// Those that have never had any, though something in the drills should have given them some.
     pub(super) fn without_data(&self) -> Vec<&str> {
-        let silent = self.0.iter().filter(|query| !query.has_data);
+        let expected = |query: &&Query| !query.text.contains(OF_A_REPLICA);
+        let silent = self
+            .0
+            .iter()
+            .filter(|query| !query.has_data)
+            .filter(expected);
         silent.map(|query| query.text.as_str()).collect()
     }
 }
