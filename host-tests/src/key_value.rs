@@ -24,7 +24,8 @@ use store::{Backend, Store};
 
 pub(crate) use redis::RedisUrl;
 
-/// How many handles of one kind an instance may have at once, as in Spin.
+/// How many handles of one kind an instance may have at once: the least that Spin's code has as a default. Its factor sets no
+/// limit (`crates/factor-key-value/src/lib.rs`), so a guest that keeps handles fails here, and there takes memory.
 const MAX_HANDLES: usize = 256;
 
 /// The stores of the application, by label.

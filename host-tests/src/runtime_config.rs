@@ -159,7 +159,11 @@ impl RuntimeConfig {
 /// What is wrong with the text, and in which line; without the line itself, which may hold a password.
 fn mistake(error: &toml::de::Error, text: &str) -> String {
     let place = error.span().and_then(|span| text.get(..span.start));
-    let message = error.message();
+    // It quotes what it found, which may be an address.
+    let message = match error.message() {
+        quoting if quoting.contains("://") => "what is there is not of the kind that belongs there",
+        message => message,
+    };
     match place {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message.to_owned(),
@@ -240,8 +244,14 @@ mod tests {
             "type = \"redis\"\nurI = \"redis://:secret@cache\"",
             "type = \"redis\"\nurl = \"redis://:secret@cache",
             "type = \"spin\"\nurl = \"redis://:secret@cache\"",
+            "type = \"redis://:secret@cache\"",
+            "[key_value_store]\ndefault = \"redis://:secret@cache\"",
         ] {
-            let text = format!("[outbound_pg]\n\n[key_value_store.cache]\n{keys}");
+            let table = match keys {
+                keys if keys.starts_with('[') => "",
+                _ => "[key_value_store.cache]\n",
+            };
+            let text = format!("[outbound_pg]\n\n{table}{keys}");
             let error = format!("{:?}", read(&text).unwrap_err());
             assert!(error.contains("line "), "{error}");
             assert!(!error.contains("secret"), "{error}");

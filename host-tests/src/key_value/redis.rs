@@ -3,7 +3,8 @@
 //!
 //! Spin connects when the store is opened first, and again when a command finds the connection broken. Neither has a
 //! limit in time, and no command has one: whoever waits here must have a limit of its own. It tries again a second or two
-//! after a failure, and after that only once in one to two minutes, whatever the cause, a wrong password included.
+//! after a failure, and after that only once in one to two minutes, whatever the cause, a wrong password included. After six
+//! tries it gives up until a command fails at the connection itself, which a refused password is not.
 //!
 //! The library is of the version that Spin has, 0.32.7, but without TLS.
 //!
