@@ -83,8 +83,8 @@ impl Test {
 
         say("running the tests");
         // Not cargo-nextest: most suites share a host and a database among their tests, and a process for each test would start these
-        // hundreds of times. Suites wait much of their time, so that one more than there are processors is not too many.
-        let jobs = available_parallelism().map_or(1, usize::from) + 1;
+        // hundreds of times. One suite for each processor: tests of a suite run side by side themselves, and use it up.
+        let jobs = available_parallelism().map_or(1, usize::from);
         let arguments = self.arguments();
         let mut counts = suites::run(usual, jobs, &arguments, &url)?;
         times.ended("to run them side by side");
