@@ -94,11 +94,6 @@ impl Session {
         }
     }
 
-    /// Whether to go on: until the test has seen enough, or has failed and its database is gone.
-    fn goes_on(&self) -> bool {
-        !self.stop.requested() && !self.client.is_closed()
-    }
-
     async fn text(
         &self,
         sql: &str,
@@ -155,7 +150,8 @@ pub(crate) fn vector(number: u64) -> String {
 async fn write(session: Session, writer: u64) -> Writer {
     let mut told = Writer::default();
     let mut number = writer * 1_000_000;
-    while session.goes_on() {
+    // If the test has failed, its database is gone.
+    while !session.stop.requested() && !session.client.is_closed() {
         let count = 1 + number % 3;
         let posts: Vec<(String, u64)> = (number..number + count)
             .map(|number| (format!("\\x{number:016x}"), number))
@@ -222,7 +218,7 @@ const MAINTENANCE: &[&str] = &[
 async fn repeat(session: Session, statements: &'static [&'static str]) -> Vec<String> {
     let mut failures = Vec::new();
     let probe = vector(1);
-    while session.goes_on() {
+    while !session.stop.requested() && !session.client.is_closed() {
         for statement in statements {
             let statement = statement.replace("{vector}", &probe);
             if let Err(failure) = session.text(&statement, &[]).await {
