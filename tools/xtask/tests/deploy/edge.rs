@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use database::{ChildProcess, IfAbandoned};
 use patience::{PATIENCE, until_blocking};
@@ -19,6 +20,9 @@ use crate::read;
 /// What stops these tests. The variable is not called NGINX, which nginx itself reads.
 const WITHOUT_NGINX: &str = "EDGE_NGINX names no nginx, and there is none where Debian puts it";
 
+/// Held by whoever looks for a port: one that nginx is about to listen on must not become another test's.
+static PORTS: Mutex<()> = Mutex::new(());
+
 /// A running edge.
 struct Edge {
     process: ChildProcess,
@@ -30,7 +34,9 @@ struct Edge {
 
 /// Stands where Spin does. A request for `/held` is answered when something arrives, or when its sender is gone.
 fn upstream() -> (SocketAddr, Sender<()>, Receiver<()>) {
+    let ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    drop(ports);
     let address = listener.local_addr().expect("an address");
     let (release, released) = channel();
     let (arrive, arrived) = channel();
@@ -81,11 +87,12 @@ impl Edge {
         // Started by root, nginx works as another user.
         let everybody = fs::Permissions::from_mode(0o755);
         fs::set_permissions(folder.path(), everybody).expect("permissions");
-        let free = || {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-            listener.local_addr().expect("an address")
-        };
-        let (api, tls, health, metrics) = (free(), free(), free(), free());
+        let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        // All are taken before any is given back, so that no two are the same.
+        let taken = [free(), free(), free(), free()];
+        let [api, tls, health, metrics] =
+            taken.map(|listener| listener.local_addr().expect("an address"));
         let place = folder.path().to_str().expect("a path");
         let mut config = read("deploy/components/edge/nginx.conf");
         for (from, to) in [
@@ -226,10 +233,8 @@ fn bodies_are_limited_above_what_the_service_takes() {
 #[test]
 #[ignore = "needs nginx; .ci/run installs it"]
 fn without_spin_callers_hear_that_they_may_try_again() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let spin = nobody.local_addr().expect("an address");
-    drop(nobody);
-    let edge = Edge::start(spin);
+    // Nobody listens there.
+    let edge = Edge::start((Ipv4Addr::LOCALHOST, 1).into());
     let (status, head, said) = ask(edge.api, "POST /api/v1/store/remediation", b"{}");
     let problem: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(
