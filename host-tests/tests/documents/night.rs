@@ -16,7 +16,7 @@ use crate::support::Client;
 use crate::support::api_server::Cluster;
 use crate::support::payloads::{fresh, remediation, with};
 use crate::support::provider::{Behaviour, Provider};
-use crate::support::service::{Host, embedded_by, of_database, patient};
+use crate::support::service::{Host, embedded_by, of_database, of_vector_database, patient};
 
 const STORE: &str = "/api/v1/store/remediation";
 
@@ -205,9 +205,7 @@ fn variables(
     cluster: &Cluster,
 ) -> BTreeMap<String, String> {
     let mut all = patient(of_database(primary));
-    for (name, value) in of_database(vector) {
-        all.insert(format!("vector_{name}"), value);
-    }
+    all.extend(of_vector_database(vector));
     for (name, value) in embedded_by(&provider.url()).into_iter().chain(VARIABLES) {
         all.insert(name.to_owned(), value.to_owned());
     }

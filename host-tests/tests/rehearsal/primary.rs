@@ -6,7 +6,7 @@ use database::{MigrateOptions, Server, ServerOptions, migrate, migrate_vector_db
 
 use crate::support::Client;
 use crate::support::provider::Provider;
-use crate::support::service::{embedded_by, of_database};
+use crate::support::service::{embedded_by, of_database, of_vector_database};
 
 /// The name of the database on each of them.
 pub(crate) const DATABASE: &str = "audit";
@@ -62,9 +62,7 @@ pub(crate) async fn with_vector_db(
         .await
         .unwrap();
     let mut variables = variables(&server.url(DATABASE));
-    for (name, value) in of_database(&url) {
-        variables.insert(format!("vector_{name}"), value);
-    }
+    variables.extend(of_vector_database(&url));
     let url = provider.url();
     let more = [("vector_db_enabled", "true"), ("vector_db_timeout", "1m")];
     for (name, value) in embedded_by(&url).into_iter().chain(more) {

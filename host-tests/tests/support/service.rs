@@ -177,6 +177,13 @@ pub fn embedded_by(url: &str) -> [(&str, &str); 4] {
     ]
 }
 
+/// The variables that lead to the vector database at `url`; another one says whether it is used.
+pub fn of_vector_database(url: &str) -> BTreeMap<String, String> {
+    let own = of_database(url).into_iter();
+    own.map(|(name, value)| (format!("vector_{name}"), value))
+        .collect()
+}
+
 /// The variables that lead to the database at `url`.
 pub fn of_database(url: &str) -> BTreeMap<String, String> {
     let url = Url::parse(url).expect("a database URL");

@@ -13,7 +13,7 @@ use tokio_postgres::Client as Session;
 use crate::support::Client;
 use crate::support::payloads::fresh;
 use crate::support::process::HostProcess;
-use crate::support::service::{of_database, patient};
+use crate::support::service::{of_database, of_vector_database, patient};
 
 /// The records of one database with their vectors: id, model and vector.
 pub(crate) type Rows = Vec<(i64, Option<String>, Option<String>)>;
@@ -54,9 +54,7 @@ impl Pair {
             .unwrap();
 
         let mut variables = patient(of_database(&primary_url));
-        for (name, value) in of_database(&vector_url) {
-            variables.insert(format!("vector_{name}"), value);
-        }
+        variables.extend(of_vector_database(&vector_url));
         let fixed = [
             ("embedding_enabled", "true"),
             ("embedding_url", provider()),
