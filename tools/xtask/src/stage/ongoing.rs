@@ -85,12 +85,17 @@ pub(crate) fn stutter(process: Pid, frozen: Duration, thawed: Duration) -> Ongoi
 pub(crate) async fn session(stage: &Stage, sql: &str) -> Result<Ongoing> {
     let client = database::connect(&stage.primary_url).await?;
     client.batch_execute(sql).await.context("a session")?;
+    Ok(keep(client))
+}
+
+/// Keeps what it is given, and does nothing with it.
+fn keep<T: Send + 'static>(kept: T) -> Ongoing {
     let mut ongoing = Ongoing::default();
     ongoing.tasks.spawn(async move {
         std::future::pending::<()>().await;
-        drop(client);
+        drop(kept);
     });
-    Ok(ongoing)
+    ongoing
 }
 
 /// Locks the tables for half of each second, as a migration or `VACUUM FULL` would.
@@ -118,12 +123,7 @@ pub(crate) async fn take_connections(stage: &Stage) -> Result<Ongoing> {
     while let Ok(session) = database::connect(&stage.primary_url).await {
         taken.push(session);
     }
-    let mut ongoing = Ongoing::default();
-    ongoing.tasks.spawn(async move {
-        std::future::pending::<()>().await;
-        drop(taken);
-    });
-    Ok(ongoing)
+    Ok(keep(taken))
 }
 
 /// Ends all sessions but its own, once a second.
