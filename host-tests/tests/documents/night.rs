@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use api_server::{Fault, Review};
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate, migrate_vector_db};
 use futures::future::join_all;
-use patience::until;
+use patience::{until, until_found};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::Client as Session;
 
 use crate::console::Command;
 use crate::operator::Operator;
-use crate::support::Client;
 use crate::support::api_server::Cluster;
 use crate::support::payloads::{fresh, remediation, with};
 use crate::support::provider::{Behaviour, Provider};
 use crate::support::service::{Host, embedded_by, of_database, of_vector_database, patient};
+use crate::support::{Answer, Client};
 
 const STORE: &str = "/api/v1/store/remediation";
 
@@ -100,12 +100,12 @@ impl Night {
         let body = remediation(&fresh("night"), &fresh("rr"));
         // Its text was never embedded.
         let body = with(&body, &json!({"error_message": fresh("night")}));
-        self.analysis.post(STORE, &body).await.expect(status);
+        post(&self.analysis, &body).await.expect(status);
     }
 
     /// As a client does whose records break the rules.
     pub(crate) async fn post_nonsense(&self) {
-        self.gateway.post(STORE, &json!({})).await.expect(400);
+        post(&self.gateway, &json!({})).await.expect(400);
     }
 
     /// Posts more at once than a client may, once it is known: after a failure the API server is left alone for a moment.
@@ -195,6 +195,15 @@ impl Night {
         })
         .await;
     }
+}
+
+/// What a post is answered with. The limit is a low one, so that a flood is soon over it; a client that is waits and posts again.
+async fn post(client: &Client, body: &Value) -> Answer {
+    until_found("a post within the limit", async || {
+        let answer = client.post(STORE, body).await;
+        (answer.status != 429).then_some(answer)
+    })
+    .await
 }
 
 /// Those that lead to all of it.
