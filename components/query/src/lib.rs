@@ -9,7 +9,7 @@ mod timeline;
 
 use std::rc::Rc;
 
-use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Problems, Route, serve};
 use metrics::Operation;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -64,6 +64,7 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        Problems::Records,
         Endpoint::counts,
         config,
         request,

@@ -7,7 +7,7 @@ mod similar;
 
 use std::rc::Rc;
 
-use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Problems, Route, serve};
 use http::Method;
 use metrics::Operation;
 use spin_sdk::http::Request;
@@ -55,6 +55,7 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        Problems::Records,
         Endpoint::counts,
         config,
         request,

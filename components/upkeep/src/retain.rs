@@ -1,6 +1,5 @@
 //! Drops the months that are older than records are kept.
 
-use audit::Kind;
 use instance::Level;
 use postgres::{Database, Failure, Retention, RetentionStep, Session};
 
@@ -39,7 +38,5 @@ fn announce(step: &RetentionStep) {
     let (month, records) = (&step.month, step.records);
     let reason = format!("dropped {kind} {month}: {records} records");
     instance::event(Level::Info, "retention", &reason);
-    if let Some(kind) = Kind::parse(kind) {
-        metrics::dropped_month(kind);
-    }
+    metrics::dropped_month(kind);
 }

@@ -12,7 +12,7 @@ mod embed;
 use std::rc::Rc;
 
 use audit::Dialect;
-use edge::{Access, Counts, HttpResponse, Loaded, Route, serve};
+use edge::{Access, Counts, HttpResponse, Loaded, Problems, Route, serve};
 use http::Method;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
@@ -77,6 +77,7 @@ async fn handle(request: Request) -> HttpResponse {
     let config = loaded.load(Config::read);
     serve(
         ROUTES,
+        Problems::Records,
         |_| Counts::Write,
         config,
         request,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use http::HeaderMap;
 use instance::{Lender, Level, Rate, Variables, within};
 use metrics::Access;
-use runtime::Store;
+use runtime::{Instant, Store};
 
 use crate::authentication::Authenticator;
 use crate::authorisation::{AccessReviews, Authorizer, Permissions};
@@ -96,12 +96,13 @@ impl AccessControl {
             .is_some_and(|enabled| enabled.metrics_are_protected)
     }
 
-    /// Lets a request with these headers pass. Without `needed`, whoever is known may pass. `caller` is set as soon as it is
-    /// known who that is; nobody knows it if access control is off.
+    /// Lets a request with these headers pass. Without `needed`, whoever is known may pass. Who asks too often is told so, or waits
+    /// until `patient_until`. `caller` is set as soon as it is known who that is; nobody knows it if access control is off.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
         needed: Option<Permission>,
+        patient_until: Option<Instant>,
         caller: &OnceCell<Rc<Identity>>,
     ) -> Result<()> {
         let Some(enabled) = &self.0 else {
@@ -111,7 +112,10 @@ impl AccessControl {
         let known = identified.inspect_err(count_refused)?;
         let caller = caller.get_or_init(|| known.identity);
         if let Some(limiter) = &enabled.limiter {
-            limiter.take(&caller.username).await?;
+            match patient_until {
+                None => limiter.take(&caller.username).await?,
+                Some(deadline) => limiter.wait(&caller.username, deadline).await?,
+            }
         }
         if let Some(needed) = needed {
             let authorizer = &enabled.authorizer;

@@ -2,19 +2,32 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use audit::Kind;
 use http::HeaderMap;
 use instance::Trace;
+use runtime::Instant;
 use serde_json::Value;
 use spin_sdk::http::Request;
 
 use crate::body;
 use crate::counted::Records;
 use crate::identity::Identity;
-use crate::problem::{Error, Result, Slug};
+use crate::problem::{Error, Result};
 use crate::query_parameters::QueryParameters;
 use crate::route::Segments;
+use crate::slug::Slug;
+
+/// What is known of a request beside what it says.
+pub(crate) struct Known {
+    /// Who sent it; nothing if access control is off.
+    pub(crate) caller: Option<Rc<Identity>>,
+    /// How many records it writes.
+    pub(crate) records: Records,
+    /// Until when it waits, if it must not be lost.
+    pub(crate) patient_until: Instant,
+}
 
 /// One request on its way through an endpoint.
 #[allow(
@@ -28,23 +41,25 @@ pub struct Call<C> {
     request: Request,
     segments: Segments,
     records: Records,
+    patient_until: Instant,
 }
 
 impl<C> Call<C> {
-    pub(crate) fn new(
-        config: Rc<C>,
-        caller: Option<Rc<Identity>>,
-        request: Request,
-        segments: Segments,
-        records: Records,
-    ) -> Self {
+    pub(crate) fn new(config: Rc<C>, request: Request, segments: Segments, known: Known) -> Self {
         Self {
             config,
-            caller,
+            caller: known.caller,
             request,
             segments,
-            records,
+            records: known.records,
+            patient_until: known.patient_until,
         }
+    }
+
+    /// How long a request that must not be lost still waits for a database that is away, or full: three seconds in all, with what it
+    /// waited for its turn. Its client waits five or ten.
+    pub fn patience(&self) -> Duration {
+        self.patient_until.saturating_duration_since(Instant::now())
     }
 
     /// For an endpoint that writes more than one record.

@@ -17,6 +17,8 @@ pub enum Counts {
     Read(Operation),
     /// It writes records of the path's `{kind}`.
     Write,
+    /// It writes events.
+    WriteEvents,
     /// Neither.
     Nothing,
 }
@@ -36,12 +38,17 @@ impl Records {
     pub fn are(&self, count: usize) {
         self.0.set(count);
     }
+
+    fn count(&self) -> u64 {
+        u64::try_from(self.0.get()).unwrap_or(u64::MAX)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Work {
     Read(Operation),
     Write(Kind),
+    WriteEvents,
     Nothing,
 }
 
@@ -107,6 +114,7 @@ fn work<E: Copy>(found: &Match<E>, counts: impl Fn(E) -> Counts) -> Work {
             let kind = segments.get("kind").and_then(Kind::parse);
             kind.map_or(Work::Nothing, Work::Write)
         }
+        Counts::WriteEvents => Work::WriteEvents,
         Counts::Nothing => Work::Nothing,
     }
 }
@@ -123,10 +131,8 @@ impl Drop for Counting {
         let took = took.unwrap_or_else(|| self.started.elapsed());
         match self.work {
             Work::Read(operation) => metrics::query(operation, outcome, took),
-            Work::Write(kind) => {
-                let records = u64::try_from(self.records.0.get()).unwrap_or(u64::MAX);
-                metrics::write(kind, outcome, records, took);
-            }
+            Work::Write(kind) => metrics::write(kind, outcome, self.records.count(), took),
+            Work::WriteEvents => metrics::write_events(outcome, self.records.count(), took),
             Work::Nothing => {}
         }
     }

@@ -3,8 +3,9 @@
 use audit::SEVERITIES;
 use chrono::{DateTime, Utc};
 
-use crate::problem::{Error, Result, Slug};
+use crate::problem::{Error, Result};
 use crate::query_parameters::QueryParameters;
+use crate::slug::Slug;
 
 /// Filters by equality: the parameter's name and the column's.
 const COLUMNS: [(&str, &str); 12] = [

@@ -4,7 +4,7 @@
 //! A component is a table of [`Route`]s and a function that turns an endpoint's [`Call`] into a [`Reply`];
 //! [`serve`] does the rest. The edge knows neither PostgreSQL nor vectors.
 //!
-//! Modules from the bottom up: `permission`, `request_id`, `reply`, `problem`, `body`, `query_parameters`, `filter`, `route`,
+//! Modules from the bottom up: `permission`, `request_id`, `reply`, `slug`, `problem`, `body`, `query_parameters`, `filter`, `route`,
 //! `bearer`, `identity`, `credential`, `kube`, `reviews`, `authentication`, `authorisation`, `rate_limit`, `access_control`,
 //! `configuration`, `counted`, `call`, `response`, `upkeep`, `serve`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
@@ -30,6 +30,7 @@ mod response;
 mod reviews;
 mod route;
 mod serve;
+mod slug;
 mod upkeep;
 
 pub use access_control::AccessControl;
@@ -45,6 +46,7 @@ pub use reply::Reply;
 pub use response::HttpResponse;
 pub use route::Route;
 pub use serve::{serve, serve_open, serve_private};
+pub use slug::{Problems, Slug};
 
 /// The readers of paths and headers by themselves, for the fuzz targets: a whole request exists in a host only. Everybody
 /// else calls [`serve`].

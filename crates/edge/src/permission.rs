@@ -60,6 +60,11 @@ pub enum Access {
     Read,
     /// Who has [`Permission::Write`] of the path's `{kind}`.
     WriteKind,
+    /// Who has [`Permission::WriteEvents`]. Whoever asks too often waits a while, and is never told so: what is refused here
+    /// is lost.
+    WriteEvents,
+    /// Who has [`Permission::Hold`].
+    Hold,
     /// Who has [`Permission::Admin`].
     Admin,
     /// Other components of the application: nobody else reaches the route.

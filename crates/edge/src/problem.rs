@@ -1,10 +1,10 @@
 //! Errors, and the one place where they become answers: problem documents as in RFC 9457, with the
 //! members that older clients read beside them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use audit::Violation;
-use http::StatusCode;
 use http::header::HeaderName;
 use instance::Outage;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::permission::Permission;
 use crate::reply::Reply;
 use crate::request_id::RequestIds;
+use crate::slug::{Problems, Slug};
 
 /// What an endpoint returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -40,6 +41,13 @@ pub enum Error {
     MethodNotAllowed(String),
     /// The record does not exist.
     NoSuchRecord,
+    /// Something else that the request names does not exist.
+    NotFound {
+        /// The kind of problem.
+        slug: Slug,
+        /// What does not exist.
+        detail: String,
+    },
     /// Nobody known calls: why, and what to send.
     Unauthorized(&'static str),
     /// The caller lacks this permission.
@@ -58,136 +66,7 @@ pub enum Error {
     Outage(Outage),
 }
 
-/// The last part of a problem's `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slug {
-    /// The body breaks rules.
-    ValidationError,
-    /// `limit` is out of range.
-    InvalidLimit,
-    /// `offset` is out of range.
-    InvalidOffset,
-    /// `severity` is not a severity.
-    InvalidSeverity,
-    /// The id in the path is not an integer.
-    InvalidId,
-    /// Another parameter is unknown, repeated or unusable.
-    InvalidParameter,
-    /// The body is not JSON.
-    MalformedJson,
-    /// No such path or record.
-    NotFound,
-    /// The path has other methods.
-    MethodNotAllowed,
-    /// Nobody known calls.
-    Unauthorized,
-    /// The caller may not.
-    Forbidden,
-    /// The caller asks too often.
-    RateLimitExceeded,
-    /// The request contradicts what is stored.
-    Conflict,
-    /// The body is too large.
-    PayloadTooLarge,
-    /// The body is not declared as JSON, or as encoded.
-    UnsupportedMediaType,
-    /// The service failed.
-    InternalError,
-    /// Something the service needs is away.
-    ServiceUnavailable,
-    /// The database took too long.
-    Timeout,
-}
-
-impl Slug {
-    /// Status, slug and title.
-    const fn row(self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
-        match self {
-            Self::ValidationError => (
-                S::BAD_REQUEST,
-                "validation-error",
-                "The record is not valid",
-            ),
-            Self::InvalidLimit => (S::BAD_REQUEST, "invalid-limit", "The limit is out of range"),
-            Self::InvalidOffset => (
-                S::BAD_REQUEST,
-                "invalid-offset",
-                "The offset is out of range",
-            ),
-            Self::InvalidSeverity => (
-                S::BAD_REQUEST,
-                "invalid-severity",
-                "The severity is unknown",
-            ),
-            Self::InvalidId => (S::BAD_REQUEST, "invalid-id", "The id is not an integer"),
-            Self::InvalidParameter => (
-                S::BAD_REQUEST,
-                "invalid-parameter",
-                "A parameter is not valid",
-            ),
-            Self::MalformedJson => (S::BAD_REQUEST, "malformed-json", "The body is not JSON"),
-            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed => (
-                S::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The method is not allowed here",
-            ),
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "The caller is not known"),
-            Self::Forbidden => (S::FORBIDDEN, "forbidden", "The caller may not do this"),
-            Self::RateLimitExceeded => (
-                S::TOO_MANY_REQUESTS,
-                "rate-limit-exceeded",
-                "The caller asks too often",
-            ),
-            Self::Conflict => (
-                S::CONFLICT,
-                "conflict",
-                "The request contradicts the stored record",
-            ),
-            Self::PayloadTooLarge => (
-                S::PAYLOAD_TOO_LARGE,
-                "payload-too-large",
-                "The body is too large",
-            ),
-            Self::UnsupportedMediaType => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body is not declared as plain JSON",
-            ),
-            Self::InternalError => (
-                S::INTERNAL_SERVER_ERROR,
-                "internal-error",
-                "The service failed",
-            ),
-            Self::ServiceUnavailable => (
-                S::SERVICE_UNAVAILABLE,
-                "service-unavailable",
-                "The service is not available",
-            ),
-            Self::Timeout => (S::GATEWAY_TIMEOUT, "timeout", "The database took too long"),
-        }
-    }
-
-    /// What older clients read: the slug in snake_case, or one word for everything that is wrong with what they sent, and words of their
-    /// own for who they are.
-    fn error(self) -> String {
-        match self {
-            Self::ValidationError
-            | Self::InvalidLimit
-            | Self::InvalidOffset
-            | Self::InvalidSeverity
-            | Self::InvalidId
-            | Self::InvalidParameter
-            | Self::MalformedJson => "validation_failed".to_owned(),
-            Self::Unauthorized => "authentication_failed".to_owned(),
-            Self::Forbidden => "authorization_failed".to_owned(),
-            _ => self.row().1.replace('-', "_"),
-        }
-    }
-}
-
-/// The document. `field` and `errors` are there where a field is to blame.
+/// The document. `field`, `errors` and `field_errors` are there where a field is to blame, the last one in the log's form.
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: String,
@@ -201,6 +80,8 @@ struct Problem<'a> {
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Violation],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    field_errors: BTreeMap<&'a str, String>,
     correlation_id: &'a str,
 }
 
@@ -243,6 +124,7 @@ impl Error {
             Self::Malformed(_) => Slug::MalformedJson,
             Self::Parameter { slug, .. } => *slug,
             Self::UnknownPath | Self::NoSuchRecord => Slug::NotFound,
+            Self::NotFound { slug, .. } => *slug,
             Self::MethodNotAllowed(_) => Slug::MethodNotAllowed,
             Self::Unauthorized(_) => Slug::Unauthorized,
             Self::Forbidden(_) => Slug::Forbidden,
@@ -267,6 +149,7 @@ impl Error {
             Self::UnknownPath => "no endpoint has this path; see the API description for those there are".into(),
             Self::MethodNotAllowed(allow) => format!("this path takes {allow}"),
             Self::NoSuchRecord => "there is no record with this id".into(),
+            Self::NotFound { detail, .. } => detail.clone(),
             Self::Unauthorized(why) => (*why).to_owned(),
             Self::Forbidden(permission) => {
                 format!("this needs the permission `{permission}`, which the caller does not have")
@@ -286,13 +169,13 @@ impl Error {
     }
 
     /// The answer to the request at `path`.
-    pub(crate) fn reply(&self, path: &str, ids: &RequestIds) -> Reply {
-        let (status, slug, title) = self.slug().row();
+    pub(crate) fn reply(&self, problems: Problems, path: &str, ids: &RequestIds) -> Reply {
+        let (status, slug, _) = self.slug().row();
         let detail = self.detail();
         let violations = self.violations();
         let problem = Problem {
-            r#type: format!("https://kubernaut.io/problems/{slug}"),
-            title,
+            r#type: format!("{}{slug}", problems.base()),
+            title: self.slug().title(problems),
             status: status.as_u16(),
             detail: &detail,
             instance: &audit::redact(path),
@@ -300,6 +183,10 @@ impl Error {
             message: &detail,
             field: violations.first().map(|first| first.field.as_str()),
             errors: &violations,
+            field_errors: match problems {
+                Problems::Records => BTreeMap::new(),
+                Problems::Events => field_errors(&violations),
+            },
             correlation_id: &ids.correlation,
         };
         // A struct of texts and numbers always serialises.
@@ -332,6 +219,23 @@ impl Error {
             _ => Vec::new(),
         }
     }
+}
+
+/// What is wrong with each field, in words.
+fn field_errors(violations: &[Violation]) -> BTreeMap<&str, String> {
+    let mut errors: BTreeMap<&str, String> = BTreeMap::new();
+    for violation in violations {
+        let field = match violation.field.as_str() {
+            "" => "body",
+            field => field,
+        };
+        let said = errors.entry(field).or_default();
+        if !said.is_empty() {
+            said.push_str("; ");
+        }
+        said.push_str(&violation.message);
+    }
+    errors
 }
 
 /// Whole seconds, rounded up: who waits that long does not wait in vain.

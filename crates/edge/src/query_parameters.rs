@@ -2,7 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::problem::{Error, Slug};
+use crate::problem::Error;
+use crate::slug::Slug;
 
 /// The parameters of a request. An endpoint takes those it knows, then [`QueryParameters::finish`] refuses
 /// what is left.
@@ -46,7 +47,7 @@ impl QueryParameters {
     }
 
     /// Takes a whole number of `name` in `range`. `slug` names the problem if it is none.
-    pub(crate) fn take_number(
+    pub fn take_number(
         &mut self,
         name: &str,
         slug: Slug,

@@ -118,6 +118,28 @@ impl RateLimiter {
         }
     }
 
+    /// As [`RateLimiter::take`], for who is not to be told that it asks too often: waits for a token until `deadline`, and is
+    /// told then that the service is not available.
+    pub(crate) async fn wait(self: &Rc<Self>, caller: &str, deadline: Instant) -> Result<()> {
+        loop {
+            let wait = match self.take(caller).await {
+                Err(Error::RateLimitExceeded(wait)) => wait,
+                outcome => return outcome,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                metrics::rate_limited();
+                return Err(Outage::Unavailable {
+                    reason: "the caller is over its limit".into(),
+                    detail: "there is no place for this request; try again shortly",
+                    retry_after: wait,
+                }
+                .into());
+            }
+            runtime::sleep(wait.min(left)).await;
+        }
+    }
+
     /// Asks for more behind the response before there is none.
     fn renew(self: &Rc<Self>, caller: &str, bucket: &Rc<Bucket>) {
         if bucket.is_low() && !bucket.leasing.get() && !self.is_left_alone(bucket) {

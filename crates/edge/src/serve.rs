@@ -2,17 +2,18 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 use audit::Kind;
 use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, StatusCode};
 use instance::{Level, Line, Misconfigured, Outage, Trace};
+use runtime::Instant;
 use spin_sdk::http::Request;
 
 use crate::access_control::AccessControl;
 use crate::body;
-use crate::call::Call;
+use crate::call::{Call, Known};
 use crate::configuration::Configured;
 use crate::counted::{Counting, Counts, Records};
 use crate::identity::Identity;
@@ -22,6 +23,7 @@ use crate::reply::Reply;
 use crate::request_id::{CORRELATION_ID, REQUEST_ID, RequestIds};
 use crate::response::{HttpResponse, ResponseBody};
 use crate::route::{Match, Route, Segments, find};
+use crate::slug::Problems;
 use crate::upkeep;
 
 /// What an answered request is followed by.
@@ -33,18 +35,35 @@ enum Then {
     Nothing,
 }
 
-/// What is known of a request beside what it says.
+/// How long a request that must not be lost waits in all, for its turn and for the database.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What becomes known of a request beside what it says.
 struct Context {
     /// Who sent it, once that is known.
     caller: OnceCell<Rc<Identity>>,
     /// How many records it writes.
     records: Records,
+    /// Until when it waits, if it must not be lost.
+    patient_until: Instant,
 }
 
-/// Answers one request: finds the endpoint, lets the caller pass or not, runs the endpoint, turns errors into problem
-/// documents, logs and counts it, as what `counts` says of its endpoint.
+impl Context {
+    /// What an endpoint is told.
+    fn known(&self) -> Known {
+        Known {
+            caller: self.caller.get().cloned(),
+            records: self.records.clone(),
+            patient_until: self.patient_until,
+        }
+    }
+}
+
+/// Answers one request: finds the endpoint, lets the caller pass or not, runs the endpoint, turns errors into `problems`, logs and counts
+/// it, as what `counts` says of its endpoint.
 pub async fn serve<E: Copy, C: AsRef<AccessControl> + 'static>(
     routes: &'static [Route<E>],
+    problems: Problems,
     counts: fn(E) -> Counts,
     configured: impl Future<Output = Configured<C>>,
     request: Request,
@@ -55,20 +74,16 @@ pub async fn serve<E: Copy, C: AsRef<AccessControl> + 'static>(
             let config = configured.map_err(|_| unusable())?;
             let access_control = (*config).as_ref();
             let needed = needed(access_control, &found);
-            if let Err(refused) = admit(access_control, needed, &request, &context.caller).await {
+            if let Err(refused) = admit(access_control, needed, &request, context).await {
                 body::discard(request).await;
                 return Err(refused);
             }
             let (endpoint, segments) = endpoint(found)?;
-            let caller = context.caller.get().cloned();
-            let records = context.records.clone();
-            run(
-                endpoint,
-                Call::new(config, caller, request, segments, records),
-            )
-            .await
+            let call = Call::new(config, request, segments, context.known());
+            run(endpoint, call).await
         };
-    respond(routes, Some(counts), configured, request, admit_and_run).await
+    let counts = Some(counts);
+    respond(routes, problems, counts, configured, request, admit_and_run).await
 }
 
 /// Like [`serve`], for endpoints that take no body, and for everybody's paths: those that answer without a usable configuration
@@ -93,12 +108,13 @@ pub async fn serve_open<E: Copy, C: AsRef<AccessControl> + 'static>(
                 let config = configured.as_ref().map_err(|_| unusable())?;
                 let access_control = (**config).as_ref();
                 let needed = needed(access_control, &found);
-                admit(access_control, needed, &request, &context.caller).await?;
+                admit(access_control, needed, &request, context).await?;
             }
             let (endpoint, _) = endpoint(found)?;
             run(endpoint, configured).await
         };
-    respond(routes, Some(counts), configured, request, admit_and_run).await
+    let (problems, counts) = (Problems::Records, Some(counts));
+    respond(routes, problems, counts, configured, request, admit_and_run).await
 }
 
 /// Like [`serve`], for a component that only other components reach.
@@ -111,14 +127,10 @@ pub async fn serve_private<E: Copy, C: 'static>(
     let run = async |found, configured: Configured<C>, request, context: &Context| {
         let config = configured.map_err(|_| unusable())?;
         let (endpoint, segments) = endpoint(found)?;
-        let records = context.records.clone();
-        run(
-            endpoint,
-            Call::new(config, None, request, segments, records),
-        )
-        .await
+        let call = Call::new(config, request, segments, context.known());
+        run(endpoint, call).await
     };
-    respond(routes, None, configured, request, run).await
+    respond(routes, Problems::Records, None, configured, request, run).await
 }
 
 /// Nobody gets in then: who may is a part of the configuration.
@@ -132,6 +144,8 @@ enum Needed {
     Nobody,
     Anybody,
     Permission(Permission),
+    /// The permission, and a wait instead of a refusal where it asks too often.
+    Patiently(Permission),
 }
 
 fn needed<E>(access_control: &AccessControl, found: &Match<E>) -> Needed {
@@ -148,6 +162,8 @@ fn needed<E>(access_control: &AccessControl, found: &Match<E>) -> Needed {
         }
         Access::Open | Access::Metrics | Access::Private => Needed::Nobody,
         Access::Read => Needed::Permission(Permission::Read),
+        Access::WriteEvents => Needed::Patiently(Permission::WriteEvents),
+        Access::Hold => Needed::Permission(Permission::Hold),
         Access::Admin => Needed::Permission(Permission::Admin),
         Access::WriteKind => match segments.get("kind").and_then(Kind::parse) {
             Some(kind) => Needed::Permission(Permission::Write(kind)),
@@ -161,15 +177,17 @@ async fn admit(
     access_control: &AccessControl,
     needed: Needed,
     request: &Request,
-    caller: &OnceCell<Rc<Identity>>,
+    context: &Context,
 ) -> Result<()> {
-    let permission = match needed {
+    let (permission, patient_until) = match needed {
         Needed::Nobody => return Ok(()),
-        Needed::Anybody => None,
-        Needed::Permission(permission) => Some(permission),
+        Needed::Anybody => (None, None),
+        Needed::Permission(permission) => (Some(permission), None),
+        Needed::Patiently(permission) => (Some(permission), Some(context.patient_until)),
     };
+    let (headers, caller) = (request.headers(), &context.caller);
     access_control
-        .admit(request.headers(), permission, caller)
+        .admit(headers, permission, patient_until, caller)
         .await
 }
 
@@ -186,12 +204,14 @@ fn endpoint<E>(found: Match<E>) -> Result<(E, Segments)> {
 /// Without `counts` it is no request of a client, but a wake.
 async fn respond<E: Copy, C>(
     routes: &'static [Route<E>],
+    problems: Problems,
     counts: Option<fn(E) -> Counts>,
     configured: impl Future<Output = Configured<C>>,
     request: Request,
     run: impl AsyncFnOnce(Match<E>, Configured<C>, Request, &Context) -> Result<Reply>,
 ) -> HttpResponse {
     let started = Instant::now();
+    let patient_until = started + PATIENCE;
     let ids = RequestIds::of(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -212,6 +232,7 @@ async fn respond<E: Copy, C>(
     let context = Context {
         caller: OnceCell::new(),
         records: counting.as_ref().map(Counting::records).unwrap_or_default(),
+        patient_until,
     };
     let result = run(found, configured, request, &context).await;
 
@@ -223,7 +244,7 @@ async fn respond<E: Copy, C>(
         .map(|reason| audit::redact(reason).into_owned());
     let reply = result.unwrap_or_else(|error| {
         error.count();
-        error.reply(&path, &ids)
+        error.reply(problems, &path, &ids)
     });
     if let Some(counting) = &mut counting {
         counting.answered(reply.status().as_u16());

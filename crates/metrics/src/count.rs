@@ -5,7 +5,7 @@ use std::time::Duration;
 use audit::{Code, Kind};
 
 use crate::families::{BUCKETS, Counted, place};
-use crate::labels::{self, Access, DualWriteFailure, Operation, PARAMETER, Server, Status};
+use crate::labels::{self, Access, DualWriteFailure, EVENTS, Operation, PARAMETER, Server, Status};
 use crate::pending;
 
 fn count(counted: Counted, values: &[usize], count: u64) {
@@ -32,6 +32,23 @@ pub fn write(kind: Kind, status: Status, records: u64, took: Duration) {
     let kind = labels::kind(kind);
     count(Counted::Writes, &[kind, status as usize], records);
     observe(Counted::WriteDuration, &[kind], took);
+}
+
+/// So many events were written, or failed to be.
+pub fn write_events(status: Status, events: u64, took: Duration) {
+    count(Counted::Writes, &[EVENTS, status as usize], events);
+    observe(Counted::WriteDuration, &[EVENTS], took);
+}
+
+/// An event was written that says this of itself.
+pub fn event(category: &str, outcome: &str) {
+    let values = [labels::category(category), labels::outcome(outcome)];
+    count(Counted::Events, &values, 1);
+}
+
+/// What is no event was put into quarantine.
+pub fn quarantined(reason: Code) {
+    count(Counted::Quarantined, &[labels::reason(reason)], 1);
 }
 
 /// Something was read, or failed to be.
@@ -100,9 +117,11 @@ pub fn rate_limit_bypassed() {
     count(Counted::RateLimitBypassed, &[], 1);
 }
 
-/// Retention dropped a month of records.
-pub fn dropped_month(kind: Kind) {
-    count(Counted::DroppedMonths, &[labels::kind(kind)], 1);
+/// Retention dropped a month of a kind of records, or of `events`.
+pub fn dropped_month(of: &str) {
+    if let Some(place) = labels::LEAVING.iter().position(|name| *name == of) {
+        count(Counted::DroppedMonths, &[place], 1);
+    }
 }
 
 /// A request of a client has ended. `template` is the one of its path.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::families::{BUCKETS, COUNTED, Family, GAUGES, Type, UP};
+use crate::families::{BUCKETS, COUNTED, Family, Type};
+use crate::gauges::{GAUGES, UP};
 use crate::pending;
 
 /// The media type of the text.

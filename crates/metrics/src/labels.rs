@@ -38,6 +38,14 @@ label! {
         Similar = "similar",
         /// What belongs together, in the order of time.
         Timeline = "timeline",
+        /// Events of the log, page by page.
+        Events = "events",
+        /// What was done to a resource before.
+        History = "history",
+        /// How well a remediation worked.
+        Effectiveness = "effectiveness",
+        /// The log as it is proved: exports, and verifications of chains.
+        Export = "export",
     }
 }
 
@@ -79,16 +87,29 @@ label! {
     }
 }
 
-/// The real table of each kind.
+/// The real table of each kind, and that of events.
 pub(crate) const TABLES: &[&str] = &[
     "remediation_audit",
     "ai_analysis_audit",
     "workflow_audit",
     "execution_audit",
+    "audit_event",
 ];
 
-/// The kinds, in the same order.
+/// The place of the table of events.
+pub(crate) const EVENTS: usize = 4;
+
+/// The kinds, in the order of their tables.
 pub(crate) const KINDS: &[&str] = &["remediation", "aianalysis", "workflow", "execution"];
+
+/// What leaves by months: the kinds, in the same order, and events.
+pub(crate) const LEAVING: &[&str] = &[
+    "remediation",
+    "aianalysis",
+    "workflow",
+    "execution",
+    "events",
+];
 
 pub(crate) const fn kind(kind: Kind) -> usize {
     match kind {
@@ -97,6 +118,40 @@ pub(crate) const fn kind(kind: Kind) -> usize {
         Kind::Workflow => 2,
         Kind::Execution => 3,
     }
+}
+
+/// The categories of events that are known. All others are counted as the last one.
+pub(crate) const CATEGORIES: &[&str] = &[
+    "gateway",
+    "notification",
+    "analysis",
+    "aiagent",
+    "signalprocessing",
+    "workflow",
+    "workflowexecution",
+    "orchestration",
+    "approval",
+    "effectiveness",
+    "actiontype",
+    "apifrontend",
+    "security",
+    "agentsession",
+    "other",
+];
+
+const OTHER_CATEGORY: usize = 14;
+
+pub(crate) fn category(name: &str) -> usize {
+    let known = CATEGORIES.iter().position(|category| *category == name);
+    known.unwrap_or(OTHER_CATEGORY)
+}
+
+/// The outcomes of events. There are no others.
+pub(crate) const OUTCOMES: &[&str] = &["success", "failure", "pending"];
+
+pub(crate) fn outcome(name: &str) -> usize {
+    let known = OUTCOMES.iter().position(|outcome| *outcome == name);
+    known.unwrap_or_default()
 }
 
 /// The beginnings of paths that requests are counted by: one for each `route` of every template would be too many series.
@@ -203,14 +258,25 @@ mod tests {
     fn kinds_have_their_own_places() {
         for of in Kind::ALL {
             assert_eq!(KINDS[kind(of)], of.as_str());
+            assert_eq!(LEAVING[kind(of)], of.as_str());
         }
-        assert_eq!(KINDS.len(), TABLES.len());
+        assert_eq!(TABLES[EVENTS], "audit_event");
+        assert_eq!(LEAVING[EVENTS], "events");
+        assert_eq!([TABLES.len(), LEAVING.len()], [KINDS.len() + 1; 2]);
+    }
+
+    #[test]
+    fn a_category_that_nobody_knows_is_another_one() {
+        assert_eq!(CATEGORIES[category("approval")], "approval");
+        assert_eq!(CATEGORIES[category("weather")], "other");
+        assert_eq!(OUTCOMES[outcome("pending")], "pending");
     }
 
     #[test]
     fn templates_are_counted_by_their_beginnings() {
         for (template, expected) in [
             ("/api/v1/audit/{kind}", "/api/v1/audit"),
+            ("/api/v1/audit/events/batch", "/api/v1/audit"),
             ("/api/v1/store/{kind}/{id}", "/api/v1/store"),
             ("/api/v1/query/{kind}", "/api/v1/query"),
             ("/api/v1/incidents", "/api/v1/incidents"),

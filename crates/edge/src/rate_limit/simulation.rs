@@ -231,3 +231,27 @@ fn callers_have_buckets_of_their_own_and_a_cancelled_lease_hands_over() {
         assert_eq!(whose, ["b", "a"]);
     });
 }
+
+#[test]
+fn who_must_not_be_lost_waits_for_a_token_and_not_for_ever() {
+    run(Servers::default(), async {
+        let bucket = Bucket::full();
+        bucket.tokens.set(0.0);
+        let limiter = RateLimiter::new(RATE, lender(&bucket));
+        let began = Instant::now();
+        let patient_until = began + Duration::from_secs(3);
+        let all = (0..250).map(|_| limiter.wait("caller", patient_until));
+        let all = join_all(all).await;
+        assert!(all.iter().all(Result::is_ok), "100 a second come in");
+        assert!(began.elapsed() <= Duration::from_secs(3));
+
+        let late = (0..1_000).map(|_| limiter.wait("caller", patient_until));
+        let late = join_all(late).await;
+        let refused = late.iter().filter(|taken| taken.is_err());
+        assert!(refused.clone().count() >= 850);
+        for refused in refused {
+            assert!(matches!(refused, Err(Error::Outage(_))), "{refused:?}");
+        }
+        assert!(began.elapsed() <= Duration::from_secs(4), "nobody waits on");
+    });
+}
