@@ -28,6 +28,7 @@ const WHOLE: &[&str] = &[
     "embedder",
     "host-tests",
     "instance",
+    "kubernaut-services",
     "migrate",
     "migrations",
     "native",
