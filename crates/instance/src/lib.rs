@@ -5,8 +5,8 @@
 //!
 //! An instance is a Wasm module with its memory; the host sends it many requests, some at the same time.
 //!
-//! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `memo`, `throttle`, `coalesce`, `outage`,
-//! `trace`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `breaker`, `clock`, `lease`, `limit`, `log`, `memo`, `patience`, `throttle`, `coalesce`,
+//! `outage`, `trace`, `uuid`, `variables`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod breaker;
 mod clock;
@@ -16,8 +16,10 @@ mod limit;
 mod log;
 mod memo;
 mod outage;
+mod patience;
 mod throttle;
 mod trace;
+mod uuid;
 mod variables;
 
 pub use breaker::Breaker;
@@ -28,6 +30,8 @@ pub use limit::within;
 pub use log::{Format, Level, Line, configure, event, write};
 pub use memo::Memo;
 pub use outage::Outage;
+pub use patience::patiently;
 pub use throttle::Throttle;
 pub use trace::{TRACEPARENT, Trace};
+pub use uuid::uuid;
 pub use variables::{DURATION, Misconfigured, PORT, SWITCH, Variables, duration, port, switch};
