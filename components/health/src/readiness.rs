@@ -1,4 +1,4 @@
-//! Whether everything is there that the service needs.
+//! Whether everything is there without which nothing can be written. Callers take themselves out of service while it is not.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use edge::{Reply, Result};
 use http::StatusCode;
 use instance::{Memo, Misconfigured, timestamp};
-use postgres::{Failure, Needed, Schema};
+use postgres::{Failure, Needed};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Configured};
@@ -33,6 +33,8 @@ struct Checks {
     vector_db: String,
     /// Of no consequence for readiness: reads go to the primary then.
     replica: String,
+    /// As `vector_db`: what cannot be embedded is stored without a vector.
+    embedding: String,
     /// As `vector_db`.
     cache: &'static str,
     /// Of no consequence for readiness, but for the one who deploys it.
@@ -75,6 +77,10 @@ async fn check_all(config: Configured) -> Readiness {
             Some(vector_db) => vectors::verdict(vector_db, config.provider.as_deref()).await,
         };
         checks.replica = config.reads.standing().await.verdict();
+        // Who waits for a database that is away need not wait for it twice.
+        if checks.passed() {
+            checks.embedding = embedding(config).await;
+        }
         checks.cache = cache(config).await;
         checks.access_control = config.access_control.verdict();
         config.access_control.announce();
@@ -104,6 +110,7 @@ async fn check(config: &Configured) -> Checks {
         database: UNKNOWN.into(),
         vector_db: UNKNOWN.into(),
         replica: UNKNOWN.into(),
+        embedding: UNKNOWN.into(),
         cache: UNKNOWN,
         access_control: UNKNOWN,
         schema: UNKNOWN.into(),
@@ -196,16 +203,15 @@ async fn schema(config: &Config) -> String {
         functions: migrations::FUNCTIONS_DIGEST,
     };
     match postgres::schema(&config.database, needed).await {
-        Ok(Schema::Current) => dimensions(config).await,
-        Ok(behind) => behind.to_string(),
+        Ok(found) => found.to_string(),
         Err(_) => "unknown".into(),
     }
 }
 
 /// Whether the database was made for embeddings of the configured length.
-async fn dimensions(config: &Config) -> String {
+async fn embedding(config: &Config) -> String {
     let Some(provider) = &config.provider else {
-        return "ok".into();
+        return "disabled".into();
     };
     let statement = "SELECT value FROM audit_setting WHERE name = 'embedding_dimensions'";
     let Ok(made_for) = postgres::text(&config.database, statement, &[]).await else {

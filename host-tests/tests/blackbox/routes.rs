@@ -191,7 +191,7 @@ async fn it_is_alive_and_ready() {
             (&checks["database"], &checks["schema"]),
             (&json!("ok"), &json!("ok"))
         );
-        for optional in ["vector_db", "cache"] {
+        for optional in ["vector_db", "embedding", "cache"] {
             let state = checks[optional].as_str().expect("a state");
             assert!(["ok", "disabled"].contains(&state), "{optional}: {state}");
         }
