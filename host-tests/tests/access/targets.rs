@@ -61,6 +61,8 @@ fn needed(access: Access, kind: &str) -> Option<String> {
         Access::Open => None,
         Access::Metrics | Access::Read => Some("read".to_owned()),
         Access::WriteKind => Some(format!("write:{kind}")),
+        Access::WriteEvents => Some("write:events".to_owned()),
+        Access::Hold => Some("hold".to_owned()),
         Access::Admin => Some("admin".to_owned()),
         Access::Private => panic!("nobody reaches a private route"),
     }

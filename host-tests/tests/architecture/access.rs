@@ -48,13 +48,22 @@ fn each_route_is_for_whom_its_path_says() {
                 row_is(!pattern.starts_with("/api/"), "the API is not open");
             }
             Access::Private => row_is(component == "upkeep", "only upkeep is private"),
+            Access::WriteEvents => row_is(
+                pattern.starts_with("/api/v1/audit/events"),
+                "it writes no events",
+            ),
+            Access::Hold => row_is(
+                pattern.starts_with("/api/v1/audit/legal-hold"),
+                "it is about no hold",
+            ),
             Access::Read | Access::Admin => {}
         }
         if component == "upkeep" {
             row_is(row.access == Access::Private, "upkeep is private");
         }
         if row.access == Access::Read {
-            let reads = row.method == "GET" || pattern == "/api/v1/query/semantic";
+            let asks = ["/api/v1/query/semantic", "/api/v1/audit/verify-chain"];
+            let reads = row.method == "GET" || asks.contains(&pattern.as_str());
             row_is(reads, "it changes something");
         }
     }
@@ -121,6 +130,8 @@ fn matrix() -> String {
             Access::Metrics => "none; `read` with `metrics_auth=token`",
             Access::Read => "`read`",
             Access::WriteKind => "`write:{kind}`",
+            Access::WriteEvents => "`write:events`",
+            Access::Hold => "`hold`",
             Access::Admin => "`admin`",
         };
         // Writing to a String cannot fail.

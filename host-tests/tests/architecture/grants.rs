@@ -27,11 +27,13 @@ const DECISIONS: [&[(&str, &str)]; 3] = [
 ];
 
 /// What must not be known where it is not used.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 6] = [
     "db_password",
     "vector_db_password",
     "embedding_api_key",
     "kube_token",
+    "chain_key",
+    "export_key",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

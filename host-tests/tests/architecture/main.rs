@@ -21,7 +21,7 @@ mod worlds;
 use std::path::{Path, PathBuf};
 
 /// The components of `spin.toml`.
-const COMPONENTS: [&str; 5] = ["write", "query", "search", "health", "upkeep"];
+const COMPONENTS: [&str; 6] = ["write", "query", "search", "events", "health", "upkeep"];
 
 fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

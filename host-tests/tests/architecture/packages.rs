@@ -11,6 +11,7 @@ use crate::{COMPONENTS, workspace};
 const MAY_USE: &[(&str, &[&str])] = &[
     // Its tests have the texts that it must and must not change.
     ("audit", &["corpus"]),
+    ("events", &["audit"]),
     ("corpus", &[]),
     ("migrations", &[]),
     ("runtime", &[]),
@@ -40,10 +41,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit", "edge", "instance", "metrics", "postgres", "vectors",
         ],
     ),
+    // The component; the crate has the name.
+    (
+        "events-component",
+        &[
+            "audit", "edge", "events", "instance", "metrics", "postgres",
+        ],
+    ),
     (
         "health",
         &[
             "edge",
+            "events",
             "instance",
             "metrics",
             "migrations",
@@ -54,7 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "upkeep",
         &[
-            "audit", "edge", "instance", "metrics", "postgres", "vectors",
+            "audit", "edge", "events", "instance", "metrics", "postgres", "vectors",
         ],
     ),
     // It measures rules natively too.
@@ -135,19 +144,20 @@ fn every_component_of_the_manifest_is_tested_here() {
 #[test]
 fn the_domain_knows_neither_http_nor_sql_nor_wasm() {
     let metadata = metadata();
-    let package = metadata
-        .packages
-        .iter()
-        .find(|package| package.name == "audit");
-    let dependencies = package.expect("the crate audit").dependencies.iter();
-    let dependencies: BTreeSet<_> = dependencies
-        .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
-        .map(|dependency| dependency.name.as_str())
-        .collect();
-    assert_eq!(
-        dependencies,
-        BTreeSet::from(["chrono", "serde", "serde_json", "sha2"])
-    );
+    let depends_on = |name: &str| -> BTreeSet<&str> {
+        let mut packages = metadata.packages.iter();
+        let package = packages.find(|package| package.name == name);
+        let dependencies = package.expect("a crate of the domain").dependencies.iter();
+        dependencies
+            .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
+            .map(|dependency| dependency.name.as_str())
+            .collect()
+    };
+    let of_records = BTreeSet::from(["chrono", "serde", "serde_json", "sha2"]);
+    assert_eq!(depends_on("audit"), of_records);
+    let of_the_log = ["audit", "base64", "ed25519-compact", "hmac"];
+    let of_the_log: BTreeSet<_> = of_records.into_iter().chain(of_the_log).collect();
+    assert_eq!(depends_on("events"), of_the_log);
 }
 
 /// Each package of the workspace and the packages of the workspace that it depends on.

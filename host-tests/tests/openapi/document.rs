@@ -214,7 +214,11 @@ fn each_operation_refuses_whom_its_route_is_not_for() {
             Access::Open | Access::Private => &[],
             // Who scrapes is not counted.
             Access::Metrics => &["401", "403"],
-            Access::Read | Access::WriteKind | Access::Admin => &["401", "403", "429"],
+            // Who asks too often waits, and hears 503.
+            Access::WriteEvents => &["401", "403"],
+            Access::Read | Access::WriteKind | Access::Hold | Access::Admin => {
+                &["401", "403", "429"]
+            }
         };
         assert_eq!(described, expected, "{name}");
     }

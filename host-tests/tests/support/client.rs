@@ -15,6 +15,7 @@ use patience::{in_time, until, until_found};
 use serde_json::Value;
 
 use super::openapi;
+use super::routes::is_of_the_log;
 
 /// Talks to one service. Clones share the connections.
 #[derive(Clone)]
@@ -258,13 +259,16 @@ impl Answer {
             self.header("content-type"),
             Some("application/problem+json")
         );
-        assert_eq!(
-            problem["type"],
-            format!("https://kubernaut.io/problems/{slug}"),
-            "{problem}"
-        );
+        assert_eq!(problem["type"], self.problem_type(slug), "{problem}");
         assert_eq!(problem["status"], status);
         problem
+    }
+
+    /// The whole type of a problem. Those of the log of events begin in their own way.
+    fn problem_type(&self, slug: &str) -> String {
+        let path = self.request.split(' ').nth(1).unwrap_or_default();
+        let house = if is_of_the_log(path) { "ai" } else { "io" };
+        format!("https://kubernaut.{house}/problems/{slug}")
     }
 
     /// The pairs of field and code of a problem's `errors`, sorted.

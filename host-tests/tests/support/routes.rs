@@ -6,6 +6,26 @@ use std::path::Path;
 /// The kinds of records, which `{kind}` stands for.
 pub const KINDS: [&str; 4] = ["remediation", "aianalysis", "workflow", "execution"];
 
+/// Where the paths of the log of events begin.
+const LOG: [&str; 6] = [
+    "api/v1/audit/events",
+    "api/v1/audit/verify-chain",
+    "api/v1/audit/legal-hold",
+    "api/v1/audit/export",
+    "api/v1/remediation-history",
+    "api/v1/effectiveness",
+];
+
+/// Whether a path is one of the log of events. The host's routes do not count slashes at the front.
+pub fn is_of_the_log(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let path = path.trim_start_matches('/');
+    LOG.iter().any(|beginning| {
+        let rest = path.strip_prefix(beginning);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -30,6 +50,10 @@ pub enum Access {
     Read,
     /// Who may write records of the path's `{kind}`.
     WriteKind,
+    /// Who may write events.
+    WriteEvents,
+    /// Who may place and release holds.
+    Hold,
     /// Who may hide records.
     Admin,
     /// Other components of the application.
@@ -44,6 +68,8 @@ impl Access {
             "Metrics" => Self::Metrics,
             "Read" => Self::Read,
             "WriteKind" => Self::WriteKind,
+            "WriteEvents" => Self::WriteEvents,
+            "Hold" => Self::Hold,
             "Admin" => Self::Admin,
             "Private" => Self::Private,
             _ => return None,

@@ -9,7 +9,7 @@ use serde_json::json;
 pub fn trusting(runtime_config: &str, authority: &Path) -> String {
     // Texts are written alike in TOML and in JSON.
     format!(
-        "{runtime_config}\n[[client_tls]]\ncomponent_ids = [\"write\", \"query\", \"search\", \"health\"]\nhosts = [\"localhost\"]\n\
+        "{runtime_config}\n[[client_tls]]\ncomponent_ids = [\"write\", \"query\", \"search\", \"events\", \"health\"]\nhosts = [\"localhost\"]\n\
          ca_roots_file = {}\n",
         json!(authority)
     )

@@ -51,7 +51,7 @@ pub(crate) const ADMIN: &str = "platform-admin";
 pub(crate) const STRANGER: &str = "stranger";
 
 /// The components that ask the stand-in, or report whether it can be asked.
-const ASKING: [&str; 4] = ["write", "query", "search", "health"];
+const ASKING: [&str; 5] = ["write", "query", "search", "events", "health"];
 
 /// The name of the host's configuration, in the repository and in the folder.
 pub(crate) const RUNTIME_CONFIG: &str = "runtime-config.toml";
@@ -241,7 +241,7 @@ mod tests {
         let added = text.strip_prefix(&own).unwrap();
         assert_eq!(
             added,
-            "\n[[client_tls]]\ncomponent_ids = [\"write\",\"query\",\"search\",\"health\"]\nhosts = [\"localhost\"]\n\
+            "\n[[client_tls]]\ncomponent_ids = [\"write\",\"query\",\"search\",\"events\",\"health\"]\nhosts = [\"localhost\"]\n\
              ca_roots_file = \"/tmp/a \\\"b\\\"/ca.crt\"\n"
         );
     }

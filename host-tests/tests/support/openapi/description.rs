@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use crate::support::routes::KINDS;
 use crate::support::service::workspace;
 
-/// Where the types of problem documents begin.
-const PROBLEMS: &str = "https://kubernaut.io/problems/";
+/// Where the types of problem documents begin, those of the log of events last.
+const PROBLEMS: [&str; 2] = [
+    "https://kubernaut.io/problems/",
+    "https://kubernaut.ai/problems/",
+];
 
 /// The methods of a path item that this description uses.
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
@@ -32,10 +35,12 @@ pub struct Description {
 }
 
 /// Where a caller must be known before it hears that something does not exist: the routes of `spin.toml` but the probes'.
-const GUARDED: [&str; 4] = [
+const GUARDED: [&str; 6] = [
     "api/v1/audit",
+    "api/v1/effectiveness",
     "api/v1/incidents",
     "api/v1/query",
+    "api/v1/remediation-history",
     "api/v1/store",
 ];
 
@@ -362,7 +367,9 @@ fn request_body(body: &Value) -> RequestBody {
 
 /// The last part of a problem's type.
 pub fn slug(kind: &Value) -> Option<String> {
-    Some(kind.as_str()?.strip_prefix(PROBLEMS)?.to_owned())
+    let kind = kind.as_str()?;
+    let mut slugs = PROBLEMS.iter().filter_map(|base| kind.strip_prefix(base));
+    slugs.next().map(str::to_owned)
 }
 
 /// The members of an object; none of anything else.

@@ -90,7 +90,7 @@ fn replicas_too_many_are_found() {
         faults,
         "everything",
         kubernetes,
-        "audit-store-db: 566 connections are needed",
+        "audit-store-db: 674 connections are needed",
     );
     let spinkube = |documents: &mut Documents| {
         documents.set(

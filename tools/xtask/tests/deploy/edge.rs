@@ -232,6 +232,37 @@ fn bodies_are_limited_above_what_the_service_takes() {
 
 #[test]
 #[ignore = "needs nginx; .ci/run installs it"]
+fn batches_of_events_are_larger_and_have_problems_of_their_own() {
+    let (spin, _release, _arrived) = upstream();
+    let edge = Edge::start(spin);
+    let batch = "POST /api/v1/audit/events/batch";
+    let (status, _, said) = ask(edge.api, batch, &vec![b'x'; 32 << 20]);
+    assert_eq!(
+        (status, said.ends_with(&format!("\n{} bytes", 32 << 20))),
+        (200, true)
+    );
+    let (status, _, said) = ask(edge.api, batch, &vec![b'x'; 34 << 20]);
+    let problem: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(status, 413);
+    let kind = "https://kubernaut.ai/problems/payload-too-large";
+    assert_eq!(problem["type"], kind);
+
+    let nobody = Edge::start((Ipv4Addr::LOCALHOST, 1).into());
+    for path in [
+        "/api/v1/audit/events",
+        "/api/v1/effectiveness/rr-1",
+        "/api/v1/remediation-history/context",
+    ] {
+        let (status, head, said) = ask(nobody.api, &format!("GET {path}"), b"");
+        let problem: Value = serde_json::from_str(&said).expect("JSON");
+        let kind = "https://kubernaut.ai/problems/service-unavailable";
+        assert_eq!((status, &problem["type"]), (503, &json!(kind)), "{path}");
+        assert!(head.contains("\nretry-after: 1\r"), "{head}");
+    }
+}
+
+#[test]
+#[ignore = "needs nginx; .ci/run installs it"]
 fn without_spin_callers_hear_that_they_may_try_again() {
     // Nobody listens there.
     let edge = Edge::start((Ipv4Addr::LOCALHOST, 1).into());
