@@ -14,7 +14,7 @@ const LIFETIME: Duration = Duration::from_hours(1);
 /// A service account and what its next token is like. Clones are the same account.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The namespace that it is in.
+    /// The namespace that it is in; empty for a person.
     pub namespace: String,
     /// Its name within the namespace.
     pub name: String,
@@ -48,8 +48,19 @@ impl Account {
         }
     }
 
+    /// A person whom the cluster knows by this name.
+    pub fn person(name: &str) -> Self {
+        Self {
+            groups: vec!["system:authenticated".to_owned()],
+            ..Self::new("", name)
+        }
+    }
+
     /// Its full name, for example `system:serviceaccount:kubernaut-system:gateway-sa`.
     pub fn user(&self) -> String {
+        if self.namespace.is_empty() {
+            return self.name.clone();
+        }
         format!("system:serviceaccount:{}:{}", self.namespace, self.name)
     }
 
