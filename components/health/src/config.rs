@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use edge::AccessControl;
-use instance::Variables;
+use events::{ChainKeys, ExportKey};
+use instance::{SWITCH, Variables, switch};
 use postgres::{Database, Reads, Retention};
 use vectors::{Provider, VectorDb, search_ef};
 
@@ -37,6 +38,13 @@ impl Config {
         // Only checked.
         search_ef(variables).await;
         Retention::read(variables).await;
+        variables.parsed("events_redact", SWITCH, switch).await;
+        variables
+            .parsed("chain_key", ChainKeys::FORM, ChainKeys::parse)
+            .await;
+        variables
+            .parsed("export_key", ExportKey::FORM, ExportKey::parse)
+            .await;
         config
     }
 }

@@ -1,5 +1,5 @@
-//! The `upkeep` component: what nobody asks for. Records without a vector are embedded, the vector database is told what
-//! it missed, vectors move out of the tail, the months to come get their partitions, and those that have been kept long enough go.
+//! The `upkeep` component: what nobody asks for. Events become records, records without a vector are embedded, the vector database
+//! is told what it missed, vectors move out of the tail, the months to come get their partitions, and those that have been kept long enough go.
 //!
 //! What is due is found in the database, not remembered in an instance. The route is private: answered requests and
 //! probes of the other components wake this one through the host's service chaining.
@@ -7,6 +7,7 @@
 mod config;
 mod embed;
 mod maintenance;
+mod project;
 mod retain;
 mod tail;
 

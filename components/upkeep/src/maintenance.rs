@@ -7,7 +7,7 @@ use instance::{Level, Throttle};
 use postgres::{Failure, Parameter};
 
 use crate::config::Config;
-use crate::{embed, retain, tail};
+use crate::{embed, project, retain, tail};
 
 /// The least time from the beginning of one run to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -63,6 +63,9 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
             embed::pending(&config.database, provider, vector_db.as_ref()).await
         }
         ("deliver", _, Some(vector_db)) => vectors::deliver(&config.database, vector_db).await,
+        ("project", _, vector_db) => {
+            project::pending(&config.database, vector_db.is_some()).await
+        }
         ("move", _, _) => tail::shorten(&config.database).await,
         ("partition", _, _) => postgres::ensure_partitions(&config.database).await,
         ("held", _, _) => retain::held(&config.database, &config.retention).await,

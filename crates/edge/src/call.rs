@@ -100,7 +100,8 @@ impl<C> Call<C> {
         audit::redact(self.raw_segment(name))
     }
 
-    fn raw_segment(&self, name: &str) -> &str {
+    /// The path's `{name}` as it was sent; empty if the pattern has none.
+    pub fn raw_segment(&self, name: &str) -> &str {
         self.segments.get(name).unwrap_or_default()
     }
 
@@ -121,8 +122,13 @@ impl<C> Call<C> {
 
     /// Reads the body, of at most `limit` bytes of JSON.
     pub async fn json(self, limit: usize) -> Result<Value> {
-        let bytes = body::read(self.request, limit).await?;
+        let bytes = self.body(limit).await?;
         Ok(audit::json::parse(&bytes)?)
+    }
+
+    /// Reads the body, of at most `limit` bytes that are declared as JSON.
+    pub async fn body(self, limit: usize) -> Result<Vec<u8>> {
+        body::read(self.request, limit).await
     }
 }
 

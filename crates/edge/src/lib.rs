@@ -41,7 +41,7 @@ pub use filter::{Cursor, Filter, Page, Total, take_limit, take_results};
 pub use identity::Identity;
 pub use permission::{Access, Permission};
 pub use problem::{Error, Result};
-pub use query_parameters::QueryParameters;
+pub use query_parameters::{QueryParameters, Taken};
 pub use reply::Reply;
 pub use response::HttpResponse;
 pub use route::Route;

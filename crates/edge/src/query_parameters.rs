@@ -1,9 +1,33 @@
 //! The query string, strictly: a misspelt parameter must not silently change the answer.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::percent_decode_str;
 
 use crate::problem::Error;
 use crate::slug::Slug;
+
+/// Parameters that were taken, by their names.
+#[derive(Debug, Default)]
+pub struct Taken(BTreeMap<&'static str, String>);
+
+impl Taken {
+    /// The value of a name, if it was given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The same, of which these are times: a `+` that is not escaped arrives as a space, and no time has one.
+    #[must_use]
+    pub fn with_times(mut self, names: &[&str]) -> Self {
+        for name in names {
+            if let Some(value) = self.0.get_mut(name) {
+                *value = value.replace(' ', "+");
+            }
+        }
+        self
+    }
+}
 
 /// The parameters of a request. An endpoint takes those it knows, then [`QueryParameters::finish`] refuses
 /// what is left.
@@ -46,8 +70,19 @@ impl QueryParameters {
         }
     }
 
+    /// Takes the values of all of these names that are given.
+    pub fn take_all(&mut self, names: &[&'static str]) -> Result<Taken, Error> {
+        let mut taken = Taken::default();
+        for name in names {
+            if let Some(value) = self.take(name)? {
+                taken.0.insert(name, value);
+            }
+        }
+        Ok(taken)
+    }
+
     /// Takes a whole number of `name` in `range`. `slug` names the problem if it is none.
-    pub fn take_number(
+    pub(crate) fn take_number(
         &mut self,
         name: &str,
         slug: Slug,
@@ -123,6 +158,17 @@ mod tests {
                 .is_err()
         );
         assert!(QueryParameters::parse("a=1").unwrap().finish().is_err());
+    }
+
+    #[test]
+    fn those_that_are_taken_together_leave_the_others() {
+        let mut parameters = QueryParameters::parse("a=1+1&b=&c=3&c=4&e=5").unwrap();
+        let taken = parameters.take_all(&["a", "b", "d"]).unwrap();
+        let taken = taken.with_times(&["a", "d"]);
+        let values = ["a", "b", "d"].map(|name| taken.get(name));
+        assert_eq!(values, [Some("1+1"), Some(""), None]);
+        assert!(parameters.take_all(&["c"]).is_err(), "twice");
+        parameters.finish().unwrap_err();
     }
 
     #[test]

@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub async fn patiently<T, E>(
     patience: Duration,
     may_pass: impl Fn(&E) -> bool,
-    work: impl AsyncFn() -> Result<T, E>,
+    mut work: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let deadline = Instant::now() + patience;
     loop {

@@ -93,6 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kubernaut-services", &[]),
     ("migrate", &["database"]),
     ("patience", &[]),
+    ("project", &["audit", "database", "events"]),
     ("wheel", &[]),
 ];
 

@@ -43,6 +43,7 @@ fn every_option_of_the_other_programs_can_be_read() {
     for (package, name) in [
         ("migrate", "migrate"),
         ("backfill", "backfill"),
+        ("project", "project"),
         ("archive", "archive"),
         ("archive", "restore"),
     ] {

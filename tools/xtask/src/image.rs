@@ -14,8 +14,8 @@ use crate::progress::say;
 const BUILDERS: [&str; 3] = ["buildah", "podman", "docker"];
 
 /// The programs of the image of the tools, and their packages.
-const TOOLS: [&str; 4] = ["migrate", "backfill", "archive", "restore"];
-const TOOL_PACKAGES: [&str; 3] = ["migrate", "backfill", "archive"];
+const TOOLS: [&str; 5] = ["migrate", "backfill", "project", "archive", "restore"];
+const TOOL_PACKAGES: [&str; 4] = ["migrate", "backfill", "project", "archive"];
 
 #[derive(clap::Args)]
 pub(crate) struct Image {

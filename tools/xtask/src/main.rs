@@ -50,6 +50,8 @@ enum Command {
     Migrate(program::Program),
     /// Embed the records that have no vector of the model, and fill up a vector database
     Backfill(program::Program),
+    /// Make records of the events that are in the log
+    Project(program::Program),
     /// Write a month to compressed files, and note that it is archived
     Archive(program::Program),
     /// Read an archived month back into a database
@@ -87,6 +89,7 @@ async fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Migrate(migrate) => migrate.run("migrate", "migrate"),
         Command::Backfill(backfill) => backfill.run("backfill", "backfill"),
+        Command::Project(project) => project.run("project", "project"),
         Command::Archive(archive) => archive.run("archive", "archive"),
         Command::Restore(restore) => restore.run("archive", "restore"),
         Command::Env(env) => env.run(),

@@ -1,5 +1,5 @@
 //! The commands that are programs of their own, because they reach servers elsewhere and need TLS: `migrate`, `backfill`,
-//! `archive` and `restore`.
+//! `project`, `archive` and `restore`.
 
 use std::process::{Command, ExitCode};
 

@@ -2,6 +2,7 @@
 
 mod greeting;
 mod host;
+mod keys;
 mod programs;
 
 use std::net::{SocketAddr, TcpListener};
@@ -134,6 +135,7 @@ impl Up {
     ) -> Result<()> {
         let mut variables = variables::of_database(&prepared.url)?;
         variables.extend(embeddings.variables());
+        variables.extend(keys::variables()?);
         let mut auth = match &prepared.api_server {
             Some(program) => Some(Auth::start(program).await?),
             None => None,

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// The parts that are built by themselves: by `cargo xtask up`, `bench` and `migrate`, and by developers.
-const PARTS: [&[&str]; 7] = [
+const PARTS: [&[&str]; 8] = [
     &["host-tests"],
     &["embedder"],
     &["bench", "host-tests", "native"],
     &["bench"],
     &["migrate"],
     &["backfill"],
+    &["project"],
     &["archive"],
 ];
 
@@ -26,6 +27,7 @@ const WHOLE: &[&str] = &[
     "database",
     "edge",
     "embedder",
+    "events",
     "host-tests",
     "instance",
     "kubernaut-services",
@@ -34,6 +36,7 @@ const WHOLE: &[&str] = &[
     "native",
     "patience",
     "postgres",
+    "project",
     "vectors",
     "wheel",
     "xtask",
