@@ -3,9 +3,32 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
+mod busy;
+mod chains;
+mod contention;
+mod delivery;
+mod effectiveness;
+mod exports;
+mod history;
+mod holds;
+mod kills;
+mod lists;
+mod offline;
+mod outages;
 mod payloads;
+mod projection;
+mod quarantine;
 mod reader;
+mod readiness;
+mod retries;
 mod services;
+mod sizes;
+mod stored;
+mod tampering;
+mod unreadable;
+mod upstream;
+mod windows;
 mod writing;
 
 use chrono::{SubsecRound, Utc};
