@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION audit_monthly_tables() RETURNS text[]
 LANGUAGE sql IMMUTABLE
 RETURN ARRAY[
     'remediation_audit', 'ai_analysis_audit', 'workflow_audit', 'execution_audit',
-    'audit_version', 'audit_vector'
+    'audit_version', 'audit_vector',
+    'audit_event'
 ];
 
 -- The partitions that are missing for the month of `at` and the `ahead` months after it: each one's parent, name and
@@ -35,6 +36,18 @@ BEGIN ATOMIC
     ORDER BY p.position, m.first_id;
 END;
 
+-- Has statements that would empty a table of events fail. Triggers of statements are not handed down to partitions.
+CREATE OR REPLACE FUNCTION audit_protect(leaf text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE TRIGGER audit_event_stays_whole BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION audit_event_stays()',
+        leaf
+    );
+END
+$$;
+
 -- Makes a partition for the ids from `first_id` up to `end_id`; false if it is there already.
 CREATE OR REPLACE FUNCTION audit_make_partition(parent text, leaf text, first_id bigint, end_id bigint) RETURNS boolean
 LANGUAGE plpgsql
@@ -54,6 +67,9 @@ BEGIN
     -- Created apart and then attached: `PARTITION OF` would lock out every reader and
     -- writer of the parent, `ATTACH` lets them go on.
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS)', leaf, parent);
+    IF parent = 'audit_event' THEN
+        PERFORM audit_protect(leaf);
+    END IF;
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', parent, leaf, first_id, end_id);
     RETURN true;
 END

@@ -92,12 +92,53 @@ BEGIN ATOMIC
     ORDER BY k.month, k.kind;
 END;
 
+-- The months of the log of events, which have no kind: each is dropped by itself (96_event_retention.sql).
+CREATE OR REPLACE FUNCTION audit_event_leaves() RETURNS TABLE (leaf text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.relname::text, audit_leaf_month(c.relname::text)
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'audit_event'::regclass
+    OFFSET 0;
+END;
+
+-- Those that have been kept long enough. Each event says for how many days that is, which count from the end of its month. The
+-- number of months that `keep` has for `events` is the least time; 0, or none, keeps all.
+CREATE OR REPLACE FUNCTION audit_event_months_kept(keep jsonb, at timestamptz) RETURNS TABLE (leaf text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.leaf, l.month
+    FROM audit_event_leaves() AS l
+    LEFT JOIN audit_event_month AS m ON m.month = l.month
+    WHERE (keep ->> 'events')::integer > 0
+        AND l.month < date_trunc('month', at AT TIME ZONE 'UTC') - make_interval(months => (keep ->> 'events')::integer)
+        -- Of events that nobody has noted, the longest time that there is.
+        AND l.month + interval '1 month' + make_interval(days => coalesce(m.longest, 2555)) <= at AT TIME ZONE 'UTC'
+        AND m.settled IS NOT TRUE;
+END;
+
+-- Those of them that may be dropped.
+CREATE OR REPLACE FUNCTION audit_event_months_due(
+    keep jsonb, archived_only boolean, at timestamptz DEFAULT clock_timestamp()
+) RETURNS TABLE (leaf text, month date)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT k.leaf, k.month
+    FROM audit_event_months_kept(keep, at) AS k
+    WHERE audit_may_go('events', k.month, archived_only);
+END;
+
 -- Those that stay only because they are not archived as they are, and that was not said today.
 CREATE OR REPLACE FUNCTION audit_months_held(keep jsonb) RETURNS TABLE (kind text, month date)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT k.kind, k.month
-    FROM audit_months_kept(keep, clock_timestamp()) AS k
+    FROM (
+        SELECT kind, month FROM audit_months_kept(keep, clock_timestamp())
+        UNION ALL
+        SELECT 'events', month FROM audit_event_months_kept(keep, clock_timestamp())
+    ) AS k
     WHERE audit_may_go(k.kind, k.month, false)
         AND NOT audit_may_go(k.kind, k.month, true)
         AND NOT EXISTS (

@@ -279,26 +279,33 @@ BEGIN ATOMIC
         OR EXISTS (SELECT FROM audit_left_behind());
 END;
 
--- One step of the service's own retention (`keep` and `archived_only` as in `audit_months_due`), as `audit_drop_step`. Runs
+-- One step of the service's own retention (`keep` and `archived_only` as in `audit_months_due`), as `audit_drop_step`, or with events
+-- while no kind has one that can be taken. Runs
 -- with its owner's rights, so that the service needs none to drop tables; whoever may delete records may call it. A step that takes
 -- too long is undone, and the next one is of half as many records.
 CREATE OR REPLACE FUNCTION audit_retain_step(keep jsonb, archived_only boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = {{schema}}, pg_temp SET lock_timeout = '50ms'
 AS $$
 DECLARE
-    due record;
+    due  record;
+    step jsonb;
 BEGIN
     IF NOT has_table_privilege(session_user, 'audit', 'DELETE') THEN
         RAISE EXCEPTION 'retention needs the privilege to delete records'
             USING ERRCODE = 'insufficient_privilege', HINT = 'GRANT DELETE ON audit';
     END IF;
     SELECT n.kind, n.month INTO due FROM audit_next_month(keep, archived_only) AS n;
-    RETURN audit_drop_step(due.kind, due.month, archived_only)::text;
+    step := audit_drop_step(due.kind, due.month, archived_only);
+    IF step IS NULL OR step ->> 'step' = 'waiting' THEN
+        step := coalesce(audit_event_drop_step(keep, archived_only), step);
+    END IF;
+    RETURN step::text;
 EXCEPTION
-    WHEN lock_not_available THEN -- somebody delivers, or embeds, one of the records
+    WHEN lock_not_available THEN -- somebody delivers, or embeds, one of the records, or writes to one of the chains
         RETURN '{"step":"waiting"}';
     WHEN query_canceled THEN
         UPDATE audit_detached AS d SET batch = greatest(d.batch / 2, 1);
+        UPDATE audit_event_leaving AS l SET batch = greatest(l.batch / 2, 1);
         RETURN '{"step":"waiting"}';
 END
 $$;

@@ -56,8 +56,9 @@ $$;
 
 -- What maintenance is due, joined by spaces: `embed` (records that `model` is to embed, unless that is null), `move`
 -- (vectors out of the tail), `deliver` (to the vector database), `partition` (a month of the next three has none), `held`
--- (it is to be said that a month is not dropped because it is not archived) and `retain` (a month is to be dropped by `keep` and
--- `archived_only`, see `audit_months_due`, or on its way out). Cheap, because it is asked for often.
+-- (it is to be said that a month is not dropped because it is not archived), `retain` (a month is to be dropped by `keep` and
+-- `archived_only`, see `audit_months_due`, or on its way out), `project` (records are to be made of events) and `forget` (see
+-- `audit_event_forget`). Cheap, because it is asked for often.
 CREATE OR REPLACE FUNCTION audit_maintenance_due(model text, keep jsonb, archived_only boolean) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
@@ -73,7 +74,11 @@ BEGIN
         CASE WHEN EXISTS (SELECT FROM audit_outbox WHERE NOT audit_is_leased(claimed_until)) THEN 'deliver' END,
         CASE WHEN EXISTS (SELECT FROM audit_missing_partitions()) THEN 'partition' END,
         CASE WHEN archived_only AND EXISTS (SELECT FROM audit_months_held(keep)) THEN 'held' END,
-        CASE WHEN audit_retention_due(keep, archived_only) THEN 'retain' END
+        CASE
+            WHEN audit_retention_due(keep, archived_only) OR audit_event_retention_due(keep, archived_only) THEN 'retain'
+        END,
+        CASE WHEN EXISTS (SELECT FROM audit_event_pending WHERE NOT audit_is_leased(claimed_until)) THEN 'project' END,
+        CASE WHEN audit_event_forgettable() THEN 'forget' END
     );
 END
 $$;

@@ -64,6 +64,7 @@ BEGIN
             ) AS pending
         ),
         'outbox_depth', (SELECT count(*) FROM (SELECT FROM audit_outbox LIMIT most) AS entries),
+        'projection_lag_events', audit_event_lag(),
         'tail_vectors', (SELECT count(*) FROM (SELECT FROM audit_vector_tail LIMIT most) AS vectors),
         'records', size.records,
         'record_bytes', size.bytes,
