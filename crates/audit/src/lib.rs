@@ -42,6 +42,6 @@ pub use provider::{HARMLESS, QuestionForm, Unusable, Vector, question, read_answ
 pub use read::{MAX_BATCH, read, read_batch};
 pub use record::Record;
 pub use rule::integer;
-pub use sanitise::redact;
-pub use time::parse_since;
+pub use sanitise::{redact, redact_object};
+pub use time::{MAX_AHEAD_MINUTES, format as format_time, parse as parse_time, parse_since};
 pub use violation::{Code, MAX_VIOLATIONS, Violation};

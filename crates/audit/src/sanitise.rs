@@ -32,6 +32,7 @@ mod value;
 use std::borrow::Cow;
 
 pub(crate) use object::object;
+pub use object::redact_object;
 
 /// What stands in a secret's place (contract, sanitising).
 pub(crate) const REPLACEMENT: &str = "***REDACTED***";

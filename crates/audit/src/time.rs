@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Timelike as _, Utc};
 
 /// How far ahead of ours a client's clock may be, in minutes (contract, rules).
-pub(crate) const MAX_AHEAD_MINUTES: i64 = 60;
+pub const MAX_AHEAD_MINUTES: i64 = 60;
 
 /// A point in time for a filter: RFC 3339, or how long before `now`, as Go writes it and with days: `24h`, `7d`, `1h30m`,
 /// `1.5h`. `None` if the text is neither, or if the time lies outside the years 1 to 9999.
@@ -83,7 +83,7 @@ fn digits(text: &str) -> (&str, &str) {
 /// Strict: `T` and `Z` in either case (section 5.6), no space, the offset is a must, the date must
 /// exist. A leap second counts as the second after it, because neither PostgreSQL nor Unix time has
 /// one. `None` also if the instant in UTC lies outside the years 1 to 9999.
-pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let mut scan = Scan(text.as_bytes());
     let year = scan.digits(4)?;
     let month = scan.after(b'-')?.digits(2)?;
@@ -123,7 +123,7 @@ fn in_range(instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 /// The one way an instant is stored: UTC, ending in `Z`, no fraction or the shortest one.
-pub(crate) fn format(instant: DateTime<Utc>) -> String {
+pub fn format(instant: DateTime<Utc>) -> String {
     let mut text = String::with_capacity("2025-10-06T10:00:00.000000Z".len());
     let (year, month, day) = (instant.year(), instant.month(), instant.day());
     let (hour, minute, second) = (instant.hour(), instant.minute(), instant.second());

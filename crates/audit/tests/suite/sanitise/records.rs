@@ -1,6 +1,6 @@
 //! Secrets in whole records: where they are looked for, and what makes two posts the same.
 
-use audit::{Dialect, Kind, Record, json, read_batch, read_patch};
+use audit::{Dialect, Kind, Record, json, read_batch, read_patch, redact_object};
 use serde_json::{Value, json};
 
 use crate::payloads::{all, now, payload};
@@ -52,6 +52,19 @@ fn members_called_like_secrets_are_replaced_however_deep() {
     assert_eq!(record.columns["metadata"], expected);
     assert_eq!(record.document["x"], expected);
     assert_eq!(record.document["password"], MARK);
+}
+
+#[test]
+fn secrets_alone_are_taken_out_where_markup_is_evidence() {
+    let markup = "<script>alert(1)</script> <img src=x onerror=alert(1)>";
+    let mut members = json!({
+        "password": "hunter2", "prompt": markup, "deep": [{"text": format!("password=hunter2 {markup}")}],
+    });
+    redact_object(members.as_object_mut().expect("an object"));
+    let expected = json!({
+        "password": MARK, "prompt": markup, "deep": [{"text": format!("password={MARK} {markup}")}],
+    });
+    assert_eq!(members, expected);
 }
 
 #[test]
