@@ -28,11 +28,7 @@ const STATUSES: [&str; 7] = [
 
 /// The answer about a correlation: its readable `effectiveness` events, in the order of the log, folded into one score. Nothing if
 /// there are none.
-pub fn effectiveness(
-    correlation_id: &str,
-    events: &[Value],
-    now: DateTime<Utc>,
-) -> Option<Value> {
+pub fn effectiveness(correlation_id: &str, events: &[Value], now: DateTime<Utc>) -> Option<Value> {
     if events.is_empty() {
         return None;
     }
@@ -112,13 +108,17 @@ impl<'e> Assessment<'e> {
 
     /// The target's hash after the remediation.
     pub(crate) fn post_hash(&self) -> Option<&'e str> {
-        self.hash.and_then(|data| text(data, "post_remediation_spec_hash"))
+        self.hash
+            .and_then(|data| text(data, "post_remediation_spec_hash"))
     }
 
     /// Whether the alert is resolved.
     pub(crate) fn resolved(&self) -> Option<bool> {
         let [_, alert, _] = self.components;
-        alert?.get("alert_resolution")?.get("alert_resolved")?.as_bool()
+        alert?
+            .get("alert_resolution")?
+            .get("alert_resolved")?
+            .as_bool()
     }
 
     /// The single checks behind the health.
@@ -167,7 +167,11 @@ impl<'e> Assessment<'e> {
             let known = self.reason().filter(|reason| STATUSES.contains(reason));
             return known.unwrap_or("Partial");
         }
-        let any = self.components.iter().flatten().any(|data| is_assessed(data));
+        let any = self
+            .components
+            .iter()
+            .flatten()
+            .any(|data| is_assessed(data));
         if any { "in_progress" } else { "no_data" }
     }
 }

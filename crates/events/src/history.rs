@@ -39,9 +39,10 @@ impl HistoryQuestion {
     /// Reads the parameters, which `get` finds by their names. Those of other names are ignored, empty ones count as absent.
     pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, BadParameter> {
         let given = |name: &'static str| match get(name).filter(|value| !value.is_empty()) {
-            Some(value) if value.contains('\0') => {
-                Err((name, "must not contain the NUL character (U+0000)".to_owned()))
-            }
+            Some(value) if value.contains('\0') => Err((
+                name,
+                "must not contain the NUL character (U+0000)".to_owned(),
+            )),
             value => Ok(value),
         };
         let required = |name: &'static str| {
@@ -50,7 +51,8 @@ impl HistoryQuestion {
         let window = |name: &'static str, hours: u32| {
             let span = given(name)?.map_or(Some(Span::hours(hours)), Span::parse);
             span.filter(|span| !span.is_zero()).ok_or_else(|| {
-                let message = "must be a span of time longer than nothing, such as 24h, 1h30m or 7d";
+                let message =
+                    "must be a span of time longer than nothing, such as 24h, 1h30m or 7d";
                 (name, message.to_owned())
             })
         };
@@ -106,7 +108,9 @@ pub struct Candidate {
 pub fn history(question: &HistoryQuestion, facts: &HistoryFacts) -> Value {
     let (tier1, tier2) = (entries(question, facts, 1), entries(question, facts, 2));
     let decisive = if tier1.is_empty() { &tier2 } else { &tier1 };
-    let regression = decisive.iter().any(|entry| entry.hash_match == HashMatch::Pre);
+    let regression = decisive
+        .iter()
+        .any(|entry| entry.hash_match == HashMatch::Pre);
     let full: Vec<_> = tier1.iter().map(Entry::in_full).collect();
     let brief: Vec<_> = tier2.iter().map(Entry::in_brief).collect();
     json!({
@@ -121,7 +125,9 @@ pub fn history(question: &HistoryQuestion, facts: &HistoryFacts) -> Value {
 fn entries<'e>(question: &HistoryQuestion, facts: &'e HistoryFacts, tier: u8) -> Vec<Entry<'e>> {
     let candidates = facts.candidates.iter();
     let of_tier = candidates.filter(|candidate| candidate.tier == tier);
-    of_tier.map(|candidate| Entry::of(candidate, question)).collect()
+    of_tier
+        .map(|candidate| Entry::of(candidate, question))
+        .collect()
 }
 
 /// Which of the target's hashes is the present one.
@@ -180,11 +186,20 @@ impl<'e> Entry<'e> {
             ("actionType", self.payload("action_type")),
             ("outcome", self.payload("outcome")),
             ("hashMatch", Some(self.hash_match.as_str())),
-            ("assessmentReason", self.assessment.reason().and_then(reason)),
+            (
+                "assessmentReason",
+                self.assessment.reason().and_then(reason),
+            ),
         ];
         let others = [
-            ("effectivenessScore", self.assessment.score().map(Value::from)),
-            ("signalResolved", self.assessment.resolved().map(Value::from)),
+            (
+                "effectivenessScore",
+                self.assessment.score().map(Value::from),
+            ),
+            (
+                "signalResolved",
+                self.assessment.resolved().map(Value::from),
+            ),
         ];
         let texts = texts.map(|(name, text)| (name, text.map(Value::from)));
         present(texts.into_iter().chain(others))
@@ -195,12 +210,21 @@ impl<'e> Entry<'e> {
         let mut members = self.in_brief();
         let texts = [
             ("signalFingerprint", self.payload("signal_fingerprint")),
-            ("preRemediationSpecHash", self.payload("pre_remediation_spec_hash")),
+            (
+                "preRemediationSpecHash",
+                self.payload("pre_remediation_spec_hash"),
+            ),
             ("postRemediationSpecHash", self.assessment.post_hash()),
         ];
         let details = [
-            ("healthChecks", self.assessment.health_checks().map(in_camel_case)),
-            ("metricDeltas", self.assessment.metric_deltas().map(in_camel_case)),
+            (
+                "healthChecks",
+                self.assessment.health_checks().map(in_camel_case),
+            ),
+            (
+                "metricDeltas",
+                self.assessment.metric_deltas().map(in_camel_case),
+            ),
             ("sideEffects", Some(json!([]))),
         ];
         let texts = texts.map(|(name, text)| (name, text.map(Value::from)));
@@ -218,10 +242,10 @@ impl<'e> Entry<'e> {
 }
 
 /// The members that have a value: what is unknown is absent.
-fn present(
-    members: impl Iterator<Item = (&'static str, Option<Value>)>,
-) -> Map<String, Value> {
-    members.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+fn present(members: impl Iterator<Item = (&'static str, Option<Value>)>) -> Map<String, Value> {
+    members
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// The reason of a completed assessment in the words of this answer (rule 6).
@@ -245,7 +269,9 @@ fn reason(reason: &str) -> Option<&'static str> {
 /// An object with its members' names in camelCase, without those that are null.
 fn in_camel_case(object: &Map<String, Value>) -> Value {
     let members = object.iter().filter(|(_, value)| !value.is_null());
-    members.map(|(name, value)| (camel_case(name), value.clone())).collect()
+    members
+        .map(|(name, value)| (camel_case(name), value.clone()))
+        .collect()
 }
 
 /// `latency_p95_before_ms` as `latencyP95BeforeMs`.

@@ -56,7 +56,12 @@ pub fn hold_event(
     let reason_fits = (1..=REASON_MAX).contains(&reason.len());
     let violations: Vec<_> = [
         check("correlation_id", correlation_id, id_fits, "255 characters"),
-        check(action.reason_member(), reason, reason_fits, "10240 bytes of UTF-8"),
+        check(
+            action.reason_member(),
+            reason,
+            reason_fits,
+            "10240 bytes of UTF-8",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -64,16 +69,25 @@ pub fn hold_event(
     if !violations.is_empty() {
         return Err(violations);
     }
-    Ok(event::complete(members(action, correlation_id, reason, origin), origin))
+    Ok(event::complete(
+        members(action, correlation_id, reason, origin),
+        origin,
+    ))
 }
 
 fn check(field: &str, text: &str, fits: bool, most: &str) -> Option<Violation> {
     let (code, message) = if text.is_empty() {
-        (Code::Required, "is required and must not be empty".to_owned())
+        (
+            Code::Required,
+            "is required and must not be empty".to_owned(),
+        )
     } else if !fits {
         (Code::TooLong, format!("must have at most {most}"))
     } else if text.contains('\0') {
-        (Code::NulCharacter, "must not contain the NUL character (U+0000); remove it".to_owned())
+        (
+            Code::NulCharacter,
+            "must not contain the NUL character (U+0000); remove it".to_owned(),
+        )
     } else {
         return None;
     };
@@ -93,7 +107,9 @@ fn members(
     let word = action.as_str();
     let event_type = format!("datastorage.legal_hold.{word}");
     let now = time::format(origin.now);
-    let who: Option<String> = origin.username.map(|name| name.chars().take(NAME_MAX).collect());
+    let who: Option<String> = origin
+        .username
+        .map(|name| name.chars().take(NAME_MAX).collect());
     let at = format!("{word}_at");
     let mut data = Map::new();
     let mut members = Map::new();
@@ -191,10 +207,16 @@ mod tests {
         };
         let too_long = ("correlation_id".to_owned(), Code::TooLong);
         let reason = ("release_reason".to_owned(), Code::Required);
-        assert_eq!(refused(HoldAction::Released, &"x".repeat(256), ""), [too_long, reason]);
+        assert_eq!(
+            refused(HoldAction::Released, &"x".repeat(256), ""),
+            [too_long, reason]
+        );
         let nul = ("reason".to_owned(), Code::NulCharacter);
         assert_eq!(refused(HoldAction::Placed, "rr-1", "a\0b"), [nul]);
         let long = ("reason".to_owned(), Code::TooLong);
-        assert_eq!(refused(HoldAction::Placed, "rr-1", &"x".repeat(REASON_MAX + 1)), [long]);
+        assert_eq!(
+            refused(HoldAction::Placed, "rr-1", &"x".repeat(REASON_MAX + 1)),
+            [long]
+        );
     }
 }

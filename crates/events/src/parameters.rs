@@ -279,8 +279,14 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Given<F> {
         to: (&str, &str),
         filter: &mut Map<String, Value>,
     ) -> Result<(), BadParameter> {
-        let from = [self.time("since", since, now)?, self.time("start_time", since, now)?];
-        let till = [self.time("until", until, now)?, self.time("end_time", until, now)?];
+        let from = [
+            self.time("since", since, now)?,
+            self.time("start_time", since, now)?,
+        ];
+        let till = [
+            self.time("until", until, now)?,
+            self.time("end_time", until, now)?,
+        ];
         let bounds = [
             (to.0, from.into_iter().flatten().max()),
             (to.1, till.into_iter().flatten().min()),
@@ -331,19 +337,16 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Given<F> {
         }
     }
 
-    fn number(
-        &self,
-        name: &'static str,
-        min: i64,
-        max: i64,
-    ) -> Result<Option<i64>, BadParameter> {
+    fn number(&self, name: &'static str, min: i64, max: i64) -> Result<Option<i64>, BadParameter> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(number) if is_plain && (min..=max).contains(&number) => Ok(Some(number)),
-            _ if max == i64::MAX => Err((name, format!("must be a whole number of at least {min}"))),
+            _ if max == i64::MAX => {
+                Err((name, format!("must be a whole number of at least {min}")))
+            }
             _ => Err((name, format!("must be a whole number from {min} to {max}"))),
         }
     }

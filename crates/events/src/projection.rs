@@ -11,7 +11,7 @@
 //!   and the orchestrator's first words often come before the gateway's.
 //! - A record that is finished stays so, whatever comes late.
 //! - `signalprocessing` events add environment, severity and priority to a remediation that others tell of.
-//! - A record says where it comes from: `projected`, `events` (ids, the last [`post::MAX_EVENTS`]) and `event_count`.
+//! - A record says where it comes from: `projected`, `events` (ids, the last 200) and `event_count`.
 
 mod analysis;
 mod entry;
@@ -71,7 +71,10 @@ impl<'e> Namespace<'e> {
         let (target, request) = match entry.event_type {
             Type::Signal => (
                 entry.text("namespace").or(entry.envelope("namespace")),
-                entry.text("remediation_request").and_then(|name| name.split_once('/')).map(|n| n.0),
+                entry
+                    .text("remediation_request")
+                    .and_then(|name| name.split_once('/'))
+                    .map(|n| n.0),
             ),
             Type::Request => (None, entry.text("rr_namespace")),
             Type::LifeCycle(_) => (None, entry.text("namespace")),
@@ -80,10 +83,18 @@ impl<'e> Namespace<'e> {
                 (of_resource.or(entry.envelope("namespace")), None)
             }
             Type::RootCause | Type::Response => {
-                let path = ["response_data", "rootCauseAnalysis", "remediationTarget", "namespace"];
+                let path = [
+                    "response_data",
+                    "rootCauseAnalysis",
+                    "remediationTarget",
+                    "namespace",
+                ];
                 (entry.text_at(&path).or(entry.envelope("namespace")), None)
             }
-            Type::Effectiveness => (entry.text("namespace").or(entry.envelope("namespace")), None),
+            Type::Effectiveness => (
+                entry.text("namespace").or(entry.envelope("namespace")),
+                None,
+            ),
             Type::Analysis(_) | Type::Classified => (entry.envelope("namespace"), None),
         };
         self.target = self.target.or(target);

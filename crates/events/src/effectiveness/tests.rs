@@ -15,7 +15,10 @@ fn assessed(component: &str, score: f64) -> Value {
 }
 
 fn completed(reason: &str) -> Value {
-    event("effectiveness.assessment.completed", json!({"reason": reason}))
+    event(
+        "effectiveness.assessment.completed",
+        json!({"reason": reason}),
+    )
 }
 
 fn answer(events: &[Value]) -> Value {
@@ -27,7 +30,10 @@ fn answer(events: &[Value]) -> Value {
 #[track_caller]
 fn assert_score(events: &[Value], expected: f64) {
     let score = answer(events)["score"].as_f64().expect("a score");
-    assert!((score - expected).abs() < 1e-12, "{score} is not {expected}");
+    assert!(
+        (score - expected).abs() < 1e-12,
+        "{score} is not {expected}"
+    );
 }
 
 #[test]
@@ -38,7 +44,10 @@ fn a_finished_assessment_is_answered_in_full() {
         "hash_match": false,
     });
     let events = [
-        event("effectiveness.assessment.scheduled", json!({"validity_window": "5m0s"})),
+        event(
+            "effectiveness.assessment.scheduled",
+            json!({"validity_window": "5m0s"}),
+        ),
         assessed("health", 1.0),
         event("effectiveness.hash.computed", hashes.clone()),
         assessed("alert", 1.0),
@@ -90,8 +99,14 @@ fn nothing_assessed_is_no_data() {
 #[test]
 fn what_is_missing_does_not_weigh() {
     assert_score(&[assessed("alert", 0.5)], 0.5);
-    assert_score(&[assessed("health", 1.0), assessed("metrics", 0.0)], 0.40 / 0.65);
-    let unscored = event("effectiveness.metrics.assessed", json!({"assessed": true, "score": null}));
+    assert_score(
+        &[assessed("health", 1.0), assessed("metrics", 0.0)],
+        0.40 / 0.65,
+    );
+    let unscored = event(
+        "effectiveness.metrics.assessed",
+        json!({"assessed": true, "score": null}),
+    );
     let events = [assessed("health", 0.8), unscored];
     assert_score(&events, 0.8);
     assert_eq!(answer(&events)["components"]["metrics_assessed"], true);
@@ -100,14 +115,20 @@ fn what_is_missing_does_not_weigh() {
 
 #[test]
 fn the_last_word_counts_also_if_it_takes_something_back() {
-    let undone = event("effectiveness.health.assessed", json!({"assessed": false, "score": 1.0}));
+    let undone = event(
+        "effectiveness.health.assessed",
+        json!({"assessed": false, "score": 1.0}),
+    );
     let events = [assessed("health", 1.0), assessed("alert", 0.2), undone];
     assert_score(&events, 0.2);
     assert_eq!(answer(&events)["components"]["health_assessed"], false);
     assert_eq!(answer(&events)["components"].get("health_details"), None);
     let again = [&events[..], &[assessed("health", 0.2)]].concat();
     assert_score(&again, 0.2);
-    let only = [assessed("alert", 1.0), event("effectiveness.alert.assessed", json!({"assessed": false}))];
+    let only = [
+        assessed("alert", 1.0),
+        event("effectiveness.alert.assessed", json!({"assessed": false})),
+    ];
     assert_eq!(answer(&only)["assessment_status"], "no_data");
     assert_eq!(answer(&only)["score"], Value::Null);
 }
@@ -133,7 +154,11 @@ fn the_status_has_only_words_that_clients_know() {
         ("SomethingNew", "Partial"),
         ("", "Partial"),
     ] {
-        assert_eq!(answer(&[completed(reason)])["assessment_status"], status, "{reason}");
+        assert_eq!(
+            answer(&[completed(reason)])["assessment_status"],
+            status,
+            "{reason}"
+        );
     }
 }
 

@@ -3,7 +3,12 @@ use serde_json::json;
 use super::*;
 
 fn question(pairs: &[(&str, &str)]) -> Result<HistoryQuestion, BadParameter> {
-    HistoryQuestion::read(|name| pairs.iter().find(|(of, _)| *of == name).map(|(_, value)| *value))
+    HistoryQuestion::read(|name| {
+        pairs
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, value)| *value)
+    })
 }
 
 const TARGET: [(&str, &str); 4] = [
@@ -49,7 +54,10 @@ fn effect(event_type: &str, members: Value) -> Value {
 }
 
 fn hash(post: &str) -> Value {
-    effect("effectiveness.hash.computed", json!({"post_remediation_spec_hash": post}))
+    effect(
+        "effectiveness.hash.computed",
+        json!({"post_remediation_spec_hash": post}),
+    )
 }
 
 fn candidate(tier: u8, event: Value, effectiveness: &[Value]) -> Value {
@@ -67,14 +75,19 @@ fn a_question_needs_a_target_and_a_hash() {
     assert_eq!(asked.target, "shop/Deployment/web");
     assert_eq!(asked.cluster_id, None);
     for missing in ["targetKind", "targetName", "currentSpecHash"] {
-        let others: Vec<_> = TARGET.into_iter().filter(|(name, _)| *name != missing).collect();
+        let others: Vec<_> = TARGET
+            .into_iter()
+            .filter(|(name, _)| *name != missing)
+            .collect();
         assert_eq!(question(&others).expect_err(missing).0, missing);
         let empty: Vec<_> = [&others[..], &[(missing, "")]].concat();
         assert_eq!(question(&empty).expect_err(missing).0, missing);
     }
     for namespace in [("targetNamespace", ""), ("other", "ignored")] {
         let [kind, name, _, hash] = TARGET;
-        let target = question(&[kind, name, namespace, hash]).expect("a question").target;
+        let target = question(&[kind, name, namespace, hash])
+            .expect("a question")
+            .target;
         assert_eq!(target, "/Deployment/web");
     }
     let cluster = with("clusterId", "east").expect("a question").cluster_id;
@@ -92,7 +105,11 @@ fn windows_reach_back_from_now() {
     };
     assert_eq!(
         texts(asked()),
-        ["2026-05-24T18:00:00Z", "2026-08-21T18:00:00Z", "2026-08-22T18:00:00Z"]
+        [
+            "2026-05-24T18:00:00Z",
+            "2026-08-21T18:00:00Z",
+            "2026-08-22T18:00:00Z"
+        ]
     );
     let other = with("tier1Window", "7d").expect("a question");
     assert_eq!(texts(other)[1], "2026-08-15T18:00:00Z");
@@ -111,7 +128,10 @@ fn a_window_that_cannot_be_one_is_named() {
     }
     let (parameter, message) = with("tier2Window", "23h").expect_err("shorter");
     assert_eq!(parameter, "tier2Window");
-    assert_eq!(message, "must not be shorter than tier1Window, which is 24h0m0s");
+    assert_eq!(
+        message,
+        "must not be shorter than tier1Window, which is 24h0m0s"
+    );
     assert!(with("tier2Window", "24h").is_ok());
     assert!(with("tier1Window", "").is_ok());
 }
@@ -151,7 +171,10 @@ fn an_entry_has_all_that_is_known() {
                 "throughput_before_rps": null, "node_memory_pressure_after": 0.0,
             }}),
         ),
-        effect("effectiveness.assessment.completed", json!({"reason": "EffectivenessAssessed"})),
+        effect(
+            "effectiveness.assessment.completed",
+            json!({"reason": "EffectivenessAssessed"}),
+        ),
     ];
     let event = created("rr-1", "2026-08-22T17:06:30Z", "sha256:11");
     let entry = answer(&[candidate(1, event, &effectiveness)])["tier1"]["chain"][0].clone();
@@ -184,10 +207,19 @@ fn an_entry_has_all_that_is_known() {
 #[test]
 fn an_entry_of_the_second_tier_has_less() {
     let effectiveness = [
-        effect("effectiveness.health.assessed", json!({"assessed": true, "score": 0.5, "health_checks": {"pod_running": true}})),
+        effect(
+            "effectiveness.health.assessed",
+            json!({"assessed": true, "score": 0.5, "health_checks": {"pod_running": true}}),
+        ),
         hash("sha256:33"),
-        effect("effectiveness.alert.assessed", json!({"alert_resolution": {"alert_resolved": false}})),
-        effect("effectiveness.assessment.completed", json!({"reason": "SpecDrift"})),
+        effect(
+            "effectiveness.alert.assessed",
+            json!({"alert_resolution": {"alert_resolved": false}}),
+        ),
+        effect(
+            "effectiveness.assessment.completed",
+            json!({"reason": "SpecDrift"}),
+        ),
     ];
     let event = created("rr-0", "2026-07-30T08:00:00Z", "sha256:11");
     let entry = answer(&[candidate(2, event, &effectiveness)])["tier2"]["chain"][0].clone();
@@ -209,7 +241,12 @@ fn an_entry_of_the_second_tier_has_less() {
 fn what_is_unknown_is_absent() {
     let mut event = created("rr-1", "2026-08-22T17:06:30Z", "");
     let data = event["event_data"].as_object_mut().expect("an object");
-    for name in ["action_type", "signal_type", "signal_fingerprint", "outcome"] {
+    for name in [
+        "action_type",
+        "signal_type",
+        "signal_fingerprint",
+        "outcome",
+    ] {
         data.remove(name);
     }
     let entry = answer(&[candidate(1, event, &[])])["tier1"]["chain"][0].clone();
@@ -246,8 +283,20 @@ fn the_present_hash_is_matched_against_both() {
 
 #[test]
 fn a_regression_shows_in_the_first_tier_that_has_entries() {
-    let back = |tier| candidate(tier, created("rr-b", "2026-08-22T10:00:00Z", "sha256:22"), &[]);
-    let other = |tier| candidate(tier, created("rr-o", "2026-08-22T09:00:00Z", "sha256:11"), &[]);
+    let back = |tier| {
+        candidate(
+            tier,
+            created("rr-b", "2026-08-22T10:00:00Z", "sha256:22"),
+            &[],
+        )
+    };
+    let other = |tier| {
+        candidate(
+            tier,
+            created("rr-o", "2026-08-22T09:00:00Z", "sha256:11"),
+            &[],
+        )
+    };
     for (candidates, expected) in [
         (vec![back(1)], true),
         (vec![other(1), back(1), other(1)], true),
@@ -257,7 +306,11 @@ fn a_regression_shows_in_the_first_tier_that_has_entries() {
         (vec![back(2), other(1)], false),
         (vec![], false),
     ] {
-        assert_eq!(answer(&candidates)["regressionDetected"], expected, "{candidates:?}");
+        assert_eq!(
+            answer(&candidates)["regressionDetected"],
+            expected,
+            "{candidates:?}"
+        );
     }
 }
 

@@ -8,7 +8,12 @@ fn now() -> DateTime<Utc> {
 }
 
 fn given<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<&'a str> {
-    move |name| pairs.iter().find(|(of, _)| *of == name).map(|(_, value)| *value)
+    move |name| {
+        pairs
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, value)| *value)
+    }
 }
 
 fn list(pairs: &[(&str, &str)]) -> Result<ListQuestion, BadParameter> {
@@ -55,8 +60,26 @@ fn spans_are_read_and_written_as_go_does_it() {
     }
     assert_eq!(Span::hours(24).to_string(), "24h0m0s");
     for text in [
-        "", "h", "24", "-1h", "++1h", "1H", "1w", ".", ".h", "1..5h", "1h30", "1h 30m", " 1h", "1hm", "00",
-        "1e2h", "１h", "9223372036854775808ns", "106752d", "999999999999999999999999999999999999999999h",
+        "",
+        "h",
+        "24",
+        "-1h",
+        "++1h",
+        "1H",
+        "1w",
+        ".",
+        ".h",
+        "1..5h",
+        "1h30",
+        "1h 30m",
+        " 1h",
+        "1hm",
+        "00",
+        "1e2h",
+        "１h",
+        "9223372036854775808ns",
+        "106752d",
+        "999999999999999999999999999999999999999999h",
     ] {
         assert_eq!(Span::parse(text), None, "{text}");
     }
@@ -81,18 +104,54 @@ proptest! {
 #[test]
 fn times_need_no_zone_and_dates_have_a_beginning_and_an_end() {
     for (text, begins, ends) in [
-        ("2026-08-22T17:03:40Z", "2026-08-22T17:03:40Z", "2026-08-22T17:03:40Z"),
-        ("2026-08-22T19:03:40+02:00", "2026-08-22T17:03:40Z", "2026-08-22T17:03:40Z"),
-        ("2026-08-22T17:03:40", "2026-08-22T17:03:40Z", "2026-08-22T17:03:40Z"),
-        ("2026-08-22T17:03:40.25", "2026-08-22T17:03:40.25Z", "2026-08-22T17:03:40.25Z"),
-        ("2026-08-22", "2026-08-22T00:00:00Z", "2026-08-22T23:59:59.999999Z"),
+        (
+            "2026-08-22T17:03:40Z",
+            "2026-08-22T17:03:40Z",
+            "2026-08-22T17:03:40Z",
+        ),
+        (
+            "2026-08-22T19:03:40+02:00",
+            "2026-08-22T17:03:40Z",
+            "2026-08-22T17:03:40Z",
+        ),
+        (
+            "2026-08-22T17:03:40",
+            "2026-08-22T17:03:40Z",
+            "2026-08-22T17:03:40Z",
+        ),
+        (
+            "2026-08-22T17:03:40.25",
+            "2026-08-22T17:03:40.25Z",
+            "2026-08-22T17:03:40.25Z",
+        ),
+        (
+            "2026-08-22",
+            "2026-08-22T00:00:00Z",
+            "2026-08-22T23:59:59.999999Z",
+        ),
         ("1h30m", "2026-08-22T16:30:00Z", "2026-08-22T16:30:00Z"),
         ("7d", "2026-08-15T18:00:00Z", "2026-08-15T18:00:00Z"),
     ] {
-        assert_eq!(since(text, now()).map(time::format).as_deref(), Some(begins), "{text}");
-        assert_eq!(until(text, now()).map(time::format).as_deref(), Some(ends), "{text}");
+        assert_eq!(
+            since(text, now()).map(time::format).as_deref(),
+            Some(begins),
+            "{text}"
+        );
+        assert_eq!(
+            until(text, now()).map(time::format).as_deref(),
+            Some(ends),
+            "{text}"
+        );
     }
-    for text in ["yesterday", "2026-02-29", "2026-08-22T25:00:00", "22.08.2026", "2026-08-22Z", "-1h", "1787421820"] {
+    for text in [
+        "yesterday",
+        "2026-02-29",
+        "2026-08-22T25:00:00",
+        "22.08.2026",
+        "2026-08-22Z",
+        "-1h",
+        "1787421820",
+    ] {
         assert_eq!(since(text, now()), None, "{text}");
         assert_eq!(until(text, now()), None, "{text}");
     }
@@ -134,7 +193,12 @@ fn a_list_is_asked_for_in_the_words_of_the_database() {
 
 #[test]
 fn what_is_not_asked_is_absent() {
-    let empty = [("correlation_id", ""), ("since", ""), ("limit", ""), ("include_unreadable", "false")];
+    let empty = [
+        ("correlation_id", ""),
+        ("since", ""),
+        ("limit", ""),
+        ("include_unreadable", "false"),
+    ];
     for pairs in [&[][..], &empty[..]] {
         let question = list(pairs).expect("a question");
         assert_eq!(question.filter, Map::new());
@@ -178,24 +242,47 @@ fn what_cannot_be_understood_is_named() {
         assert_eq!(parameter, name, "{value}");
         assert!(message.starts_with("must be "), "{message}");
     }
-    assert_eq!(list(&[("detail_key", "a")]).expect_err("half").0, "detail_value");
-    assert_eq!(list(&[("detail_value", "a")]).expect_err("half").0, "detail_key");
-    assert_eq!(export(&[("limit", "10001")]).expect_err("too many").0, "limit");
-    assert_eq!(export(&[("redact_pii", "1")]).expect_err("unclear").0, "redact_pii");
+    assert_eq!(
+        list(&[("detail_key", "a")]).expect_err("half").0,
+        "detail_value"
+    );
+    assert_eq!(
+        list(&[("detail_value", "a")]).expect_err("half").0,
+        "detail_key"
+    );
+    assert_eq!(
+        export(&[("limit", "10001")]).expect_err("too many").0,
+        "limit"
+    );
+    assert_eq!(
+        export(&[("redact_pii", "1")]).expect_err("unclear").0,
+        "redact_pii"
+    );
 }
 
 #[test]
 fn nothing_matches_what_cannot_be_asked_for() {
-    let filter = list(&[("correlation_id", "a\0b"), ("severity", "info")]).expect("a question").filter;
+    let filter = list(&[("correlation_id", "a\0b"), ("severity", "info")])
+        .expect("a question")
+        .filter;
     assert_eq!(filter.keys().collect::<Vec<_>>(), ["since", "until"]);
     assert!(filter["since"].as_str() > filter["until"].as_str());
-    let filter = export(&[("event_category", "\0")]).expect("a question").filter;
-    assert_eq!(filter.keys().collect::<Vec<_>>(), ["end_time", "start_time"]);
+    let filter = export(&[("event_category", "\0")])
+        .expect("a question")
+        .filter;
+    assert_eq!(
+        filter.keys().collect::<Vec<_>>(),
+        ["end_time", "start_time"]
+    );
 }
 
 #[test]
 fn an_export_repeats_its_question() {
-    let question = export(&[("correlation_id", "rr-1"), ("end_time", "2026-08-22"), ("redact_pii", "true")]);
+    let question = export(&[
+        ("correlation_id", "rr-1"),
+        ("end_time", "2026-08-22"),
+        ("redact_pii", "true"),
+    ]);
     let question = question.expect("a question");
     assert!(question.redact_pii);
     let filters = json!({

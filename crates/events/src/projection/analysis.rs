@@ -48,7 +48,13 @@ impl<'e> Analysis<'e> {
     fn ended(&mut self, state: State, entry: &Entry<'e>) {
         self.members.copy(
             entry.data,
-            &["analysis_name", "approval_required", "approval_reason", "degraded_mode", "sub_reason"],
+            &[
+                "analysis_name",
+                "approval_required",
+                "approval_reason",
+                "degraded_mode",
+                "sub_reason",
+            ],
         );
         self.members.prose("reason", entry.text("reason"), PROSE);
         let summary = |name: &str| entry.at(&["provider_response_summary", name]);
@@ -59,9 +65,15 @@ impl<'e> Analysis<'e> {
             self.members.prose("analysis", preview, PROSE);
         }
         let chosen = entry.text("workflow_id");
-        self.recommend(chosen.or(summary("selected_workflow_id").and_then(said)), None);
+        self.recommend(
+            chosen.or(summary("selected_workflow_id").and_then(said)),
+            None,
+        );
         if state == State::Failed {
-            let why = entry.error().or(entry.text("sub_reason")).or(entry.text("reason"));
+            let why = entry
+                .error()
+                .or(entry.text("sub_reason"))
+                .or(entry.text("reason"));
             self.members.prose("error_message", why, ERROR);
         } else {
             self.members.clear("error_message");
@@ -86,10 +98,16 @@ impl<'e> Analysis<'e> {
             ("warnings", of_response("warnings")),
             ("alternative_workflows", of_response("alternativeWorkflows")),
         ] {
-            self.members.value(name, value.filter(|value| !value.is_null()));
+            self.members
+                .value(name, value.filter(|value| !value.is_null()));
         }
-        self.members.copy(entry.data, &["total_prompt_tokens", "total_completion_tokens"]);
-        let workflow = entry.at(&["response_data", "selectedWorkflow"]).and_then(Value::as_object);
+        self.members.copy(
+            entry.data,
+            &["total_prompt_tokens", "total_completion_tokens"],
+        );
+        let workflow = entry
+            .at(&["response_data", "selectedWorkflow"])
+            .and_then(Value::as_object);
         if let Some(workflow) = workflow {
             self.recommend(workflow.get("workflowId").and_then(said), Some(workflow));
         }
@@ -98,7 +116,11 @@ impl<'e> Analysis<'e> {
     /// Notes the workflow that is recommended. Details of another one do not stay with it.
     fn recommend(&mut self, id: Option<&str>, details: Option<&Map<String, Value>>) {
         if let Some(id) = id {
-            if self.recommended.get("workflow_id").is_some_and(|present| present != id) {
+            if self
+                .recommended
+                .get("workflow_id")
+                .is_some_and(|present| present != id)
+            {
                 self.recommended.clear();
             }
             self.recommended.insert("workflow_id".to_owned(), id.into());
@@ -114,7 +136,11 @@ impl<'e> Analysis<'e> {
             }
         }
         let action = ["action_type", "workflow_id"].map(|name| self.recommended.get(name));
-        let action = action.into_iter().flatten().find_map(said).map(str::to_owned);
+        let action = action
+            .into_iter()
+            .flatten()
+            .find_map(said)
+            .map(str::to_owned);
         self.members.value("recommended_action", action);
     }
 
@@ -122,7 +148,10 @@ impl<'e> Analysis<'e> {
     pub(super) fn post(mut self, identity: &Identity<'_>) -> Option<Post> {
         self.life.state?;
         let mut body = identity.store();
-        body.insert("name".to_owned(), named("ai-", identity.correlation_id).into());
+        body.insert(
+            "name".to_owned(),
+            named("ai-", identity.correlation_id).into(),
+        );
         body.insert("analysis_type".to_owned(), ANALYSIS_TYPE.into());
         self.life.write(("start_time", "end_time"), &mut body);
         let recommended = Some(self.recommended).filter(|recommended| !recommended.is_empty());
@@ -134,7 +163,9 @@ impl<'e> Analysis<'e> {
 
 /// The root cause, with what led to it.
 fn findings(entry: &Entry<'_>) -> Option<Map<String, Value>> {
-    let analysis = entry.at(&["response_data", "rootCauseAnalysis"])?.as_object()?;
+    let analysis = entry
+        .at(&["response_data", "rootCauseAnalysis"])?
+        .as_object()?;
     let summary = analysis.get("summary").and_then(said)?;
     let mut findings = Map::new();
     findings.insert("root_cause".to_owned(), shortened(summary, PROSE).into());

@@ -98,7 +98,10 @@ impl<'e> Entry<'e> {
         let event_type = Type::of(data.get("event_type")?.as_str()?, data)?;
         let sequence = event.get("sequence").and_then(Value::as_i64);
         let arrived = sequence.and_then(|sequence| time::parse(&audit::stored_at(sequence)));
-        let stated = event.get("event_timestamp").and_then(Value::as_str).and_then(time::parse);
+        let stated = event
+            .get("event_timestamp")
+            .and_then(Value::as_str)
+            .and_then(time::parse);
         let stated = stated.filter(|stated| arrived.is_none_or(|at| !time::is_ahead(*stated, at)));
         Some(Self {
             event_type,
@@ -131,13 +134,16 @@ impl<'e> Entry<'e> {
     /// A value of the payload, further inside.
     pub(super) fn at(&self, path: &[&str]) -> Option<&'e Value> {
         let (first, rest) = path.split_first()?;
-        rest.iter().try_fold(self.data.get(*first)?, |value, name| value.get(name))
+        rest.iter()
+            .try_fold(self.data.get(*first)?, |value, name| value.get(name))
     }
 
     /// A time of the payload. Go's zero time is none, and nor is one that had not come when the event did.
     pub(super) fn time_of(&self, name: &str) -> Option<DateTime<Utc>> {
         let at = time::parse(self.text(name)?).filter(|at| at.year() > 1)?;
-        self.arrived.is_none_or(|arrived| !time::is_ahead(at, arrived)).then_some(at)
+        self.arrived
+            .is_none_or(|arrived| !time::is_ahead(at, arrived))
+            .then_some(at)
     }
 
     /// How sure the analysis is, from 0 to 1.
@@ -147,18 +153,24 @@ impl<'e> Entry<'e> {
             Type::Analysis(_) => self.data.get("confidence")?,
             _ => return None,
         };
-        value.as_f64().filter(|confidence| (0.0..=1.0).contains(confidence))
+        value
+            .as_f64()
+            .filter(|confidence| (0.0..=1.0).contains(confidence))
     }
 
     /// How long it took, in milliseconds.
     pub(super) fn duration(&self) -> Option<i64> {
-        let value = self.data.get("duration_ms").or_else(|| self.event.get("duration_ms"))?;
+        let value = self
+            .data
+            .get("duration_ms")
+            .or_else(|| self.event.get("duration_ms"))?;
         value.as_i64().filter(|duration| *duration >= 0)
     }
 
     /// What went wrong.
     pub(super) fn error(&self) -> Option<&'e str> {
-        self.text_at(&["error_details", "message"]).or_else(|| self.envelope("error_message"))
+        self.text_at(&["error_details", "message"])
+            .or_else(|| self.envelope("error_message"))
     }
 }
 

@@ -55,7 +55,10 @@ impl Life {
 
     /// Enters a state, at its end at a time. Returns whether it did: no record goes back to an earlier one.
     pub(super) fn enter(&mut self, state: State, at: DateTime<Utc>) -> bool {
-        if self.state.is_some_and(|present| state.rank() < present.rank()) {
+        if self
+            .state
+            .is_some_and(|present| state.rank() < present.rank())
+        {
             return false;
         }
         self.state = Some(state);

@@ -40,7 +40,10 @@ impl Identity<'_> {
             ("correlation_id", self.correlation_id.to_owned()),
             ("remediation_request_id", self.correlation_id.to_owned()),
         ];
-        members.map(|(name, text)| (name.to_owned(), text.into())).into_iter().collect()
+        members
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .into_iter()
+            .collect()
     }
 
     /// The beginning of a compact remediation's body.
@@ -50,7 +53,10 @@ impl Identity<'_> {
             ("correlationId", self.correlation_id.to_owned()),
             ("remediationRequestID", self.correlation_id.to_owned()),
         ];
-        members.map(|(name, text)| (name.to_owned(), text.into())).into_iter().collect()
+        members
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -141,7 +147,9 @@ fn says_nothing(value: &Value) -> bool {
 
 /// The beginning of a text that has at most so many bytes.
 pub(super) fn shortened(text: &str, bytes: usize) -> String {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(bytes))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// What the events of a correlation say about one record.

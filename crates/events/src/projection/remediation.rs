@@ -38,7 +38,8 @@ impl<'e> Remediation<'e> {
             Type::LifeCycle(state) => self.life_cycle(state, entry),
             Type::Effectiveness => self.effectiveness(entry),
             Type::Workflow(_) => {
-                self.members.name("actionType", entry.text("action_type"), ACTION);
+                self.members
+                    .name("actionType", entry.text("action_type"), ACTION);
                 self.know_target(Knowledge::Run, entry.text("target_resource"));
             }
             Type::Analysis(_) | Type::RootCause | Type::Response => {
@@ -49,24 +50,40 @@ impl<'e> Remediation<'e> {
         }
         let only_adds = matches!(
             entry.event_type,
-            Type::Workflow(_) | Type::Analysis(_) | Type::RootCause | Type::Response | Type::Classified
+            Type::Workflow(_)
+                | Type::Analysis(_)
+                | Type::RootCause
+                | Type::Response
+                | Type::Classified
         );
         self.is_told_of |= !only_adds;
-        self.members.name("cluster", entry.envelope("cluster_id"), NAME);
+        self.members
+            .name("cluster", entry.envelope("cluster_id"), NAME);
         self.members.note(entry);
         self.life.seen(entry.time);
     }
 
     fn signal(&mut self, entry: &Entry<'e>) {
-        self.members.name("alertName", entry.text("signal_name"), NAME);
-        self.members.name("fingerprint", entry.text("fingerprint"), NAME);
-        self.members.name("signal_namespace", entry.text("namespace"), NAME);
+        self.members
+            .name("alertName", entry.text("signal_name"), NAME);
+        self.members
+            .name("fingerprint", entry.text("fingerprint"), NAME);
+        self.members
+            .name("signal_namespace", entry.text("namespace"), NAME);
         self.severity(entry.text("severity"));
         self.members.copy(
             entry.data,
-            &["signal_type", "signal_annotations", "resource_kind", "resource_name"],
+            &[
+                "signal_type",
+                "signal_annotations",
+                "resource_kind",
+                "resource_name",
+            ],
         );
-        let labels = entry.data.get("signal_labels").and_then(|labels| labels.as_object());
+        let labels = entry
+            .data
+            .get("signal_labels")
+            .and_then(|labels| labels.as_object());
         let labels = labels.filter(|labels| !labels.is_empty());
         self.members.value("labels", labels.cloned());
         if let (Some(kind), Some(name)) = (entry.text("resource_kind"), entry.text("resource_name"))
@@ -83,17 +100,24 @@ impl<'e> Remediation<'e> {
         let Some(severity) = severity else {
             return;
         };
-        let known = SEVERITIES.iter().find(|word| word.eq_ignore_ascii_case(severity));
+        let known = SEVERITIES
+            .iter()
+            .find(|word| word.eq_ignore_ascii_case(severity));
         match known {
             Some(word) => self.members.value("severity", Some(*word)),
-            None => self.members.value("signal_severity", Some(cut(severity, NAME))),
+            None => self
+                .members
+                .value("signal_severity", Some(cut(severity, NAME))),
         }
     }
 
     fn request(&mut self, entry: &Entry<'e>) {
-        self.members.name("alertName", entry.text("signal_name"), NAME);
-        self.members.name("fingerprint", entry.text("fingerprint"), NAME);
-        self.members.copy(entry.data, &["session_id", "signal_source"]);
+        self.members
+            .name("alertName", entry.text("signal_name"), NAME);
+        self.members
+            .name("fingerprint", entry.text("fingerprint"), NAME);
+        self.members
+            .copy(entry.data, &["session_id", "signal_source"]);
         if let (Some(kind), Some(name)) = (entry.text("target_kind"), entry.text("target_name")) {
             self.know_target(Knowledge::Signal, Some(&format!("{kind}/{name}")));
         }
@@ -101,11 +125,18 @@ impl<'e> Remediation<'e> {
     }
 
     fn workflow_created(&mut self, entry: &Entry<'e>) {
-        self.members.name("actionType", entry.text("action_type"), ACTION);
-        self.members.name("fingerprint", entry.text("signal_fingerprint"), NAME);
+        self.members
+            .name("actionType", entry.text("action_type"), ACTION);
+        self.members
+            .name("fingerprint", entry.text("signal_fingerprint"), NAME);
         self.members.copy(
             entry.data,
-            &["signal_type", "workflow_id", "workflow_version", "pre_remediation_spec_hash"],
+            &[
+                "signal_type",
+                "workflow_id",
+                "workflow_version",
+                "pre_remediation_spec_hash",
+            ],
         );
         self.know_target(Knowledge::Workflow, entry.text("target_resource"));
         self.life.enter(State::UnderWay, entry.time);
@@ -130,18 +161,24 @@ impl<'e> Remediation<'e> {
             State::Failed => Some("Failed"),
             State::Pending | State::UnderWay => None,
         };
-        self.members.name("overall_phase", entry.text("to_phase").or(phase), NAME);
+        self.members
+            .name("overall_phase", entry.text("to_phase").or(phase), NAME);
         if !state.is_finished() {
             return;
         }
-        self.members.name("outcome", entry.text("crd_outcome"), NAME);
-        let nanoseconds = entry.duration().and_then(|duration| duration.checked_mul(1_000_000));
+        self.members
+            .name("outcome", entry.text("crd_outcome"), NAME);
+        let nanoseconds = entry
+            .duration()
+            .and_then(|duration| duration.checked_mul(1_000_000));
         self.members.value("duration", nanoseconds);
         if state == State::Failed {
             let said = ["message", "failure_reason", "reason"];
             let said = said.into_iter().find_map(|name| entry.text(name));
-            self.members.prose("errorMessage", entry.error().or(said), ERROR);
-            self.members.copy(entry.data, &["failure_phase", "failure_reason"]);
+            self.members
+                .prose("errorMessage", entry.error().or(said), ERROR);
+            self.members
+                .copy(entry.data, &["failure_phase", "failure_reason"]);
         } else {
             self.members.clear("errorMessage");
         }
@@ -149,7 +186,8 @@ impl<'e> Remediation<'e> {
 
     fn effectiveness(&mut self, entry: &Entry<'e>) {
         if !self.members.has("alertName") {
-            self.members.name("alertName", entry.text("signal_name"), NAME);
+            self.members
+                .name("alertName", entry.text("signal_name"), NAME);
         }
         self.assessment.get_or_insert_default().take(entry.event);
     }

@@ -46,7 +46,12 @@ fn signal(seconds: i64) -> Map<String, Value> {
         "signal_annotations": {"summary": "Restarts > 5 <web>"},
         "remediation_request": "operations/rr-7c1e",
     });
-    event(seconds, "gateway.signal.received", json!({"namespace": "shop"}), data)
+    event(
+        seconds,
+        "gateway.signal.received",
+        json!({"namespace": "shop"}),
+        data,
+    )
 }
 
 fn requested(seconds: i64) -> Map<String, Value> {
@@ -62,7 +67,12 @@ fn life_cycle(seconds: i64, step: &str, members: Value) -> Map<String, Value> {
     data["rr_name"] = CORRELATION.into();
     data["namespace"] = "operations".into();
     let envelope = json!({"namespace": "operations"});
-    event(seconds, &format!("orchestrator.lifecycle.{step}"), envelope, data)
+    event(
+        seconds,
+        &format!("orchestrator.lifecycle.{step}"),
+        envelope,
+        data,
+    )
 }
 
 fn classified(seconds: i64) -> Map<String, Value> {
@@ -70,7 +80,12 @@ fn classified(seconds: i64) -> Map<String, Value> {
         "phase": "Completed", "signal": "KubePodCrashLooping", "severity": "critical", "environment": "production",
         "priority": "P0",
     });
-    event(seconds, "signalprocessing.signal.processed", json!({"namespace": "shop"}), data)
+    event(
+        seconds,
+        "signalprocessing.signal.processed",
+        json!({"namespace": "shop"}),
+        data,
+    )
 }
 
 fn answered(seconds: i64, event_type: &str) -> Map<String, Value> {
@@ -136,14 +151,24 @@ fn run(seconds: i64, step: &str, execution: &str, members: Value) -> Map<String,
             data[name] = value.into();
         }
     }
-    event(seconds, &format!("workflowexecution.{step}"), json!({"namespace": "shop"}), data)
+    event(
+        seconds,
+        &format!("workflowexecution.{step}"),
+        json!({"namespace": "shop"}),
+        data,
+    )
 }
 
 fn effect(seconds: i64, step: &str, members: Value) -> Map<String, Value> {
     let mut data = members;
     data["correlation_id"] = CORRELATION.into();
     data["namespace"] = "shop".into();
-    event(seconds, &format!("effectiveness.{step}"), json!({"namespace": "shop"}), data)
+    event(
+        seconds,
+        &format!("effectiveness.{step}"),
+        json!({"namespace": "shop"}),
+        data,
+    )
 }
 
 /// A remediation from its signal to its assessment, as services write it.
@@ -154,24 +179,63 @@ fn whole() -> Vec<Map<String, Value>> {
         life_cycle(1, "created", json!({})),
         life_cycle(1, "started", json!({})),
         classified(3),
-        life_cycle(4, "transitioned", json!({"from_phase": "Processing", "to_phase": "Analyzing"})),
+        life_cycle(
+            4,
+            "transitioned",
+            json!({"from_phase": "Processing", "to_phase": "Analyzing"}),
+        ),
         answered(60, "aiagent.rca.complete"),
         answered(77, "aiagent.response.complete"),
-        analysed(80, "aianalysis.analysis.completed", json!({
-            "confidence": 0.9, "workflow_id": "more-memory", "provider_response_summary": preview,
-        })),
+        analysed(
+            80,
+            "aianalysis.analysis.completed",
+            json!({
+                "confidence": 0.9, "workflow_id": "more-memory", "provider_response_summary": preview,
+            }),
+        ),
         workflow_created(170),
-        run(171, "selection.completed", "we-rr-7c1e", json!({"phase": "Pending"})),
-        run(172, "execution.started", "we-rr-7c1e", json!({"started_at": "2026-03-01T10:02:52Z"})),
-        run(248, "workflow.completed", "we-rr-7c1e", json!({"completed_at": "2026-03-01T10:04:08Z"})),
-        effect(300, "health.assessed", json!({"assessed": true, "score": 1.0})),
-        effect(301, "alert.assessed", json!({
-            "assessed": true, "score": 1.0, "signal_name": "KubePodCrashLooping",
-            "alert_resolution": {"alert_resolved": true, "active_count": 0},
-        })),
-        effect(302, "metrics.assessed", json!({"assessed": true, "score": 0.64})),
+        run(
+            171,
+            "selection.completed",
+            "we-rr-7c1e",
+            json!({"phase": "Pending"}),
+        ),
+        run(
+            172,
+            "execution.started",
+            "we-rr-7c1e",
+            json!({"started_at": "2026-03-01T10:02:52Z"}),
+        ),
+        run(
+            248,
+            "workflow.completed",
+            "we-rr-7c1e",
+            json!({"completed_at": "2026-03-01T10:04:08Z"}),
+        ),
+        effect(
+            300,
+            "health.assessed",
+            json!({"assessed": true, "score": 1.0}),
+        ),
+        effect(
+            301,
+            "alert.assessed",
+            json!({
+                "assessed": true, "score": 1.0, "signal_name": "KubePodCrashLooping",
+                "alert_resolution": {"alert_resolved": true, "active_count": 0},
+            }),
+        ),
+        effect(
+            302,
+            "metrics.assessed",
+            json!({"assessed": true, "score": 0.64}),
+        ),
         effect(303, "assessment.completed", json!({"reason": "Full"})),
-        life_cycle(375, "completed", json!({"outcome": "Success", "duration_ms": 374_000, "crd_outcome": "Remediated"})),
+        life_cycle(
+            375,
+            "completed",
+            json!({"outcome": "Success", "duration_ms": 374_000, "crd_outcome": "Remediated"}),
+        ),
     ]
 }
 
@@ -179,13 +243,18 @@ fn whole() -> Vec<Map<String, Value>> {
 #[track_caller]
 fn records(events: &[Map<String, Value>]) -> Vec<Record> {
     let posts = project(CORRELATION, events);
-    posts.into_iter().map(|post| post.read(now()).expect("a record")).collect()
+    posts
+        .into_iter()
+        .map(|post| post.read(now()).expect("a record"))
+        .collect()
 }
 
 /// The only record of a kind.
 #[track_caller]
 fn record(kind: Kind, events: &[Map<String, Value>]) -> Record {
-    let mut of_kind = records(events).into_iter().filter(|record| record.kind == kind);
+    let mut of_kind = records(events)
+        .into_iter()
+        .filter(|record| record.kind == kind);
     let record = of_kind.next().expect("a record");
     assert!(of_kind.next().is_none(), "one record");
     record

@@ -113,7 +113,10 @@ impl<'e> Workflows<'e> {
 
     /// The posts, one for each run.
     pub(super) fn posts(self, identity: &Identity<'_>) -> Vec<Post> {
-        self.runs.into_iter().map(|run| run.post(identity)).collect()
+        self.runs
+            .into_iter()
+            .map(|run| run.post(identity))
+            .collect()
     }
 }
 
@@ -131,10 +134,14 @@ impl<'e> Run<'e> {
             _ => State::Pending,
         };
         self.workflow = entry.text("workflow_id").or(self.workflow);
-        self.members.name("action_type", entry.text("action_type"), ACTION);
-        self.members.name("workflow_type", entry.text("action_type"), ACTION);
-        self.members.name("target_resource", entry.text("target_resource"), TARGET);
-        self.members.name("cluster_name", entry.envelope("cluster_id"), NAME);
+        self.members
+            .name("action_type", entry.text("action_type"), ACTION);
+        self.members
+            .name("workflow_type", entry.text("action_type"), ACTION);
+        self.members
+            .name("target_resource", entry.text("target_resource"), TARGET);
+        self.members
+            .name("cluster_name", entry.envelope("cluster_id"), NAME);
         self.members.copy(
             entry.data,
             &[
@@ -163,7 +170,8 @@ impl<'e> Run<'e> {
             let said = entry.text("failure_message").or(entry.error());
             let said = said.or(entry.text("failure_reason"));
             self.members.prose("error_message", said, ERROR);
-            self.members.copy(entry.data, &["failure_reason", "failed_task_name"]);
+            self.members
+                .copy(entry.data, &["failure_reason", "failed_task_name"]);
         } else {
             self.members.clear("error_message");
         }

@@ -59,7 +59,10 @@ fn a_correlation_that_cannot_name_a_record_has_none() {
 fn a_long_correlation_still_has_names() {
     let id = "c".repeat(255);
     let posts = project(&id, &whole());
-    let records: Vec<_> = posts.into_iter().map(|post| post.read(now()).expect("a record")).collect();
+    let records: Vec<_> = posts
+        .into_iter()
+        .map(|post| post.read(now()).expect("a record"))
+        .collect();
     assert_eq!(records.len(), 3);
     for record in &records {
         assert_eq!(record.columns["correlation_id"], id.as_str());
@@ -75,8 +78,12 @@ fn an_event_from_the_future_is_as_old_as_its_arrival() {
     let remediation = record(Kind::Remediation, &[ahead]);
     assert_eq!(remediation.columns["start_time"], "2026-03-01T10:00:00Z");
 
-    let times = json!({"started_at": "2031-01-01T00:00:00Z", "completed_at": "0001-01-01T00:00:00Z"});
-    let run = record(Kind::Workflow, &[run(9, "workflow.completed", "we-1", times)]);
+    let times =
+        json!({"started_at": "2031-01-01T00:00:00Z", "completed_at": "0001-01-01T00:00:00Z"});
+    let run = record(
+        Kind::Workflow,
+        &[run(9, "workflow.completed", "we-1", times)],
+    );
     assert_eq!(run.columns["start_time"], "2026-03-01T10:00:09Z");
     assert_eq!(run.columns["end_time"], "2026-03-01T10:00:09Z");
 }
@@ -84,7 +91,10 @@ fn an_event_from_the_future_is_as_old_as_its_arrival() {
 #[test]
 fn an_end_before_the_start_is_not_known() {
     let ended = json!({"completed_at": "2026-03-01T09:00:00Z"});
-    let run = record(Kind::Workflow, &[run(9, "workflow.completed", "we-1", ended)]);
+    let run = record(
+        Kind::Workflow,
+        &[run(9, "workflow.completed", "we-1", ended)],
+    );
     assert_eq!(run.columns["status"], "success");
     assert_eq!(run.columns.get("end_time"), None);
 }

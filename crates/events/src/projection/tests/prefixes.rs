@@ -13,14 +13,33 @@ fn pool() -> Vec<Map<String, Value>> {
         requested(2),
         signal(30),
         life_cycle(5, "verifying_started", json!({})),
-        life_cycle(50, "failed", json!({"failure_reason": "Timeout", "message": "too slow"})),
+        life_cycle(
+            50,
+            "failed",
+            json!({"failure_reason": "Timeout", "message": "too slow"}),
+        ),
         life_cycle(70, "transitioned", json!({"to_phase": "TimedOut"})),
         analysed(90, "aianalysis.analysis.failed", json!({"reason": "Other"})),
         workflow_created(171),
-        run(175, "workflow.failed", "we-retry", json!({"failure_message": "exited 137"})),
-        run(176, "workflow.failed", "we-rr-7c1e", json!({"completed_at": "2026-03-01T09:00:00Z"})),
+        run(
+            175,
+            "workflow.failed",
+            "we-retry",
+            json!({"failure_message": "exited 137"}),
+        ),
+        run(
+            176,
+            "workflow.failed",
+            "we-rr-7c1e",
+            json!({"completed_at": "2026-03-01T09:00:00Z"}),
+        ),
         effect(310, "health.assessed", json!({"assessed": false})),
-        event(20, "workflowexecution.block.cleared", json!({}), json!({"clear_reason": "r"})),
+        event(
+            20,
+            "workflowexecution.block.cleared",
+            json!({}),
+            json!({"clear_reason": "r"}),
+        ),
         event(21, "aiagent.llm.request", json!({}), json!({"model": "m"})),
     ];
     whole().into_iter().chain(more).collect()
@@ -44,8 +63,15 @@ fn store(stored: &mut BTreeMap<(String, [u8; 32]), Stored>, record: Record) {
         return;
     };
     assert_eq!(columns["name"], record.columns["name"], "a conflict");
-    assert_eq!(columns["namespace"], record.columns["namespace"], "a conflict");
-    assert!(record.rank >= *rank, "stale: {rank:?}, then {:?}", record.rank);
+    assert_eq!(
+        columns["namespace"], record.columns["namespace"],
+        "a conflict"
+    );
+    assert!(
+        record.rank >= *rank,
+        "stale: {rank:?}, then {:?}",
+        record.rank
+    );
     columns.extend(record.columns);
     document.extend(record.document);
     *rank = record.rank;

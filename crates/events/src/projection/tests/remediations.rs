@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn a_whole_remediation_is_three_records() {
     let events = whole();
-    assert_eq!(kinds(&events), [Kind::Remediation, Kind::AiAnalysis, Kind::Workflow]);
+    assert_eq!(
+        kinds(&events),
+        [Kind::Remediation, Kind::AiAnalysis, Kind::Workflow]
+    );
 
     let remediation = record(Kind::Remediation, &events);
     assert!(remediation.stand_in, "a client's name is better");
@@ -17,14 +20,20 @@ fn a_whole_remediation_is_three_records() {
     });
     assert_eq!(Value::Object(remediation.columns), columns);
     let document = remediation.document;
-    assert_eq!(document["effectiveness"], json!({"score": 0.91, "resolved": true}));
+    assert_eq!(
+        document["effectiveness"],
+        json!({"score": 0.91, "resolved": true})
+    );
     assert_eq!(document["labels"]["team"], "zahlungen-ünïcode");
     assert_eq!(document["priority"], "P0");
     assert_eq!(document["outcome"], "Remediated");
     assert_eq!(document["pre_remediation_spec_hash"], "sha256:11");
     assert_eq!(document["projected"], true);
     assert_eq!(document["event_count"], events.len());
-    let ids: Vec<_> = events.iter().map(|event| event["event_id"].clone()).collect();
+    let ids: Vec<_> = events
+        .iter()
+        .map(|event| event["event_id"].clone())
+        .collect();
     assert_eq!(document["events"], Value::Array(ids));
 }
 
@@ -49,8 +58,15 @@ fn an_analysis_has_cause_confidence_and_recommendation() {
     });
     assert_eq!(analysis.document["recommended_workflow"], recommended);
     assert_eq!(analysis.document["recommended_action"], "IncreaseMemory");
-    assert_eq!(analysis.document["analysis"], "The container is killed at its limit.");
-    let ids = ["aiagent.rca.complete@60", "aiagent.response.complete@77", "aianalysis.analysis.completed@80"];
+    assert_eq!(
+        analysis.document["analysis"],
+        "The container is killed at its limit."
+    );
+    let ids = [
+        "aiagent.rca.complete@60",
+        "aiagent.response.complete@77",
+        "aianalysis.analysis.completed@80",
+    ];
     assert_eq!(analysis.document["events"], json!(ids));
     let text = analysis.embedding_text().expect("a text");
     assert!(text.contains("Memory limit below working set"), "{text}");
@@ -61,8 +77,15 @@ fn an_analysis_has_cause_confidence_and_recommendation() {
 fn only_a_signal_is_a_pending_remediation() {
     let remediation = record(Kind::Remediation, &[signal(0)]);
     assert_eq!(remediation.columns["status"], "pending");
-    assert_eq!(remediation.columns["target_resource"], "shop/Deployment/web");
-    assert_eq!(remediation.columns.get("cluster_name"), None, "nobody named a cluster");
+    assert_eq!(
+        remediation.columns["target_resource"],
+        "shop/Deployment/web"
+    );
+    assert_eq!(
+        remediation.columns.get("cluster_name"),
+        None,
+        "nobody named a cluster"
+    );
     assert_eq!(remediation.document.get("effectiveness"), None);
     assert_eq!(kinds(&[signal(0)]), [Kind::Remediation]);
 }
@@ -78,12 +101,19 @@ fn a_request_of_a_person_is_one_too() {
 
 #[test]
 fn the_orchestrator_alone_says_nothing_until_the_end() {
-    let started = [life_cycle(0, "created", json!({})), life_cycle(1, "started", json!({}))];
+    let started = [
+        life_cycle(0, "created", json!({})),
+        life_cycle(1, "started", json!({})),
+    ];
     assert!(records(&started).is_empty());
-    let failed = life_cycle(61, "failed", json!({
-        "outcome": "Failed", "duration_ms": 61_000, "failure_phase": "WorkflowExecution", "failure_reason": "Timeout",
-        "error_details": {"message": "not finished in 30m", "code": "E", "component": "x", "retry_possible": false},
-    }));
+    let failed = life_cycle(
+        61,
+        "failed",
+        json!({
+            "outcome": "Failed", "duration_ms": 61_000, "failure_phase": "WorkflowExecution", "failure_reason": "Timeout",
+            "error_details": {"message": "not finished in 30m", "code": "E", "component": "x", "retry_possible": false},
+        }),
+    );
     let remediation = record(Kind::Remediation, &[&started[..], &[failed]].concat());
     let columns = json!({
         "name": CORRELATION, "namespace": "operations", "phase": "failed", "status": "failure",
@@ -96,7 +126,11 @@ fn the_orchestrator_alone_says_nothing_until_the_end() {
 
 #[test]
 fn the_namespace_is_the_targets_also_if_the_orchestrator_was_first() {
-    let events = [life_cycle(0, "created", json!({})), life_cycle(1, "started", json!({})), signal(0)];
+    let events = [
+        life_cycle(0, "created", json!({})),
+        life_cycle(1, "started", json!({})),
+        signal(0),
+    ];
     let remediation = record(Kind::Remediation, &events);
     assert_eq!(remediation.columns["namespace"], "shop");
     assert_eq!(remediation.columns["status"], "running");
@@ -116,14 +150,20 @@ fn what_is_finished_stays_so() {
 fn the_last_end_counts() {
     let failed = life_cycle(5, "failed", json!({"failure_reason": "Timeout"}));
     let done = life_cycle(9, "completed", json!({"outcome": "Success"}));
-    let remediation = record(Kind::Remediation, &[signal(0), failed.clone(), done.clone()]);
+    let remediation = record(
+        Kind::Remediation,
+        &[signal(0), failed.clone(), done.clone()],
+    );
     assert_eq!(remediation.columns["status"], "success");
     assert_eq!(remediation.columns["error_message"], Value::Null);
     let remediation = record(Kind::Remediation, &[signal(0), done, failed]);
     assert_eq!(remediation.columns["status"], "failure");
     assert_eq!(remediation.columns["error_message"], "Timeout");
     let bad = life_cycle(9, "completed", json!({"outcome": "Failed"}));
-    assert_eq!(record(Kind::Remediation, &[bad]).columns["status"], "failure");
+    assert_eq!(
+        record(Kind::Remediation, &[bad]).columns["status"],
+        "failure"
+    );
 }
 
 #[test]
@@ -148,18 +188,29 @@ fn phases_of_the_orchestrator_have_states() {
 #[test]
 fn how_well_it_worked_is_known_bit_by_bit() {
     let scheduled = effect(300, "assessment.scheduled", json!({}));
-    let health = effect(301, "health.assessed", json!({"assessed": true, "score": 0.5}));
+    let health = effect(
+        301,
+        "health.assessed",
+        json!({"assessed": true, "score": 0.5}),
+    );
     let of = |events: &[_]| record(Kind::Remediation, events).document["effectiveness"].clone();
     let nothing = json!({"score": null, "resolved": null});
     assert_eq!(of(&[signal(0), scheduled.clone()]), nothing);
-    assert_eq!(of(&[scheduled, health]), json!({"score": 0.5, "resolved": null}));
+    assert_eq!(
+        of(&[scheduled, health]),
+        json!({"score": 0.5, "resolved": null})
+    );
 }
 
 #[test]
 fn an_analysis_without_an_agent_is_one_too() {
-    let failed = analysed(80, "aianalysis.analysis.failed", json!({
-        "reason": "WorkflowResolutionFailed", "sub_reason": "NoMatchingWorkflows",
-    }));
+    let failed = analysed(
+        80,
+        "aianalysis.analysis.failed",
+        json!({
+            "reason": "WorkflowResolutionFailed", "sub_reason": "NoMatchingWorkflows",
+        }),
+    );
     assert_eq!(kinds(std::slice::from_ref(&failed)), [Kind::AiAnalysis]);
     let analysis = record(Kind::AiAnalysis, &[failed]);
     assert_eq!(analysis.columns["status"], "failure");
@@ -184,10 +235,25 @@ fn the_controllers_word_about_the_analysis_is_the_last() {
 #[test]
 fn other_events_make_no_record() {
     let others = [
-        event(0, "gateway.signal.deduplicated", json!({}), json!({"signal_name": "A"})),
+        event(
+            0,
+            "gateway.signal.deduplicated",
+            json!({}),
+            json!({"signal_name": "A"}),
+        ),
         event(0, "aiagent.llm.request", json!({}), json!({"model": "m"})),
-        event(0, "notification.message.sent", json!({}), json!({"subject": "s"})),
-        event(0, "orchestrator.approval.requested", json!({}), json!({"rr_name": "r"})),
+        event(
+            0,
+            "notification.message.sent",
+            json!({}),
+            json!({"subject": "s"}),
+        ),
+        event(
+            0,
+            "orchestrator.approval.requested",
+            json!({}),
+            json!({"rr_name": "r"}),
+        ),
         classified(1),
     ];
     assert!(records(&others).is_empty());

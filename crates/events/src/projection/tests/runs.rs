@@ -1,7 +1,10 @@
 use super::*;
 
 fn runs(events: &[Map<String, Value>]) -> Vec<Record> {
-    records(events).into_iter().filter(|record| record.kind == Kind::Workflow).collect()
+    records(events)
+        .into_iter()
+        .filter(|record| record.kind == Kind::Workflow)
+        .collect()
 }
 
 fn names(events: &[Map<String, Value>]) -> Vec<String> {
@@ -34,17 +37,29 @@ fn states_follow_the_events() {
         ("workflow.failed", "failure"),
     ] {
         let event = run(9, step, "we-1", json!({}));
-        assert_eq!(record(Kind::Workflow, &[event]).columns["status"], status, "{step}");
+        assert_eq!(
+            record(Kind::Workflow, &[event]).columns["status"],
+            status,
+            "{step}"
+        );
     }
-    assert_eq!(record(Kind::Workflow, &[workflow_created(1)]).columns["status"], "pending");
+    assert_eq!(
+        record(Kind::Workflow, &[workflow_created(1)]).columns["status"],
+        "pending"
+    );
 }
 
 #[test]
 fn a_failed_run_says_why() {
-    let failed = run(9, "workflow.failed", "we-1", json!({
-        "failure_reason": "OOMKilled", "failure_message": "exited 137", "failed_task_name": "apply",
-        "started_at": "2026-03-01T09:59:00Z", "duration_ms": 69_000,
-    }));
+    let failed = run(
+        9,
+        "workflow.failed",
+        "we-1",
+        json!({
+            "failure_reason": "OOMKilled", "failure_message": "exited 137", "failed_task_name": "apply",
+            "started_at": "2026-03-01T09:59:00Z", "duration_ms": 69_000,
+        }),
+    );
     let run = record(Kind::Workflow, &[failed]);
     assert_eq!(run.columns["error_message"], "exited 137");
     assert_eq!(run.columns["start_time"], "2026-03-01T09:59:00Z");
@@ -56,9 +71,16 @@ fn a_failed_run_says_why() {
 fn an_event_that_came_twice_makes_no_second_run() {
     let twice = [workflow_created(1), workflow_created(1)];
     assert_eq!(names(&twice), ["we-rr-7c1e"]);
-    let late = [run(5, "execution.started", "we-x", json!({})), workflow_created(1)];
+    let late = [
+        run(5, "execution.started", "we-x", json!({})),
+        workflow_created(1),
+    ];
     assert_eq!(names(&late), ["we-x"]);
-    let long_gone = [workflow_created(1), run(5, "execution.started", "we-x", json!({})), workflow_created(1)];
+    let long_gone = [
+        workflow_created(1),
+        run(5, "execution.started", "we-x", json!({})),
+        workflow_created(1),
+    ];
     assert_eq!(names(&long_gone), ["we-rr-7c1e"]);
 }
 
@@ -66,12 +88,20 @@ fn an_event_that_came_twice_makes_no_second_run() {
 fn a_retry_is_a_run_of_its_own() {
     let events = [
         workflow_created(1),
-        run(5, "workflow.failed", "we-1", json!({"failure_message": "no"})),
+        run(
+            5,
+            "workflow.failed",
+            "we-1",
+            json!({"failure_message": "no"}),
+        ),
         run(9, "execution.started", "we-2", json!({})),
         run(12, "workflow.completed", "we-2", json!({})),
     ];
     assert_eq!(names(&events), ["we-rr-7c1e", "we-2"]);
-    let statuses: Vec<_> = runs(&events).iter().map(|run| run.columns["status"].clone()).collect();
+    let statuses: Vec<_> = runs(&events)
+        .iter()
+        .map(|run| run.columns["status"].clone())
+        .collect();
     assert_eq!(statuses, ["failure", "success"]);
 }
 
@@ -79,7 +109,16 @@ fn a_retry_is_a_run_of_its_own() {
 fn another_workflow_is_another_run() {
     let mut other = workflow_created(1);
     other["event_data"]["workflow_id"] = "rollback".into();
-    let events = [workflow_created(1), other, run(5, "workflow.started", "we-9", json!({"workflow_id": "rollback"}))];
+    let events = [
+        workflow_created(1),
+        other,
+        run(
+            5,
+            "workflow.started",
+            "we-9",
+            json!({"workflow_id": "rollback"}),
+        ),
+    ];
     assert_eq!(names(&events), ["we-rr-7c1e", "we-rr-7c1e-2"]);
     let runs = runs(&events);
     assert_eq!(runs[0].columns["status"], "pending");
@@ -88,10 +127,15 @@ fn another_workflow_is_another_run() {
 
 #[test]
 fn a_run_that_was_blocked_goes_on() {
-    let cleared = event(20, "workflowexecution.block.cleared", json!({}), json!({
-        "workflow_name": "more-memory", "clear_reason": "disk freed", "cleared_at": "2026-03-01T10:00:20Z",
-        "previous_state": "Blocked", "new_state": "Running",
-    }));
+    let cleared = event(
+        20,
+        "workflowexecution.block.cleared",
+        json!({}),
+        json!({
+            "workflow_name": "more-memory", "clear_reason": "disk freed", "cleared_at": "2026-03-01T10:00:20Z",
+            "previous_state": "Blocked", "new_state": "Running",
+        }),
+    );
     let run = record(Kind::Workflow, &[workflow_created(1), cleared.clone()]);
     assert_eq!(run.columns["status"], "running");
     assert_eq!(run.document["clear_reason"], "disk freed");
@@ -102,6 +146,8 @@ fn a_run_that_was_blocked_goes_on() {
 
 #[test]
 fn there_are_not_more_runs_than_anybody_reads() {
-    let events: Vec<_> = (0..200).map(|n| run(n, "workflow.started", &format!("we-{n}"), json!({}))).collect();
+    let events: Vec<_> = (0..200)
+        .map(|n| run(n, "workflow.started", &format!("we-{n}"), json!({})))
+        .collect();
     assert_eq!(runs(&events).len(), 50);
 }
