@@ -22,7 +22,7 @@ use crate::quarantine::Tally;
 const PIECE: usize = 1000;
 
 /// How often a piece is sealed anew because its chains have grown. Somebody gets ahead each time, so this is many services at one chain.
-const ATTEMPTS: u32 = 50;
+pub(crate) const ATTEMPTS: u32 = 50;
 
 /// Who appends, and how long it waits for a database that is away.
 pub(crate) struct Appender<'a> {
@@ -94,7 +94,7 @@ impl Appender<'_> {
             };
             let heads = piece.seal(&self.config.chain_keys, &chains, &sequences)?;
             let posts = piece.posts(self.caller, &heads, None::<()>)?;
-            match postgres::events::write(database, posts).await? {
+            match postgres::events::write(database, &posts.batch, &posts.events).await? {
                 Written::Written => return Ok((piece.ids.clone(), true)),
                 Written::Remembered(ids) => return Ok((ids, false)),
                 Written::Moved => {}
@@ -137,14 +137,19 @@ pub(crate) struct Grown {
     head: Head,
 }
 
-/// What `audit_event_write` takes.
+/// What `audit_event_write` takes, as JSON.
+pub(crate) struct Posts {
+    pub(crate) batch: String,
+    pub(crate) events: String,
+}
+
+/// What is written beside events.
 #[derive(Serialize)]
-struct Posts<'p, H> {
+struct Beside<'p, H> {
     key: Option<String>,
     event_ids: &'p [String],
     caller: Option<&'p str>,
     heads: &'p BTreeMap<String, Grown>,
-    events: Vec<&'p Event>,
     quarantine: Vec<Row<'p>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<H>,
@@ -210,14 +215,14 @@ impl<'e> Piece<'e> {
         Ok(heads)
     }
 
-    /// What `audit_event_write` takes, as JSON, or with a hold `audit_event_hold`.
+    /// What `audit_event_write` takes, or with a hold `audit_event_hold`.
     pub(crate) fn posts(
         &self,
         caller: Option<&str>,
         heads: &BTreeMap<String, Grown>,
         hold: Option<impl Serialize>,
-    ) -> Result<String, Failure> {
-        let posts = Posts {
+    ) -> Result<Posts, Failure> {
+        let beside = Beside {
             key: self.key.as_ref().map(|key| {
                 let mut text = "\\x".to_owned();
                 audit::push_hexadecimal(&mut text, key);
@@ -226,12 +231,14 @@ impl<'e> Piece<'e> {
             event_ids: &self.ids,
             caller,
             heads,
-            events: self.entries.iter().filter_map(event).collect(),
             quarantine: self.quarantined().collect(),
             hold,
         };
-        serde_json::to_string(&posts)
-            .map_err(|error| Failure::Other(format!("events do not serialise: {error}")))
+        let events: Vec<_> = self.entries.iter().filter_map(event).collect();
+        Ok(Posts {
+            batch: json(&beside)?,
+            events: json(&events)?,
+        })
     }
 
     fn quarantined(&self) -> impl Iterator<Item = Row<'_>> {
@@ -261,6 +268,11 @@ impl<'e> Piece<'e> {
             }
         }
     }
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value)
+        .map_err(|error| Failure::Other(format!("events do not serialise: {error}")))
 }
 
 fn event(entry: &Entry) -> Option<&Event> {

@@ -48,9 +48,9 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
 
     let statement = "SELECT audit_event_export($1::text::jsonb, $2, $3)";
     let parameters = [
-        Parameter::Str(Value::Object(question.filter.clone()).to_string()),
-        Parameter::Int64(question.offset),
+        Parameter::Str(conditions(&question)),
         Parameter::Int64(question.limit),
+        Parameter::Int64(question.offset),
     ];
     let config = &call.config;
     let page = postgres::slow_text(&config.database, statement, &parameters).await;
@@ -80,4 +80,17 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
         config.export_key.as_ref(),
     );
     Ok(Reply::json_text(document))
+}
+
+/// The filter as the database takes it, which calls times as lists do.
+fn conditions(question: &ExportQuestion) -> String {
+    let members = question.filter.iter().map(|(name, value)| {
+        let name = match name.as_str() {
+            "start_time" => "since",
+            "end_time" => "until",
+            other => other,
+        };
+        (name.to_owned(), value.clone())
+    });
+    Value::Object(members.collect()).to_string()
 }

@@ -14,7 +14,7 @@ use crate::config::{Call, Config, Members, made_by_the_database};
 const LIMIT: usize = 64 * 1024;
 
 /// Events of a page. A page of large events has fewer.
-const PAGE: i64 = 500;
+const PAGE: i32 = 500;
 
 /// Looks at the whole chain, page by page, in the memory of a page.
 pub(crate) async fn check(call: Call) -> Result<Reply> {
@@ -41,10 +41,10 @@ struct Page {
 }
 
 impl Page {
-    /// The number of its last event; nothing if it has none.
+    /// The position in the log of its last event; nothing if it has none.
     fn last(&self) -> Option<i64> {
-        let numbers = self.events.iter().filter_map(|event| event.get("chain_sequence"));
-        numbers.filter_map(Value::as_i64).max()
+        let positions = self.events.iter().filter_map(|event| event.get("sequence"));
+        positions.filter_map(Value::as_i64).max()
     }
 }
 
@@ -77,7 +77,7 @@ async fn read(session: &Session<'_>, correlation_id: &str, after: i64) -> Result
     let parameters = [
         Parameter::Str(correlation_id.to_owned()),
         Parameter::Int64(after),
-        Parameter::Int64(PAGE),
+        Parameter::Int32(PAGE),
     ];
     let page = session.text(statement, &parameters).await;
     let page = page.map_err(Outage::from)?;
