@@ -141,7 +141,10 @@ mod tests {
     fn what_is_unavailable_is_asked_nine_times() {
         let nine = vec![100, 200, 1000, 100, 200, 2000, 100, 200];
         for answer in [said(503, "application/problem+json"), Answer::Broken] {
-            assert_eq!(course(&answer), (nine.clone(), Next::Dropped(Loss::GivenUp)));
+            assert_eq!(
+                course(&answer),
+                (nine.clone(), Next::Dropped(Loss::GivenUp))
+            );
         }
     }
 

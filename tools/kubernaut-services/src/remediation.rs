@@ -197,7 +197,10 @@ impl Remediation {
             "before" => &self.spec[0],
             "after" => &self.spec[1],
             "fingerprint" => {
-                return hex(&format!("{}/{}/{}", self.alert, self.namespace, self.workload));
+                return hex(&format!(
+                    "{}/{}/{}",
+                    self.alert, self.namespace, self.workload
+                ));
             }
             "policy" => return hex("policy"),
             _ => return self.time_or_uuid(name),

@@ -7,6 +7,7 @@ mod browser;
 mod building;
 mod cargo;
 mod check;
+mod demo;
 mod deploy;
 #[cfg(test)]
 mod documented;
@@ -44,6 +45,8 @@ struct Arguments {
 enum Command {
     /// Serve the audit store on this machine until Ctrl-C
     Up(up::Up),
+    /// Show what the audit store knows of three remediations that ten services write
+    Demo(demo::Demo),
     /// Run all tests, or those whose names contain a filter
     Test(test::Test),
     /// Bring a database to the latest schema
@@ -86,6 +89,7 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(up) => up.run().await,
+        Command::Demo(demo) => demo.run().await,
         Command::Test(test) => test.run(),
         Command::Migrate(migrate) => migrate.run("migrate", "migrate"),
         Command::Backfill(backfill) => backfill.run("backfill", "backfill"),
