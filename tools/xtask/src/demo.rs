@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::progress::{Step, say};
 use crate::stage::http::Request;
 use crate::stage::until;
+use crate::up::keys;
 use service::Service;
 
 /// How long records may take to be made of the events.
@@ -36,7 +37,7 @@ pub(crate) struct Demo {
         value_name = "TOKEN"
     )]
     token: Option<String>,
-    /// An entry of the service's variable `chain_key`, with which the export is verified
+    /// The value of the service's variable `chain_key`, with which the export is verified
     #[arg(
         long,
         env = "AUDIT_CHAIN_KEY",
@@ -78,7 +79,11 @@ impl Demo {
             answers::question(service, &story::question()).await?;
         }
         answers::verification(service, last).await?;
-        offline::export(service, last, self.chain_key.as_deref()).await
+        let chain_keys = match self.url {
+            Some(_) => self.chain_key.clone(),
+            None => keys::chain_keys(),
+        };
+        offline::export(service, last, chain_keys.as_deref()).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod greeting;
 mod host;
-mod keys;
+pub(crate) mod keys;
 mod programs;
 
 use std::net::{SocketAddr, TcpListener};

@@ -20,15 +20,26 @@ const KEYS: [Key; 2] = [
     ("SPIN_VARIABLE_EXPORT_KEY", "export_key", export_key),
 ];
 
+/// Where they are kept.
+const FOLDER: &str = ".cache/log-keys";
+
 /// The variables that are set nowhere else. A key is made once and kept beside the database: what it has sealed cannot be verified
 /// without it.
 pub(super) fn variables() -> Result<Vec<(&'static str, String)>> {
-    let folder = workspace().join(".cache/log-keys");
+    let folder = workspace().join(FOLDER);
     let is_given = |variable: &str| std::env::var_os(variable).is_some_and(|key| !key.is_empty());
     let missing = KEYS.iter().filter(|(variable, ..)| !is_given(variable));
     missing
         .map(|(variable, file, make)| Ok((*variable, kept(&folder.join(file), *make)?)))
         .collect()
+}
+
+/// What seals the log of a service that was brought up: every key that verifies it. Nothing before the first time.
+pub(crate) fn chain_keys() -> Option<String> {
+    let [(variable, file, _), _] = KEYS;
+    let given = std::env::var(variable).ok().filter(|keys| !keys.is_empty());
+    let kept = || fs::read_to_string(workspace().join(FOLDER).join(file)).ok();
+    given.or_else(kept).map(|keys| keys.trim().to_owned())
 }
 
 /// The key in a file, which is made if there is none.
@@ -42,7 +53,10 @@ fn kept(path: &Path, make: fn() -> String) -> Result<String> {
     }
     let key = make();
     write(path, &key).with_context(|| format!("cannot write {}", path.display()))?;
-    say(&format!("made a key of the log, kept in {}", path.display()));
+    say(&format!(
+        "made a key of the log, kept in {}",
+        path.display()
+    ));
     Ok(key)
 }
 
