@@ -89,7 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("database", &["audit", "migrations", "patience", "wheel"]),
     ("embedder", &["patience", "wheel"]),
     // It feeds whatever reads what strangers send.
-    ("fuzz", &["audit", "edge"]),
+    ("fuzz", &["audit", "edge", "events"]),
     ("kubernaut-services", &[]),
     ("migrate", &["database"]),
     ("patience", &[]),
