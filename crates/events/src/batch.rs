@@ -79,9 +79,8 @@ pub fn read_batch(body: &[u8], origin: &Origin<'_>) -> Result<Batch, Rejected> {
     let Some(text) = text.filter(|text| text.starts_with('[')) else {
         return Err(malformed(body).unwrap_or_else(|| no_batch(Code::InvalidType)));
     };
-    let elements: Vec<&RawValue> = match serde_json::from_str(text) {
-        Ok(elements) => elements,
-        Err(_) => return Err(malformed(body).unwrap_or_else(|| no_batch(Code::InvalidFormat))),
+    let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else {
+        return Err(malformed(body).unwrap_or_else(|| no_batch(Code::InvalidFormat)));
     };
     match elements.len() {
         0 => Err(no_batch(Code::TooShort)),

@@ -304,7 +304,7 @@ fn walk(path: &mut String, value: &Value, level: usize) -> Result<(), Broken> {
         Value::String(text) if has_nul(text) => return nul(path),
         Value::Array(_) | Value::Object(_) if level > MAX_LEVELS => {
             let message = format!("must not be nested deeper than {MAX_LEVELS} levels");
-            return Err((path.to_owned(), Code::TooDeep, message));
+            return Err((path.clone(), Code::TooDeep, message));
         }
         Value::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {

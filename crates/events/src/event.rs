@@ -1,5 +1,7 @@
 //! An event as it stands in the log.
 
+use std::borrow::Cow;
+
 use audit::Code;
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -241,7 +243,7 @@ fn redact(members: &mut Map<String, Value>) {
         }
     }
     if let Some(Value::String(message)) = members.get_mut("error_message")
-        && let std::borrow::Cow::Owned(redacted) = audit::redact(message)
+        && let Cow::Owned(redacted) = audit::redact(message)
     {
         *message = redacted;
     }
