@@ -1,9 +1,9 @@
 -- Writing events. The key of the chains' hashes is not here but with the service, so a batch takes two statements: one that says
--- where the chains end and which positions its events have, and one that writes them, if the chains still end there. A batch that
--- is too long for one statement is a transaction: the first statement of it keeps the chains from growing meanwhile.
+-- where the chains end and which positions its events have, and one that writes them, if the chains still end there.
 --
--- All lock the chains first, in one order, then claim the key of the batch, then make new chains, in the same order. Who waits
--- for a new chain holds only chains before it, so nobody waits for each other in a circle.
+-- That one locks the chains first, in one order, then claims the key of the batch, then makes new chains, in the same order. Who
+-- waits for a new chain has made only such as come before it, and who waits for a key has made none, so nobody waits for each
+-- other in a circle.
 
 -- `count` positions for new events, in ascending order: of now, and above `floor`, also after the clock was set back.
 CREATE OR REPLACE FUNCTION audit_event_sequences(count integer, floor bigint) RETURNS bigint[]
@@ -41,7 +41,7 @@ BEGIN
                 json_object_agg(
                     c.correlation_id,
                     json_build_object('chain_sequence', c.chain_sequence, 'event_hash', encode(c.event_hash, 'hex'))
-                ) FILTER (WHERE c.chain_sequence > 0),
+                ),
                 '{}'
             ),
             'sequences', audit_event_sequences(count, coalesce(max(c.last_sequence), 0))
@@ -95,44 +95,6 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     RETURN coalesce(audit_event_remembered(batch_key), audit_event_places(correlations, count));
-END
-$$;
-
--- The same, at the beginning of a transaction that writes a long batch: claims its key, unless that is null, and has the chains for
--- itself until the end. `ids` are those of all that the batch has.
-CREATE OR REPLACE FUNCTION audit_event_open(batch_key bytea, ids jsonb, correlations jsonb, count integer) RETURNS text
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-    chains  CONSTANT text[] := ARRAY(SELECT DISTINCT jsonb_array_elements_text(correlations));
-    locked  integer;
-    made    integer;
-    written text;
-BEGIN
-    PERFORM FROM audit_event_chain AS c
-    WHERE c.correlation_id = ANY (chains)
-    ORDER BY c.correlation_id
-    FOR NO KEY UPDATE;
-    GET DIAGNOSTICS locked = ROW_COUNT;
-
-    IF batch_key IS NOT NULL THEN
-        written := audit_event_claim(batch_key, ids);
-    END IF;
-    IF written IS NOT NULL THEN
-        RETURN written;
-    END IF;
-
-    INSERT INTO audit_event_chain (correlation_id, chain_sequence, event_hash, first_sequence, last_sequence)
-    SELECT name, 0, decode(repeat('00', 32), 'hex'), 0, 0
-    FROM unnest(chains) AS name
-    WHERE NOT EXISTS (SELECT FROM audit_event_chain AS c WHERE c.correlation_id = name)
-    ORDER BY name
-    ON CONFLICT (correlation_id) DO NOTHING;
-    GET DIAGNOSTICS made = ROW_COUNT;
-    IF locked + made < cardinality(chains) THEN
-        RAISE EXCEPTION 'somebody else has just begun one of these chains' USING ERRCODE = 'serialization_failure';
-    END IF;
-    RETURN audit_event_places(correlations, count);
 END
 $$;
 
@@ -210,6 +172,7 @@ RETURN event_type IN (
         'aianalysis.analysis.completed', 'aianalysis.analysis.failed', 'aiagent.rca.complete', 'aiagent.response.complete',
         'remediation.workflow_created'
     )
+    OR starts_with(event_type, 'signalprocessing.')
     OR starts_with(event_type, 'workflowexecution.')
     OR starts_with(event_type, 'orchestrator.lifecycle.')
     OR starts_with(event_type, 'effectiveness.');
@@ -287,10 +250,9 @@ BEGIN
 END
 $$;
 
--- Writes the events (an array of `audit_event_post`, in the order of their positions) of a batch, or of a part of one, that were
--- made for the places that `audit_event_prepare` or `audit_event_open` named. `batch` has `key` and `event_ids` if the key is to be
--- claimed here, as for `audit_event_open`; `quarantine`, an array of {event_id, position, field, reason, message, text}, and
--- `caller`. Returns {status}: `written`; `moved`, if a chain has grown meanwhile, or `remembered` with {event_ids}, if the batch was
+-- Writes the events of a batch (an array of `audit_event_post`) that were made for the places that `audit_event_prepare` named.
+-- `batch` has `key`, null if it is not to be remembered, `event_ids` of all that it has, `caller`, and `quarantine`, an array of
+-- {event_id, position, field, reason, message, text}. Returns {status}: `written`; `moved`, if a chain has grown meanwhile, or `remembered` with {event_ids}, if the batch was
 -- written already: nothing is, then.
 CREATE OR REPLACE FUNCTION audit_event_write(batch jsonb, events json) RETURNS text
 LANGUAGE plpgsql

@@ -1,71 +1,65 @@
 -- From events to records. The chains that have events of which records are yet to be made are in `audit_event_pending`. How far
 -- that has come is in `audit_event_chain`, and changes together with the records.
 
--- What records are to be made of next, of a chain: {correlation_id, after, upto, events}, where `after` and `upto` are the first
--- and the last of the `chain_sequence`s that are seen to by it. Events are as in `audit_event_json`, in the chain's order: those of
--- the types that records are made of, up to 500 after `after`, and up to 500 before them, because together they say more. Fewer, if
--- they are large.
+-- What records are made of, of a chain: {correlation_id, upto, events}. `upto` is the last `chain_sequence` that is seen to by it.
+-- Events are as in `audit_event_json`, in the chain's order: all of the types that records are made of, because only together they say
+-- what a record is. If they are more than the host takes, or many, those in the middle are left out.
 CREATE OR REPLACE FUNCTION audit_event_projection(correlation text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    most   CONSTANT integer := 500;
+    most   CONSTANT integer := 1000;
     room   CONSTANT bigint := audit_page_bytes() / 4;
     chain  audit_event_chain;
-    news   text[] := '{}';
-    olds   text[] := '{}';
-    bytes  bigint := 0;
-    upto   bigint;
     event  record;
+    events text[] := '{}';
+    ending text[] := '{}';
+    bytes  bigint := 0;
+    begun  bigint := 0; -- the last position of those from the beginning
 BEGIN
     SELECT * INTO chain FROM audit_event_chain AS c WHERE c.correlation_id = correlation;
-    upto := chain.chain_sequence;
     FOR event IN
-        SELECT e.chain_sequence, audit_event_json(e)::text AS body
+        SELECT e.sequence, audit_event_json(e)::text AS body
         FROM audit_event AS e
         WHERE e.correlation_id = correlation
             AND e.sequence BETWEEN chain.first_sequence AND chain.last_sequence
-            AND e.chain_sequence > chain.projected
             AND e.readable
             AND audit_event_is_projected(e.event_type)
         ORDER BY e.sequence
-        LIMIT most + 1
+        LIMIT most
     LOOP
         bytes := bytes + octet_length(event.body);
-        IF cardinality(news) = most OR (bytes > room AND cardinality(news) > 0) THEN
-            upto := event.chain_sequence - 1;
-            EXIT;
-        END IF;
-        news := news || event.body;
+        EXIT WHEN bytes > room AND cardinality(events) > 0;
+        events := events || event.body;
+        begun := event.sequence;
     END LOOP;
-
     bytes := 0;
     FOR event IN
         SELECT audit_event_json(e)::text AS body
         FROM audit_event AS e
         WHERE e.correlation_id = correlation
-            AND e.sequence BETWEEN chain.first_sequence AND chain.last_sequence
-            AND e.chain_sequence <= chain.projected
+            AND e.sequence > begun
+            AND e.sequence <= chain.last_sequence
             AND e.readable
             AND audit_event_is_projected(e.event_type)
         ORDER BY e.sequence DESC
-        LIMIT CASE WHEN cardinality(news) > 0 THEN most ELSE 0 END
+        LIMIT most
     LOOP
         bytes := bytes + octet_length(event.body);
-        EXIT WHEN bytes > room;
-        olds := event.body || olds;
+        EXIT WHEN bytes > room AND cardinality(ending) > 0;
+        ending := event.body || ending;
     END LOOP;
     RETURN concat(
-        '{"correlation_id":', to_json(correlation), ',"after":', chain.projected, ',"upto":', upto,
-        ',"events":[', array_to_string(olds || news, ','), ']}'
+        '{"correlation_id":', to_json(correlation), ',"upto":', chain.chain_sequence,
+        ',"events":[', array_to_string(events || ending, ','), ']}'
     );
 END
 $$;
 
--- Claims at most `chains` of those that wait, the first to come first, for the time of `lease`, and returns an array of what
+-- Claims at most `chains` of those that wait, the first to come first, for half a minute, and returns an array of what
 -- `audit_event_projection` says of each; null if none waits. Fewer, if they have much.
-CREATE OR REPLACE FUNCTION audit_event_project_next(chains integer, lease interval) RETURNS text
+CREATE OR REPLACE FUNCTION audit_event_project_next(chains integer) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -75,7 +69,7 @@ DECLARE
 BEGIN
     WHILE cardinality(parts) < chains AND bytes < audit_page_bytes() / 4 LOOP
         UPDATE audit_event_pending AS p
-        SET claimed_until = clock_timestamp() + lease
+        SET claimed_until = clock_timestamp() + interval '30 seconds'
         WHERE p.correlation_id = (
             SELECT w.correlation_id
             FROM audit_event_pending AS w
@@ -85,7 +79,7 @@ BEGIN
             FOR UPDATE SKIP LOCKED
         )
         RETURNING p.correlation_id INTO next;
-        EXIT WHEN NOT FOUND;
+        EXIT WHEN next IS NULL;
         parts := parts || audit_event_projection(next);
         bytes := bytes + octet_length(parts[cardinality(parts)]);
     END LOOP;
@@ -94,32 +88,28 @@ END
 $$;
 
 -- Stores the records (`audit_post`) that were made of what `audit_event_projection` said, and how far the chain is seen to, both or
--- neither. Returns what `audit_write` does; null if somebody else has seen to it.
-CREATE OR REPLACE FUNCTION audit_event_projected(
-    correlation text, after bigint, upto bigint, posts jsonb, vector_db boolean
-) RETURNS text
+-- neither. Returns what `audit_write` does; null if the chain was seen to before.
+CREATE OR REPLACE FUNCTION audit_event_projected(correlation text, upto bigint, posts jsonb, vector_db boolean) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    results text := '[]';
-    length  bigint;
+    results text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM audit_event_chain AS c WHERE c.correlation_id = correlation AND c.projected = after) THEN
-        RETURN NULL;
-    END IF;
-    -- First, because it may wait, and whoever writes to the chain is not to wait with it.
-    IF jsonb_array_length(posts) > 0 THEN
+    IF EXISTS (SELECT FROM audit_event_chain AS c WHERE c.correlation_id = correlation AND c.projected < upto) THEN
+        -- First, because it may wait, and whoever writes to the chain is not to wait with it.
         results := audit_write(posts, false, vector_db);
-    END IF;
-    UPDATE audit_event_chain AS c
-    SET projected = upto
-    WHERE c.correlation_id = correlation AND c.projected = after
-    RETURNING c.chain_sequence INTO length;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'somebody else has just made records of this chain' USING ERRCODE = 'serialization_failure';
+        UPDATE audit_event_chain AS c
+        SET projected = upto
+        WHERE c.correlation_id = correlation AND c.projected < upto;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'somebody else has just made records of this chain' USING ERRCODE = 'serialization_failure';
+        END IF;
     END IF;
     -- Who writes to the chain waits for this transaction, or its events are seen here.
-    IF length = upto THEN
+    PERFORM FROM audit_event_chain AS c
+    WHERE c.correlation_id = correlation AND c.projected = c.chain_sequence
+    FOR NO KEY UPDATE;
+    IF FOUND THEN
         DELETE FROM audit_event_pending AS p WHERE p.correlation_id = correlation;
     ELSE
         UPDATE audit_event_pending AS p SET claimed_until = DEFAULT WHERE p.correlation_id = correlation;

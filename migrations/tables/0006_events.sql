@@ -70,8 +70,8 @@ CREATE TRIGGER audit_event_stays_whole BEFORE TRUNCATE ON audit_event
 -- a chain whose events are gone goes on from here.
 CREATE TABLE audit_event_chain (
     correlation_id  text   PRIMARY KEY,
-    chain_sequence  bigint NOT NULL,           -- of the last event; 0 while the first ones are being written
-    event_hash      bytea  NOT NULL,           -- of the last event; zeros before the first one
+    chain_sequence  bigint NOT NULL,           -- of the last event
+    event_hash      bytea  NOT NULL,           -- of the last event
     -- Between these are the positions of its events, so only those months are looked at.
     first_sequence  bigint NOT NULL,
     last_sequence   bigint NOT NULL,

@@ -2,11 +2,12 @@
 //! limit in time, writes that go out together, failures told apart.
 //!
 //! Modules from the bottom up: `failure`, `connection`, `shared`, `database`, `limit`, `session`, `retention`, `statement`,
-//! `partitions`, `schema`, `position`, `replica`, `reads`, `rate_limit`, `write`, `change`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! `partitions`, `schema`, `position`, `replica`, `reads`, `rate_limit`, `write`, `change`, `events`, `simulation`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 mod change;
 mod connection;
 mod database;
+pub mod events;
 mod failure;
 mod limit;
 mod partitions;

@@ -14,10 +14,10 @@ const MONTHS: &str = "must be a number of months from 1 to 1200, or 0, which is 
 /// Months to keep, in which a century fits.
 const MOST: u16 = 1200;
 
-/// How long the records of each kind are kept.
+/// How long the records of each kind are kept, and events at least: each event says for how long, too.
 #[derive(Debug)]
 pub struct Retention {
-    /// Months by kind, as the functions of the database take them.
+    /// Months by kind and for `events`, as the functions of the database take them.
     keep: String,
     /// Whether no month is dropped that is not archived.
     archived_only: bool,
@@ -26,10 +26,11 @@ pub struct Retention {
 /// A step that was taken.
 #[derive(Debug, Deserialize)]
 pub struct RetentionStep {
-    /// `detached`, `cleared`, `dropped`, `in_use` (a table is, which rests now), `busy` (another replica takes steps) or `waiting` (the
+    /// `detached`, `cleared`, `dropped`, `noted` or `changed` (a month of events is about to leave, or something came to it, so that it
+    /// begins anew), `in_use` (a table is, which rests now), `busy` (another replica takes steps) or `waiting` (the
     /// vector database is behind, or the step took too long).
     pub step: String,
-    /// Whose month it was about; nothing where a table has all kinds.
+    /// Whose month it was about: a kind's, or that of `events`; nothing where a table has all kinds.
     pub kind: Option<String>,
     /// The month, as `2026-01`.
     #[serde(default)]
@@ -48,6 +49,7 @@ impl Retention {
             "aianalysis": months("retention_aianalysis_months").await,
             "workflow": months("retention_workflow_months").await,
             "execution": months("retention_execution_months").await,
+            "events": months("retention_events_months").await,
         });
         let archived_only = "retention_archived_only";
         Self {
