@@ -92,8 +92,8 @@ impl Appender<'_> {
                 Prepared::Remembered(ids) => return Ok((ids, false)),
                 Prepared::Ready { chains, sequences } => (chains, sequences),
             };
-            let heads = piece.seal(&self.config.chain_keys, &chains, &sequences)?;
-            let posts = piece.posts(self.caller, &heads, None::<()>)?;
+            piece.seal(&self.config.chain_keys, &chains, &sequences)?;
+            let posts = piece.posts(self.caller, None::<()>)?;
             match postgres::events::write(database, &posts.batch, &posts.events).await? {
                 Written::Written => return Ok((piece.ids.clone(), true)),
                 Written::Remembered(ids) => return Ok((ids, false)),
@@ -128,15 +128,6 @@ pub(crate) struct Piece<'e> {
     ids: Vec<String>,
 }
 
-/// A chain, as a piece makes it grow.
-#[derive(Serialize)]
-pub(crate) struct Grown {
-    /// Its length before.
-    expected: i64,
-    #[serde(flatten)]
-    head: Head,
-}
-
 /// What `audit_event_write` takes, as JSON.
 pub(crate) struct Posts {
     pub(crate) batch: String,
@@ -149,7 +140,6 @@ struct Beside<'p, H> {
     key: Option<String>,
     event_ids: &'p [String],
     caller: Option<&'p str>,
-    heads: &'p BTreeMap<String, Grown>,
     quarantine: Vec<Row<'p>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<H>,
@@ -194,32 +184,26 @@ impl<'e> Piece<'e> {
         keys: &ChainKeys,
         chains: &BTreeMap<String, Head>,
         sequences: &[i64],
-    ) -> Result<BTreeMap<String, Grown>, Failure> {
-        let mut heads = BTreeMap::<String, Grown>::new();
+    ) -> Result<(), Failure> {
+        let mut heads = BTreeMap::<String, Head>::new();
         let mut sequences = sequences.iter();
         for (entry, id) in self.entries.iter_mut().zip(&self.ids) {
             let Entry::Event(event) = entry else { continue };
             let Some(sequence) = sequences.next() else {
                 return Err(Failure::Other("there are fewer positions than events".into()));
             };
-            let correlation_id = event.correlation_id().to_owned();
-            let grown = heads.entry(correlation_id).or_insert_with_key(|name| {
-                let head = chains.get(name).cloned().unwrap_or_default();
-                Grown {
-                    expected: head.chain_sequence,
-                    head,
-                }
-            });
-            events::seal(event, id, *sequence, &mut grown.head, keys);
+            let chain = event.correlation_id().to_owned();
+            let before = |chain: &String| chains.get(chain).cloned().unwrap_or_default();
+            let head = heads.entry(chain).or_insert_with_key(before);
+            events::seal(event, id, *sequence, head, keys);
         }
-        Ok(heads)
+        Ok(())
     }
 
     /// What `audit_event_write` takes, or with a hold `audit_event_hold`.
     pub(crate) fn posts(
         &self,
         caller: Option<&str>,
-        heads: &BTreeMap<String, Grown>,
         hold: Option<impl Serialize>,
     ) -> Result<Posts, Failure> {
         let beside = Beside {
@@ -230,7 +214,6 @@ impl<'e> Piece<'e> {
             }),
             event_ids: &self.ids,
             caller,
-            heads,
             quarantine: self.quarantined().collect(),
             hold,
         };

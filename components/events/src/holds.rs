@@ -127,8 +127,8 @@ impl Changer {
             let Prepared::Ready { chains, sequences } = prepared else {
                 break;
             };
-            let heads = piece.seal(&self.config.chain_keys, &chains, &sequences)?;
-            let posts = piece.posts(self.caller.as_deref(), &heads, Some(hold))?;
+            piece.seal(&self.config.chain_keys, &chains, &sequences)?;
+            let posts = piece.posts(self.caller.as_deref(), Some(hold))?;
             match postgres::events::hold(database, &posts.batch, &posts.events).await? {
                 Held::Written(answer) => return Ok(Some(answer)),
                 Held::Unknown => return Ok(None),

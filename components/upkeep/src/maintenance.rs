@@ -69,6 +69,7 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
         ("move", _, _) => tail::shorten(&config.database).await,
         ("partition", _, _) => postgres::ensure_partitions(&config.database).await,
         ("held", _, _) => retain::held(&config.database, &config.retention).await,
+        ("forget", _, _) => postgres::events::forget(&config.database).await,
         ("retain", _, _) => retain::months(&config.database, &config.retention).await,
         // What a newer schema may name, and deliveries left by a deployment that had a vector database.
         _ => Ok(()),

@@ -20,6 +20,9 @@ use tokio_postgres::Client;
 /// Correlations that are claimed at a time.
 const CLAIMED: i32 = 32;
 
+/// Chains that are begun again in one statement.
+const TOGETHER: i32 = 1000;
+
 /// Make records of the events that are in the log
 #[derive(Parser)]
 #[command(name = "project")]
@@ -47,9 +50,11 @@ async fn main() -> ExitCode {
 #[derive(Deserialize)]
 struct Claimed {
     correlation_id: String,
-    /// The number of the last event of the chain.
+    /// How far its chain was gone through before.
+    after: i64,
+    /// How far it is with this.
     upto: i64,
-    /// All events of which records are made, in the order of the chain.
+    /// Those of which records are made, in the order of the chain.
     events: Vec<Map<String, Value>>,
 }
 
@@ -57,8 +62,7 @@ impl Project {
     async fn run(self) -> Result<()> {
         let client = connect(&self.database_url).await?;
         if self.from_start {
-            client
-                .execute("SELECT audit_event_project_from_start()", &[])
+            begin_again(&client)
                 .await
                 .context("the log cannot be gone through from its start")?;
         }
@@ -92,9 +96,19 @@ impl Project {
     }
 }
 
+/// Has records made anew of all chains, some at a time, because whoever writes to a chain waits meanwhile.
+async fn begin_again(client: &Client) -> Result<()> {
+    let mut last = Some(String::new());
+    while let Some(after) = last {
+        let sql = "SELECT audit_event_project_again($1, $2)";
+        last = client.query_one(sql, &[&after, &TOGETHER]).await?.get(0);
+    }
+    Ok(())
+}
+
 /// Correlations that have events of which records are yet to be made. Others keep away from them for a while.
 async fn claim(client: &Client) -> Result<Vec<Claimed>> {
-    let sql = "SELECT coalesce(audit_event_project_next($1)::text, '[]')";
+    let sql = "SELECT coalesce(audit_event_project_next($1, '1 minute'), '[]')";
     let row = client.query_one(sql, &[&CLAIMED]).await?;
     Ok(serde_json::from_str(row.get(0))?)
 }
@@ -106,11 +120,19 @@ async fn project(client: &Client, claimed: &Claimed) -> Result<u64> {
     let records: Vec<Record> = posts.into_iter().filter_map(|post| post.read(now)).collect();
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql = "SELECT audit_event_projected(
-        $1, $2, $3::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db)
+        $1, $2, $3, $4::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db)
     )";
     let posts = Record::all_to_json(&records)?;
     client
-        .execute(sql, &[&claimed.correlation_id, &claimed.upto, &posts])
+        .execute(
+            sql,
+            &[
+                &claimed.correlation_id,
+                &claimed.after,
+                &claimed.upto,
+                &posts,
+            ],
+        )
         .await?;
     Ok(u64::try_from(records.len())?)
 }
