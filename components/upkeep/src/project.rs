@@ -11,9 +11,6 @@ use serde_json::{Map, Value};
 /// Correlations that are claimed at a time.
 const CLAIMED: i32 = 8;
 
-/// How long others keep away from them: longer than it takes.
-const LEASE: &str = "30 seconds";
-
 /// Claims of one run. More would keep an instance from being given up when it is idle.
 const CLAIMS: u32 = 20;
 
@@ -21,9 +18,7 @@ const CLAIMS: u32 = 20;
 #[derive(Deserialize)]
 struct Claimed {
     correlation_id: String,
-    /// How far its chain was gone through before.
-    after: i64,
-    /// How far it is with this.
+    /// How far its chain is gone through with this.
     upto: i64,
     /// Those of which records are made, in the order of the chain.
     events: Vec<Map<String, Value>>,
@@ -41,8 +36,8 @@ impl Claimed {
 pub(crate) async fn pending(database: &Database, announced: bool) -> Result<(), Failure> {
     let session = Session::open(database).await?;
     for _ in 0..CLAIMS {
-        let statement = format!("SELECT audit_event_project_next($1, '{LEASE}')");
-        let claimed = session.text(&statement, &[Parameter::Int32(CLAIMED)]).await?;
+        let statement = "SELECT audit_event_project_next($1)";
+        let claimed = session.text(statement, &[Parameter::Int32(CLAIMED)]).await?;
         let claimed: Vec<Claimed> = serde_json::from_str(claimed.as_deref().unwrap_or("[]"))
             .map_err(|error| Failure::Other(format!("the events to project: {error}")))?;
         if claimed.is_empty() {
@@ -65,12 +60,11 @@ async fn project(
         .map_err(|error| Failure::Other(format!("a record does not serialise: {error}")))?;
     let parameters = [
         Parameter::Str(correlation.correlation_id.clone()),
-        Parameter::Int64(correlation.after),
         Parameter::Int64(correlation.upto),
         Parameter::Str(posts),
         Parameter::Boolean(announced),
     ];
-    let statement = "SELECT audit_event_projected($1, $2, $3, $4::text::jsonb, $5)";
+    let statement = "SELECT audit_event_projected($1, $2, $3::text::jsonb, $4)";
     match session.text(statement, &parameters).await {
         // One correlation must not hold up the others. It is claimed again later.
         Err(failure) if !failure.says_away() => {

@@ -50,9 +50,7 @@ async fn main() -> ExitCode {
 #[derive(Deserialize)]
 struct Claimed {
     correlation_id: String,
-    /// How far its chain was gone through before.
-    after: i64,
-    /// How far it is with this.
+    /// How far its chain is gone through with this.
     upto: i64,
     /// Those of which records are made, in the order of the chain.
     events: Vec<Map<String, Value>>,
@@ -108,7 +106,7 @@ async fn begin_again(client: &Client) -> Result<()> {
 
 /// Correlations that have events of which records are yet to be made. Others keep away from them for a while.
 async fn claim(client: &Client) -> Result<Vec<Claimed>> {
-    let sql = "SELECT coalesce(audit_event_project_next($1, '1 minute'), '[]')";
+    let sql = "SELECT coalesce(audit_event_project_next($1), '[]')";
     let row = client.query_one(sql, &[&CLAIMED]).await?;
     Ok(serde_json::from_str(row.get(0))?)
 }
@@ -120,19 +118,11 @@ async fn project(client: &Client, claimed: &Claimed) -> Result<u64> {
     let records: Vec<Record> = posts.into_iter().filter_map(|post| post.read(now)).collect();
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql = "SELECT audit_event_projected(
-        $1, $2, $3, $4::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db)
+        $1, $2, $3::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db)
     )";
     let posts = Record::all_to_json(&records)?;
     client
-        .execute(
-            sql,
-            &[
-                &claimed.correlation_id,
-                &claimed.after,
-                &claimed.upto,
-                &posts,
-            ],
-        )
+        .execute(sql, &[&claimed.correlation_id, &claimed.upto, &posts])
         .await?;
     Ok(u64::try_from(records.len())?)
 }
