@@ -21,6 +21,7 @@ mod projection;
 mod quarantine;
 mod reader;
 mod readiness;
+mod retention;
 mod retries;
 mod services;
 mod sizes;
