@@ -8,6 +8,7 @@ use patience::until;
 use crate::request::Draft;
 use crate::services::{Services, record};
 use crate::support::openapi::{Exchange, OTHER_METHOD, documented, occurred};
+use crate::support::routes::is_of_the_log;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_answer_occurs() {
@@ -57,7 +58,9 @@ async fn provoke(services: &Services, exchange: &Exchange) {
             plain().body("{").send(client).await.problem(400, slug);
         }
         (400, "invalid-parameter") => {
-            let draft = plain().query("unknown=1");
+            // Lists of events ignore what they do not know.
+            let of_the_log = is_of_the_log(&exchange.path);
+            let draft = plain().query(if of_the_log { "limit=0" } else { "unknown=1" });
             draft.send(client).await.problem(400, slug);
         }
         (400, "invalid-id") => {
@@ -83,6 +86,13 @@ async fn provoke(services: &Services, exchange: &Exchange) {
             let client = services.nobody();
             plain().send(&client).await.problem(403, slug);
         }
+        (404, _) if is_of_the_log(&exchange.path) => {
+            let mut draft = plain().correlation_id("nobody");
+            if exchange.method == "POST" {
+                draft = draft.body(r#"{"correlation_id":"nobody","reason":"none"}"#);
+            }
+            draft.send(client).await.problem(404, slug);
+        }
         (404, _) if !exchange.path.contains("{id}") => {
             let draft = plain().kind("unknown");
             draft.send(client).await.problem(404, slug);
@@ -92,8 +102,12 @@ async fn provoke(services: &Services, exchange: &Exchange) {
         }
         (409, _) => conflict(services, exchange).await,
         (413, _) => {
-            let limit = if plain().is_batch() { 5 } else { 1 } * 1024 * 1024;
-            let draft = plain().body(" ".repeat(limit + 1));
+            let mebibytes = match exchange.path.as_str() {
+                path if path.starts_with("/api/v1/audit/events") => 32,
+                _ if plain().is_batch() => 5,
+                _ => 1,
+            };
+            let draft = plain().body(" ".repeat(mebibytes * 1024 * 1024 + 1));
             draft.send(client).await.problem(413, slug);
         }
         (415, _) => {

@@ -15,6 +15,7 @@ pub(crate) struct Draft {
     method: String,
     kind: String,
     id: String,
+    correlation_id: String,
     query: String,
     media_type: String,
     idempotency_key: String,
@@ -29,7 +30,8 @@ impl Draft {
             method: exchange.method.clone(),
             kind: "remediation".to_owned(),
             id: "1".to_owned(),
-            query: String::new(),
+            correlation_id: "req-4711".to_owned(),
+            query: required_query(&exchange.path).to_owned(),
             media_type: String::new(),
             idempotency_key: fresh("key"),
             body: String::new(),
@@ -92,6 +94,11 @@ impl Draft {
         self
     }
 
+    pub(crate) fn correlation_id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.correlation_id);
+        self
+    }
+
     pub(crate) fn query(mut self, query: &str) -> Self {
         query.clone_into(&mut self.query);
         self
@@ -125,7 +132,7 @@ impl Draft {
             .template
             .replace("{kind}", &self.kind)
             .replace("{id}", &self.id)
-            .replace("{correlation_id}", "req-4711");
+            .replace("{correlation_id}", &self.correlation_id);
         if !self.query.is_empty() {
             path = format!("{path}?{}", self.query);
         }
@@ -138,6 +145,16 @@ impl Draft {
         client
             .send(method, &path, &headers, self.body.clone())
             .await
+    }
+}
+
+/// The parameters that an operation cannot do without.
+fn required_query(template: &str) -> &'static str {
+    match template {
+        "/api/v1/remediation-history/context" => {
+            "targetKind=Deployment&targetName=checkout-api&currentSpecHash=sha256:b2b2"
+        }
+        _ => "",
     }
 }
 

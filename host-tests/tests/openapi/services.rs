@@ -29,7 +29,7 @@ pub(crate) struct Services {
     pub(crate) misconfigured: Service,
     /// Every function of its database refuses what it is asked, in a way that the service does not know.
     pub(crate) contrary: Service,
-    /// Somebody else has locked the table of records.
+    /// Somebody else has locked the tables of records and of events.
     pub(crate) blocked: Service,
     /// Callers need a token, those who ask for metrics included.
     pub(crate) guarded: Service,
@@ -59,7 +59,7 @@ impl Services {
         let limits = [("query_timeout", limit), ("write_timeout", limit)];
         let blocked = start(&limits).await;
         let lock = blocked.database.client().await;
-        lock.batch_execute("BEGIN; LOCK TABLE audit IN ACCESS EXCLUSIVE MODE")
+        lock.batch_execute("BEGIN; LOCK TABLE audit, audit_event, audit_event_chain IN ACCESS EXCLUSIVE MODE")
             .await
             .expect("a lock");
 
@@ -139,7 +139,9 @@ const REFUSE: &str = "
             FROM pg_proc
             WHERE pronamespace = current_schema()::regnamespace AND proname IN (
                 'audit_write', 'audit_patch', 'audit_delete', 'audit_get', 'audit_list', 'audit_versions',
-                'audit_incident', 'audit_timeline', 'audit_search', 'audit_similar'
+                'audit_incident', 'audit_timeline', 'audit_search', 'audit_similar',
+                'audit_event_prepare', 'audit_event_list', 'audit_event_history', 'audit_event_effectiveness',
+                'audit_event_chain_page', 'audit_event_holds', 'audit_event_export'
             )
         LOOP
             EXECUTE format(
