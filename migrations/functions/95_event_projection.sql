@@ -97,7 +97,7 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM audit_event_chain AS c WHERE c.correlation_id = correlation AND c.projected < upto) THEN
         -- First, because it may wait, and whoever writes to the chain is not to wait with it.
-        results := audit_write(posts, false, vector_db);
+        results := CASE WHEN posts = '[]' THEN '[]' ELSE audit_write(posts, false, vector_db) END;
         UPDATE audit_event_chain AS c
         SET projected = upto
         WHERE c.correlation_id = correlation AND c.projected < upto;
