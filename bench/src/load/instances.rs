@@ -138,7 +138,7 @@ fn largest(log: &str) -> BTreeMap<String, u64> {
 
 /// The size of each component's `.wasm`, in bytes.
 pub(crate) fn sizes() -> Result<BTreeMap<String, u64>> {
-    ["health", "query", "search", "upkeep", "write"]
+    ["events", "health", "query", "search", "upkeep", "write"]
         .map(|component| {
             let file = workspace().join(format!("target/wasm32-wasip2/release/{component}.wasm"));
             let size = fs::metadata(&file).with_context(|| file.display().to_string())?;

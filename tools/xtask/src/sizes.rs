@@ -16,8 +16,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let packages = WasmPackages::find()?;
     let folder = cargo::build_wasm_with_names(&packages.components)?;
     for package in &packages.components {
+        let component = component(package);
         let release =
-            cargo::workspace().join(format!("target/wasm32-wasip2/release/{package}.wasm"));
+            cargo::workspace().join(format!("target/wasm32-wasip2/release/{component}.wasm"));
         let size = fs::metadata(&release).map(|file| file.len());
         let size = size.with_context(|| {
             format!(
@@ -25,11 +26,16 @@ pub(crate) fn run() -> Result<ExitCode> {
                 release.display()
             )
         })?;
-        println!("\n{package}.wasm: {size} bytes, of which code by crate:");
-        let named = fs::read(folder.join(format!("{package}.wasm")))?;
+        println!("\n{component}.wasm: {size} bytes, of which code by crate:");
+        let named = fs::read(folder.join(format!("{component}.wasm")))?;
         print_crates(&code_by_crate(&named)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a package makes: a component has the package's name, unless a crate has it already.
+fn component(package: &str) -> &str {
+    package.strip_suffix("-component").unwrap_or(package)
 }
 
 fn print_crates(crates: &BTreeMap<String, u64>) {
