@@ -40,7 +40,9 @@ impl Appender<'_> {
         for (number, entries) in batch.entries.chunks_mut(PIECE).enumerate() {
             let key = Some(piece_key(batch.key, number));
             let mut piece = Piece::new(key, number.saturating_mul(PIECE), entries);
-            let appended = patiently(self.patience, may_pass, async || self.write(&mut piece).await);
+            let appended = patiently(self.patience, may_pass, async || {
+                self.write(&mut piece).await
+            });
             let (own, is_new) = appended.await.map_err(Outage::from)?;
             if is_new {
                 piece.count(&mut tally);
@@ -72,7 +74,9 @@ impl Appender<'_> {
         let mut tally = Tally::default();
         for (number, entries) in entries.chunks_mut(PIECE).enumerate() {
             let mut piece = Piece::new(None, number.saturating_mul(PIECE), entries);
-            let written = patiently(self.patience, may_pass, async || self.write(&mut piece).await);
+            let written = patiently(self.patience, may_pass, async || {
+                self.write(&mut piece).await
+            });
             written.await?;
             piece.count(&mut tally);
         }
@@ -190,7 +194,9 @@ impl<'e> Piece<'e> {
         for (entry, id) in self.entries.iter_mut().zip(&self.ids) {
             let Entry::Event(event) = entry else { continue };
             let Some(sequence) = sequences.next() else {
-                return Err(Failure::Other("there are fewer positions than events".into()));
+                return Err(Failure::Other(
+                    "there are fewer positions than events".into(),
+                ));
             };
             let chain = event.correlation_id().to_owned();
             let before = |chain: &String| chains.get(chain).cloned().unwrap_or_default();

@@ -33,7 +33,9 @@ pub(crate) async fn write(call: Call) -> Result<Reply> {
     let created = batch.entries.iter().filter(is_event).count();
     let message = match event_ids.len().saturating_sub(created) {
         0 => format!("{created} audit events created successfully"),
-        more => format!("{created} audit events created successfully; {more} elements are no events and were put into quarantine"),
+        more => format!(
+            "{created} audit events created successfully; {more} elements are no events and were put into quarantine"
+        ),
     };
     Ok(Reply::json(
         StatusCode::CREATED,

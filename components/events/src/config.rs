@@ -87,7 +87,11 @@ impl Members {
     pub(crate) fn read(body: Value) -> Result<Self> {
         match body {
             Value::Object(members) => Ok(Self(members)),
-            _ => Err(invalid("", Code::InvalidType, "the body must be a JSON object")),
+            _ => Err(invalid(
+                "",
+                Code::InvalidType,
+                "the body must be a JSON object",
+            )),
         }
     }
 

@@ -41,5 +41,8 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let facts = postgres::text(&call.config.database, statement, &parameters);
     let facts = facts.await.map_err(Outage::from)?.unwrap_or_default();
     let facts: HistoryFacts = made_by_the_database(&facts)?;
-    Ok(Reply::json(StatusCode::OK, &events::history(&question, &facts))?)
+    Ok(Reply::json(
+        StatusCode::OK,
+        &events::history(&question, &facts),
+    )?)
 }

@@ -12,7 +12,10 @@ pub(crate) struct Tally(BTreeMap<(&'static str, &'static str), usize>);
 
 impl Tally {
     pub(crate) fn add(&mut self, found: &Quarantined) {
-        let count = self.0.entry((found.field, found.reason.as_str())).or_default();
+        let count = self
+            .0
+            .entry((found.field, found.reason.as_str()))
+            .or_default();
         *count = count.saturating_add(1);
     }
 
@@ -23,7 +26,8 @@ impl Tally {
         }
         let count: usize = self.0.values().sum();
         let caller = caller.unwrap_or("somebody");
-        let mut reason = format!("{count} of {elements} elements that {caller} posted are no events:");
+        let mut reason =
+            format!("{count} of {elements} elements that {caller} posted are no events:");
         let mut separator = ' ';
         for ((field, why), count) in &self.0 {
             let field = if field.is_empty() { "(whole)" } else { field };

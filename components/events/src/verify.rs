@@ -53,7 +53,9 @@ impl Page {
 /// A page is read together with the head of the chain as it is then. So if nothing is behind the last page, its head must be the last
 /// event; an event that nobody counted shows as well as one that is missing.
 async fn report(config: &Config, correlation_id: &str) -> Result<Option<Report>> {
-    let session = Session::open(&config.database).await.map_err(Outage::from)?;
+    let session = Session::open(&config.database)
+        .await
+        .map_err(Outage::from)?;
     let Some(mut page) = read(&session, correlation_id, 0).await? else {
         return Ok(None);
     };

@@ -63,9 +63,7 @@ async fn perform(config: &Config, task: &str) -> Result<(), Failure> {
             embed::pending(&config.database, provider, vector_db.as_ref()).await
         }
         ("deliver", _, Some(vector_db)) => vectors::deliver(&config.database, vector_db).await,
-        ("project", _, vector_db) => {
-            project::pending(&config.database, vector_db.is_some()).await
-        }
+        ("project", _, vector_db) => project::pending(&config.database, vector_db.is_some()).await,
         ("move", _, _) => tail::shorten(&config.database).await,
         ("partition", _, _) => postgres::ensure_partitions(&config.database).await,
         ("held", _, _) => retain::held(&config.database, &config.retention).await,

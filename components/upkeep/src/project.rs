@@ -37,7 +37,9 @@ pub(crate) async fn pending(database: &Database, announced: bool) -> Result<(), 
     let session = Session::open(database).await?;
     for _ in 0..CLAIMS {
         let statement = "SELECT audit_event_project_next($1)";
-        let claimed = session.text(statement, &[Parameter::Int32(CLAIMED)]).await?;
+        let claimed = session
+            .text(statement, &[Parameter::Int32(CLAIMED)])
+            .await?;
         let claimed: Vec<Claimed> = serde_json::from_str(claimed.as_deref().unwrap_or("[]"))
             .map_err(|error| Failure::Other(format!("the events to project: {error}")))?;
         if claimed.is_empty() {

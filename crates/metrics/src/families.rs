@@ -118,10 +118,7 @@ pub const COUNTED: [Family; 19] = [
         name: "datastorage_events_total",
         help: "Events that were written to the log, by what they say of themselves.",
         r#type: Type::Counter,
-        labels: &[
-            label("category", CATEGORIES),
-            label("outcome", OUTCOMES),
-        ],
+        labels: &[label("category", CATEGORIES), label("outcome", OUTCOMES)],
     },
     Family {
         name: "datastorage_events_quarantined_total",

@@ -115,7 +115,10 @@ async fn claim(client: &Client) -> Result<Vec<Claimed>> {
 async fn project(client: &Client, claimed: &Claimed) -> Result<u64> {
     let now = Utc::now();
     let posts = events::project(&claimed.correlation_id, &claimed.events);
-    let records: Vec<Record> = posts.into_iter().filter_map(|post| post.read(now)).collect();
+    let records: Vec<Record> = posts
+        .into_iter()
+        .filter_map(|post| post.read(now))
+        .collect();
     // Announced to the vector database if that is up to date, or being brought up to date.
     let sql = "SELECT audit_event_projected(
         $1, $2, $3::text::jsonb, (SELECT complete IS NOT FALSE FROM audit_vector_db)
