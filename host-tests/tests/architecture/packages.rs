@@ -44,9 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The component; the crate has the name.
     (
         "events-component",
-        &[
-            "audit", "edge", "events", "instance", "metrics", "postgres",
-        ],
+        &["audit", "edge", "events", "instance", "metrics", "postgres"],
     ),
     (
         "health",

@@ -59,9 +59,11 @@ impl Services {
         let limits = [("query_timeout", limit), ("write_timeout", limit)];
         let blocked = start(&limits).await;
         let lock = blocked.database.client().await;
-        lock.batch_execute("BEGIN; LOCK TABLE audit, audit_event, audit_event_chain IN ACCESS EXCLUSIVE MODE")
-            .await
-            .expect("a lock");
+        lock.batch_execute(
+            "BEGIN; LOCK TABLE audit, audit_event, audit_event_chain IN ACCESS EXCLUSIVE MODE",
+        )
+        .await
+        .expect("a lock");
 
         let wrong = [("query_timeout", "soon"), ("write_timeout", "soon")];
         let cluster = Cluster::start().await;
