@@ -116,7 +116,7 @@ BEGIN
          SELECT
             (SELECT count(*) FROM slice) AS events,
             (SELECT count(*) FROM stays) AS kept,
-            (SELECT bool_or(c.is_waiting) FROM chain AS c) AS waiting,
+            (SELECT bool_or(c.is_waiting AND NOT c.is_held) FROM chain AS c) AS waiting,
             (SELECT max(s.correlation_id) FROM slice AS s) AS correlation_id,
             (
                 SELECT s.sequence FROM slice AS s ORDER BY s.correlation_id DESC, s.sequence DESC LIMIT 1
@@ -147,7 +147,7 @@ DECLARE
     record_month CONSTANT date := audit_leaf_month(leaving.leaf);
     kept_leaf    CONSTANT text := leaving.leaf || '_kept';
 BEGIN
-    -- Whoever is writing into the month keeps one of these locks, and whoever is placing or releasing a hold the other.
+    -- Whoever is writing into the month has one of these locks, and whoever is placing or releasing a hold the other.
     PERFORM FROM audit_event_month AS m WHERE m.month = record_month AND m.leaving FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'changed';
@@ -248,7 +248,8 @@ BEGIN
 END
 $$;
 
--- Takes one step, as `audit_drop_step`, with what is on its way out, or else with the next month; null if there is nothing to do.
+-- Takes one step, as `audit_drop_step`, with what is on its way out, or else with the next month; null if there is nothing to do. Beside
+-- those of `audit_drop_step`, steps are `noted`, and `changed` if the month begins anew, or stays after all.
 CREATE OR REPLACE FUNCTION audit_event_drop_step(keep jsonb, archived_only boolean) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
@@ -274,6 +275,10 @@ BEGIN
         VALUES (audit_leaf_month(leaving.leaf), 0, true)
         ON CONFLICT (month) DO UPDATE SET leaving = true;
         step := 'noted';
+    ELSIF NOT leaving.gone
+        AND leaving.leaf NOT IN (SELECT d.leaf FROM audit_event_months_due(keep, archived_only) AS d)
+    THEN
+        step := 'changed';
     ELSIF leaving.hold_revision IS NULL THEN
         step := CASE WHEN audit_event_begin_leaving(leaving) THEN 'noted' ELSE 'in_use' END;
     ELSIF leaving.gone AND audit_event_clear(leaving) THEN
@@ -284,9 +289,9 @@ BEGIN
         step := 'cleared';
     ELSE
         step := audit_event_take_out(leaving);
-        IF step = 'changed' AND NOT audit_event_give_up(leaving) THEN
-            step := 'in_use';
-        END IF;
+    END IF;
+    IF step = 'changed' AND NOT audit_event_give_up(leaving) THEN
+        step := 'in_use';
     END IF;
     RETURN jsonb_build_object(
         'step', step,
