@@ -29,6 +29,8 @@ def map_case(context, case):
     for filters in (case.query, case.body):
         if isinstance(filters, dict) and "until" in filters:
             filters.pop("since", None)
+        if isinstance(filters, dict):
+            alone(filters)
     records = case.body if isinstance(case.body, list) else [case.body]
     for record in records:
         if isinstance(record, dict):
@@ -41,12 +43,23 @@ def map_case(context, case):
     return case
 
 
+def alone(filters):
+    """Parameters that must agree with each other go, or one of them does."""
+    for window in ("tier1Window", "tier2Window"):
+        filters.pop(window, None)
+    if not {"detail_key", "detail_value"} <= filters.keys():
+        filters.pop("detail_key", None)
+        filters.pop("detail_value", None)
+
+
 def agree(record):
     """Times in the past, the end not before the start, steps within their total."""
     for name in STARTS:
         past(record, name, "2000")
     for name in ENDS:
         past(record, name, "2020")
+    # No longer ago than an event is kept.
+    past(record, "event_timestamp", "2024")
     for done, total in STEPS:
         if all(isinstance(record.get(name), (int, float)) for name in (done, total)):
             record[done] = min(record[done], record[total])
@@ -56,6 +69,6 @@ def agree(record):
 
 
 def past(record, name, year):
-    # 2000 and 2020 are leap years, so the date exists in both.
+    # 2000, 2020 and 2024 are leap years, so the date exists in both.
     if isinstance(record.get(name), str):
         record[name] = TIME.sub(year + r"\1", record[name], count=1)
