@@ -24,7 +24,8 @@ pub(crate) async fn show(call: Call) -> Result<Reply> {
     let answer = answer.ok_or_else(|| Error::NotFound {
         slug: Slug::NoEffectiveness,
         detail: format!(
-            "No effectiveness assessment events found for correlation_id: {correlation_id}"
+            "No effectiveness assessment events found for correlation_id: {}",
+            call.segment("correlation_id")
         ),
     })?;
     Ok(Reply::json(StatusCode::OK, &answer)?)

@@ -4,7 +4,8 @@
 pub fn uuid() -> String {
     let (high, low) = (runtime::random(), runtime::random());
     let (first, second, third) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
-    let (fourth, fifth) = ((low >> 48) & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
+    let fourth = ((low >> 48) & 0x3fff) | 0x8000;
+    let fifth = low & 0xffff_ffff_ffff;
     format!("{first:08x}-{second:04x}-4{third:03x}-{fourth:04x}-{fifth:012x}")
 }
 
