@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod against;
 pub(crate) mod client;
+pub(crate) mod events;
 mod extras;
 pub(crate) mod figures;
 pub(crate) mod fill;

@@ -48,6 +48,10 @@ enum What {
     Recall,
     /// The same rates with more and more records, as a plot in docs/
     Growth,
+    /// The log of events: writing, reading and verifying, beside the native baseline
+    Events,
+    /// The log of events with more and more of them: --records says how many there are in the end
+    EventsGrowth,
     /// Lists of one namespace beside writers, with ten thousand and a million records
     Lists,
     /// What is redacted, what is left alone, and how fast, beside gitleaks and detect-secrets
@@ -78,6 +82,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         None if load.against.is_some() => load::against::run(load, quick).await?,
         None => load::run(load, quick).await?,
         Some(What::Growth) => load::growth::run(load, quick).await?,
+        Some(What::Events) => load::events::run(load, quick).await?,
+        Some(What::EventsGrowth) => load::events::grow(load, quick).await?,
         Some(What::Lists) => load::lists::run(load, quick).await?,
         Some(What::Redaction) => redaction::run(quick).await?,
         Some(What::Recall) => printed(&recall::run(quick).await?),

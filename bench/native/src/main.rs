@@ -1,12 +1,13 @@
 //! The baseline: the service as a team would write it without WebAssembly.
 //!
 //! axum, deadpool-postgres and tokio-postgres with prepared statements, the same validation (`audit`), one
-//! insert per request into the same schema, rows turned into JSON with serde. It does for the seven
+//! insert per request into the same schema, rows turned into JSON with serde. It does for the
 //! benchmarked operations what the service does, down to natural keys and totals; it leaves out the life cycle
 //! of records (a known key is a duplicate or a conflict), embeddings, logs and the rest.
 
 mod columns;
 mod error;
+mod events;
 mod list;
 mod read;
 mod record;
@@ -58,6 +59,7 @@ async fn main() -> Result<()> {
             get(read::timeline),
         )
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .merge(log())
         .with_state(pool);
     let listener = TcpListener::bind(arguments.listen)
         .await
@@ -65,6 +67,23 @@ async fn main() -> Result<()> {
         // Answers leave when they are written. Where that cannot be set they are only later.
         .tap_io(|stream| _ = stream.set_nodelay(true));
     Ok(axum::serve(listener, router).await?)
+}
+
+/// The routes of the log of events, whose bodies may be larger.
+fn log() -> Router<Pool> {
+    Router::new()
+        .route("/api/v1/audit/events/batch", post(events::batch))
+        .route(
+            "/api/v1/audit/events",
+            post(events::single).get(events::list),
+        )
+        .route("/api/v1/remediation-history/context", get(events::history))
+        .route(
+            "/api/v1/effectiveness/{correlation_id}",
+            get(events::effectiveness),
+        )
+        .route("/api/v1/audit/verify-chain", post(events::verify))
+        .layer(DefaultBodyLimit::max(::events::MAX_BODY))
 }
 
 fn pool(arguments: &Arguments) -> Result<Pool> {

@@ -164,3 +164,39 @@ async fn a_record_that_breaks_the_rules_is_refused() {
         404
     );
 }
+
+fn event(correlation: &str, number: usize) -> Value {
+    json!({
+        "version": "1.0", "event_type": "gateway.config.reloaded", "event_timestamp": "2026-05-06T07:08:09Z",
+        "event_category": "gateway", "event_action": "reloaded", "event_outcome": "success", "correlation_id": correlation,
+        "event_data": {"event_type": "gateway.config.reloaded", "component": "router", "number": number},
+    })
+}
+
+#[tokio::test]
+async fn events_are_stored_once_listed_and_verified() {
+    const BATCH: &str = "/api/v1/audit/events/batch";
+    let native = Native::start().await;
+    let batch: Vec<Value> = (0..20).map(|number| event("rr-1", number)).collect();
+    let (status, answer) = native.post(BATCH, &json!(batch));
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(
+        native.post(BATCH, &json!(batch)).1["event_ids"],
+        answer["event_ids"]
+    );
+    let (status, single) = native.post("/api/v1/audit/events", &event("rr-1", 20));
+    assert_eq!(status, 201, "{single}");
+    let list = native.get("/api/v1/audit/events?correlation_id=rr-1&limit=5");
+    assert_eq!(list["pagination"]["total"], 21);
+    assert_eq!(list["data"][0]["event_id"], single["event_id"]);
+    let (_, verified) = native.post(
+        "/api/v1/audit/verify-chain",
+        &json!({"correlation_id": "rr-1"}),
+    );
+    assert_eq!(
+        (&verified["is_valid"], &verified["total_events"]),
+        (&json!(true), &json!(21))
+    );
+    let history = "/api/v1/remediation-history/context?targetKind=a&targetName=b&currentSpecHash=c";
+    assert_eq!(native.get(history)["tier1"]["chain"], json!([]));
+}

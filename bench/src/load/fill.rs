@@ -29,7 +29,7 @@ pub(crate) async fn fill(url: &str, records: usize) -> Result<()> {
     admin.batch_execute(BARE).await?;
     let sql = "SELECT audit_ensure_partitions(12, now() - interval '12 months'), audit_ensure_partitions()";
     admin.execute(sql, &[]).await?;
-    let indexes = drop_indexes(&admin).await?;
+    let indexes = drop_indexes(&admin, "audit").await?;
 
     let starts: Vec<i64> = (0..incidents).step_by(usize::try_from(STEP)?).collect();
     let share = starts.len().div_ceil(WRITERS);
@@ -62,13 +62,13 @@ async fn write(url: &str, starts: &[i64], incidents: i64) -> Result<()> {
     Ok(())
 }
 
-/// Drops the indexes of `audit` that are no constraints, and returns what makes them.
-async fn drop_indexes(admin: &Client) -> Result<Vec<String>> {
+/// Drops the indexes of a table that are no constraints, and returns what makes them.
+pub(super) async fn drop_indexes(admin: &Client, table: &str) -> Result<Vec<String>> {
     let sql = "SELECT indexrelid::regclass::text, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
                FROM pg_index
-               WHERE indrelid = 'audit'::regclass AND NOT indisunique";
+               WHERE indrelid = $1::text::regclass AND NOT indisunique";
     let mut definitions = Vec::new();
-    for row in admin.query(sql, &[]).await? {
+    for row in admin.query(sql, &[&table]).await? {
         let (name, definition): (&str, String) = (row.get(0), row.get(1));
         admin.batch_execute(&format!("DROP INDEX {name}")).await?;
         definitions.push(definition);

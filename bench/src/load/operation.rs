@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::client::{Answer, find};
+use super::events::ask::{LogExpected, LogOperation};
 use super::samples::Draw;
 
 /// One answer in so many is read as JSON from end to end; the others are looked through.
@@ -28,7 +29,7 @@ pub(crate) enum Operation {
 }
 
 /// What the bare component does instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Bare {
     Nothing,
     Statement,
@@ -104,10 +105,11 @@ impl Bare {
 }
 
 /// What is sent, to the service and the baseline or to the bare component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ask {
     Store(Operation),
     Bare(Bare),
+    Log(LogOperation),
 }
 
 /// What must come back.
@@ -124,6 +126,7 @@ pub(crate) enum Expected {
     Text(&'static str),
     /// The id of an inserted row.
     Id,
+    Log(LogExpected),
 }
 
 impl Ask {
@@ -144,6 +147,7 @@ impl Ask {
                 Expected::Id
             }
             Self::Store(operation) => operation.write(draw, request),
+            Self::Log(operation) => Expected::Log(operation.write(draw, request)),
         }
     }
 }
@@ -198,11 +202,11 @@ impl Operation {
     }
 }
 
-fn get(request: &mut Vec<u8>, path: &str) {
+pub(super) fn get(request: &mut Vec<u8>, path: &str) {
     request.extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").as_bytes());
 }
 
-fn post(request: &mut Vec<u8>, path: &str, body: &str) {
+pub(super) fn post(request: &mut Vec<u8>, path: &str, body: &str) {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -223,6 +227,9 @@ impl Expected {
     }
 
     fn compare(&self, answer: &Answer, thorough: bool) -> Result<()> {
+        if let Self::Log(expected) = self {
+            return expected.compare(answer, thorough);
+        }
         let wrote = matches!(self, Self::Created(_) | Self::Id);
         let status = if wrote { 201 } else { 200 };
         ensure!(answer.status == status, "the status is not {status}");
@@ -242,6 +249,7 @@ impl Expected {
             }
             Self::Page(limit, of_all) => page(body, *limit, of_all, thorough)?,
             Self::Timeline(correlation) => timeline(body, correlation, thorough)?,
+            Self::Log(_) => {}
         }
         Ok(())
     }

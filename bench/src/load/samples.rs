@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use tokio_postgres::Client;
 
+use super::events::samples::LogSamples;
 use crate::chance::Chance;
 use crate::incidents::Incidents;
 use crate::store::DIMENSIONS;
@@ -24,6 +25,8 @@ pub(crate) struct Samples {
     filters: Vec<(String, String)>,
     /// Before, between and after the two places of the request id.
     bodies: Vec<[String; 3]>,
+    /// Of the log of events; of none, nothing.
+    log: LogSamples,
 }
 
 impl Samples {
@@ -44,7 +47,13 @@ impl Samples {
             correlations: rows.iter().map(|row| row.get(1)).collect(),
             filters,
             bodies: (0..BODIES).map(|_| parts(&incidents.body(BLANK))).collect(),
+            log: LogSamples::default(),
         })
+    }
+
+    /// The same, and what can be asked of a log.
+    pub(crate) fn with_log(self, log: LogSamples) -> Self {
+        Self { log, ..self }
     }
 
     /// The mean size of a record to write, in bytes.
@@ -98,10 +107,20 @@ impl Draw {
         Self::one(&mut self.chance, &self.samples.filters).clone()
     }
 
+    /// What can be asked of the log of events, and what draws from it.
+    pub(crate) fn log(&mut self) -> (&LogSamples, &mut Chance) {
+        (&self.samples.log, &mut self.chance)
+    }
+
+    /// A name that nothing has had before.
+    pub(crate) fn new_id(&mut self) -> String {
+        self.written += 1;
+        format!("{}-{}", self.prefix, self.written)
+    }
+
     /// A record that was never written before.
     pub(crate) fn body(&mut self) -> &str {
-        self.written += 1;
-        let request = format!("{}-{}", self.prefix, self.written);
+        let request = self.new_id();
         let [before, between, after] = Self::one(&mut self.chance, &self.samples.bodies);
         self.body.clear();
         for part in [before, &request, between, &request, after] {
