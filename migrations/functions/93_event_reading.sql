@@ -1,7 +1,8 @@
 -- Reading events: lists, and what the history of a target and the effectiveness of a remediation are made of.
 --
 -- The events of a correlation are looked for between the positions that its chain has, so that only its months are read, whatever
--- the log has beside them. Those plans are generic, as in 30_shown.sql.
+-- the log has beside them. Those plans are generic, as in 30_shown.sql. The planner does not know how few months that are, and
+-- would have each statement compiled, which takes longer than all of it.
 
 -- A filter as SQL about `e`, a row of `audit_event`: ` AND …` for each of its members. They are columns and the values that these
 -- must have, `since` and `until` (times, both inclusive), `detail_key` and `detail_value` (of `event_data`), and
@@ -29,50 +30,61 @@ RETURN concat(
     ',"has_more":', to_json(page_offset + coalesce(cardinality(rows), 0) < total), '}}'
 );
 
--- A list of events of all correlations. Planned anew for each filter: what matches is found and counted by the index on times
--- where that can tell, and then only the events of the page are read.
-CREATE OR REPLACE FUNCTION audit_event_list_all(filter jsonb, page_limit bigint, page_offset bigint) RETURNS text
-LANGUAGE plpgsql STABLE
+-- The positions of a page of the events that match conditions, and how many match. Planned anew, because each filter wants another
+-- plan: where the index on times can tell what matches, no event is read for that.
+CREATE OR REPLACE FUNCTION audit_event_find(
+    conditions text, sorting text, page_limit bigint, page_offset bigint, OUT positions bigint[], OUT total bigint
+)
+LANGUAGE plpgsql STABLE SET jit = off
 AS $$
-DECLARE
-    conditions CONSTANT text := audit_event_conditions(filter);
-    rows       text[] := '{}';
-    bytes      bigint := 0;
-    total      bigint;
-    body       text;
 BEGIN
     EXECUTE 'SELECT count(*) FROM audit_event AS e WHERE true' || conditions INTO total;
-    FOR body IN EXECUTE format(
-        'SELECT r.body
-         FROM (
-            SELECT e.event_timestamp, e.sequence
-            FROM audit_event AS e
-            WHERE true%s
-            ORDER BY e.event_timestamp DESC, e.sequence DESC
-            LIMIT %s OFFSET %s
-         ) AS p
-         CROSS JOIN LATERAL (
+    EXECUTE format(
+        'SELECT ARRAY(SELECT e.sequence FROM audit_event AS e WHERE true%s ORDER BY %s LIMIT %s OFFSET %s)',
+        conditions, sorting, page_limit, page_offset
+    ) INTO positions;
+END
+$$;
+
+-- A list of events of all correlations.
+CREATE OR REPLACE FUNCTION audit_event_list_all(filter jsonb, page_limit bigint, page_offset bigint) RETURNS text
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+DECLARE
+    rows  text[] := '{}';
+    bytes bigint := 0;
+    match record;
+    body  text;
+BEGIN
+    SELECT * INTO match
+    FROM audit_event_find(
+        audit_event_conditions(filter), 'e.event_timestamp DESC, e.sequence DESC', page_limit, page_offset
+    );
+    FOR body IN
+        SELECT r.body
+        FROM unnest(match.positions) WITH ORDINALITY AS p (sequence, position)
+        CROSS JOIN LATERAL (
             SELECT audit_event_shown(e, h) AS body
             FROM audit_event AS e
             LEFT JOIN audit_legal_hold AS h ON h.correlation_id = e.correlation_id AND h.released_at IS NULL
             WHERE e.sequence = p.sequence
             OFFSET 0
-         ) AS r
-         ORDER BY p.event_timestamp DESC, p.sequence DESC',
-        conditions, page_limit, page_offset
-    ) LOOP
+        ) AS r
+        ORDER BY p.position
+    LOOP
         bytes := bytes + octet_length(body);
         EXIT WHEN bytes > audit_page_bytes() AND cardinality(rows) > 0;
         rows := rows || body;
     END LOOP;
-    RETURN audit_event_page(rows, total, page_limit, page_offset);
+    RETURN audit_event_page(rows, match.total, page_limit, page_offset);
 END
 $$;
 
 -- A list of the events of a correlation.
 CREATE OR REPLACE FUNCTION audit_event_list_of(filter jsonb, page_limit bigint, page_offset bigint) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     correlation CONSTANT text := filter ->> 'correlation_id';
@@ -140,7 +152,7 @@ END;
 -- if there are none. From the chain's positions, which the caller has.
 CREATE OR REPLACE FUNCTION audit_event_effects(chain audit_event_chain) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 BEGIN
     RETURN (
@@ -166,7 +178,7 @@ CREATE OR REPLACE FUNCTION audit_event_history(
     target text, cluster text, present_hash text, from_time timestamptz, split timestamptz, until_time timestamptz
 ) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     wanted  CONSTANT bytea := audit_event_digest(target);

@@ -25,7 +25,7 @@ $$;
 -- What `audit_event_chain_page` returns, as one statement sees it.
 CREATE OR REPLACE FUNCTION audit_event_chain_part(correlation text, after bigint, page_limit integer) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     chain audit_event_chain;
@@ -76,7 +76,7 @@ $$;
 -- The hash of the event before this one in its chain, also where that is dropped; null if there is none.
 CREATE OR REPLACE FUNCTION audit_event_predecessor(correlation text, of_sequence bigint, of_chain_sequence bigint) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     chain   audit_event_chain;
@@ -103,6 +103,7 @@ $$;
 -- What `audit_event_export` returns, as one statement sees it.
 CREATE OR REPLACE FUNCTION audit_event_export_part(filter jsonb, page_limit bigint, page_offset bigint) RETURNS text
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     chain      audit_event_chain;
@@ -110,7 +111,7 @@ DECLARE
     rows       text[] := '{}';
     before     text[] := '{}';
     bytes      bigint := 0;
-    matching   bigint;
+    match      record;
     exported   record;
 BEGIN
     IF filter ->> 'correlation_id' IS NOT NULL THEN
@@ -120,13 +121,11 @@ BEGIN
             filter ->> 'correlation_id', coalesce(chain.first_sequence, 0), coalesce(chain.last_sequence, 0)
         );
     END IF;
-    EXECUTE 'SELECT count(*) FROM audit_event AS e WHERE true' || conditions INTO matching;
-    FOR exported IN EXECUTE format(
-        'SELECT r.*
-         FROM (
-            SELECT e.sequence FROM audit_event AS e WHERE true%s ORDER BY e.sequence LIMIT %s OFFSET %s
-         ) AS p
-         CROSS JOIN LATERAL (
+    SELECT * INTO match FROM audit_event_find(conditions, 'e.sequence', page_limit, page_offset);
+    FOR exported IN
+        SELECT r.*
+        FROM unnest(match.positions) WITH ORDINALITY AS p (sequence, position)
+        CROSS JOIN LATERAL (
             SELECT
                 audit_event_exported(e, h) AS body,
                 e.event_id,
@@ -135,17 +134,16 @@ BEGIN
             LEFT JOIN audit_legal_hold AS h ON h.correlation_id = e.correlation_id AND h.released_at IS NULL
             WHERE e.sequence = p.sequence
             OFFSET 0
-         ) AS r
-         ORDER BY p.sequence',
-        conditions, page_limit, page_offset
-    ) LOOP
+        ) AS r
+        ORDER BY p.position
+    LOOP
         bytes := bytes + octet_length(exported.body);
         EXIT WHEN bytes > audit_page_bytes() AND cardinality(rows) > 0;
         rows := rows || exported.body;
         before := before || concat('"', exported.event_id, '":', coalesce('"' || exported.predecessor || '"', 'null'));
     END LOOP;
     RETURN concat(
-        '{"matching_events":', matching,
+        '{"matching_events":', match.total,
         ',"events":[', array_to_string(rows, ','),
         '],"predecessors":{', array_to_string(before, ','), '}}'
     );
@@ -168,7 +166,7 @@ $$;
 -- How many events of a chain a hold is about: all but those that tell of holds.
 CREATE OR REPLACE FUNCTION audit_event_count(chain audit_event_chain) RETURNS bigint
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 BEGIN
     RETURN (

@@ -6,7 +6,7 @@
 -- what a record is. If they are more than the host takes, or many, those in the middle are left out.
 CREATE OR REPLACE FUNCTION audit_event_projection(correlation text) RETURNS text
 LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     most   CONSTANT integer := 1000;
