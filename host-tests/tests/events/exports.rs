@@ -100,6 +100,11 @@ async fn an_export_is_verified_offline() {
     service.stop().await;
 }
 
+/// The events of an export, to be changed.
+fn all_of_export(export: &mut Value) -> &mut Vec<Value> {
+    export["events"].as_array_mut().expect("events")
+}
+
 /// Whatever of the file is changed, the script sees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_that_is_changed_is_noticed_offline() {
@@ -109,57 +114,49 @@ async fn a_byte_that_is_changed_is_noticed_offline() {
     let right = text(&service.client, &format!("correlation_id={correlation}")).await;
     assert_right(&right, &WITH_KEY);
     let export: Value = serde_json::from_str(&right).expect("JSON");
-    let changed = |change: &dyn Fn(&mut Value)| {
-        let mut other = export.clone();
-        change(&mut other);
-        other
-    };
     let not_hashed = "it is not what was hashed";
     let not_signed = "the signature is not that of this file";
-    for (why, change) in [
-        (
-            not_hashed,
-            &(|e: &mut Value| e["events"][1]["event_data"]["component"] = "x".into())
-                as &dyn Fn(&mut Value),
-        ),
-        (not_hashed, &|e| {
+    let changes: [(&str, fn(&mut Value)); 13] = [
+        (not_hashed, |e| {
+            e["events"][1]["event_data"]["component"] = "x".into()
+        }),
+        (not_hashed, |e| {
             e["events"][2]["event_timestamp"] = "2026-01-01T00:00:00Z".into()
         }),
-        (not_hashed, &|e| {
+        (not_hashed, |e| {
             e["events"][2]["event_hash"] = "0".repeat(64).into()
         }),
-        (not_signed, &|e| e["events"][2]["legal_hold"] = true.into()),
-        (not_signed, &|e| {
+        (not_signed, |e| e["events"][2]["legal_hold"] = true.into()),
+        (not_signed, |e| {
             e["export_metadata"]["exported_by"] = "somebody".into()
         }),
-        (not_signed, &|e| {
+        (not_signed, |e| {
             e["export_metadata"]["matching_events"] = 7.into()
         }),
-        (not_signed, &|e| {
+        (not_signed, |e| {
             e["export_metadata"]["signature"] = "AA==".into()
         }),
-        ("it does not follow the event before it", &|e| {
+        ("it does not follow the event before it", |e| {
             e["events"][2]["previous_event_hash"] = "0".repeat(64).into();
         }),
-        ("it is out of order", &|e| {
-            e["events"].as_array_mut().expect("events").swap(1, 2)
+        ("it is out of order", |e| all_of_export(e).swap(1, 2)),
+        (not_signed, |e| drop(all_of_export(e).remove(1))),
+        ("there are not as many events", |e| {
+            drop(all_of_export(e).pop())
         }),
-        (not_signed, &|e| {
-            drop(e["events"].as_array_mut().expect("events").remove(1))
+        ("the public key is another one", |e| {
+            let other = ["ab"; 32].join(":");
+            e["export_metadata"]["certificate_fingerprint"] = other.into();
         }),
-        ("there are not as many events", &|e| {
-            drop(e["events"].as_array_mut().expect("events").pop())
-        }),
-        ("the public key is another one", &|e| {
-            e["export_metadata"]["certificate_fingerprint"] =
-                "ab:".repeat(32).trim_end_matches(':').into();
-        }),
-        ("the export is not signed", &|e| {
+        ("the export is not signed", |e| {
             e["export_metadata"]["signature"] = "".into();
             e["export_metadata"]["signature_algorithm"] = "none".into();
         }),
-    ] {
-        assert_wrong(&changed(change), &WITH_KEY, why);
+    ];
+    for (why, change) in changes {
+        let mut other = export.clone();
+        change(&mut other);
+        assert_wrong(&other, &WITH_KEY, why);
     }
     assert_wrong(&export, &[], "needs --chain-key k1");
     let other = ["--chain-key", "k1:some secret of another one"];

@@ -1,9 +1,10 @@
 //! Answers, read as strictly as the services' client reads them: the exact status and media type, and rows of which one that does not fit
 //! makes the whole list unreadable.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, NaiveDate};
 use serde_json::Value;
-use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::payloads::TABLE;

@@ -22,7 +22,7 @@ async fn what_no_event_needs_makes_nobody_unready() {
         ("vector_db_port", "9"),
         // Not even one that refuses every other write.
         ("vector_db_mode", "strict"),
-        ("db_replica_url", "postgres://127.0.0.1:9/audit"),
+        ("db_replica_url", "postgres://127.0.0.1:9"),
     ]);
     let service = Service::with(&variables).await;
     let answer = service.client.get("/readyz").await;

@@ -67,8 +67,8 @@ impl Past {
 
     /// Waits until nothing that is due is left, with nothing but probes arriving.
     async fn settle(&self) {
-        let due = "SELECT audit_event_retention_due('{\"events\": 1}', false)
-            OR EXISTS (SELECT FROM audit_event_leaving) OR EXISTS (SELECT FROM audit_retention_rest)";
+        let due = "SELECT EXISTS (SELECT FROM audit_event_leaving)
+            OR EXISTS (SELECT FROM audit_event_months_due('{\"events\": 1}', false))";
         until("retention has nothing left to do", async || {
             self.client().get("/healthz").await.expect(200);
             let due: bool = self.db.query_one(due, &[]).await.unwrap().get(0);

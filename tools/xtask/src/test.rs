@@ -45,8 +45,9 @@ const ALONE: [&str; 4] = [
 
 /// The suites that take longest, as their own lines say. The first ones compile the components, and take the processors
 /// whole; `upgrade` comes after them, because statements of its load have deadlines.
-const LONGEST: [&str; 6] = [
+const LONGEST: [&str; 7] = [
     "host-tests (test service)",
+    "host-tests (test events)",
     "host-tests (test vector_db)",
     "tools/database (test upgrade)",
     "host-tests (test embedding)",
