@@ -1,9 +1,8 @@
 -- Writing events. The key of the chains' hashes is not here but with the service, so a batch takes two statements: one that says
 -- where the chains end and which positions its events have, and one that writes them, if the chains still end there.
 --
--- That one locks the chains first, in one order, then claims the key of the batch, then makes new chains, in the same order. Who
--- waits for a new chain has made only such as come before it, and who waits for a key has made none, so nobody waits for each
--- other in a circle.
+-- That one makes new chains, then locks the others, both in one order, then claims the key of the batch. Nobody waits for a chain that
+-- somebody else has made once all of its own are made, so nobody waits for each other in a circle.
 
 -- `count` positions for new events, in ascending order: of now, and above `floor`, also after the clock was set back.
 CREATE OR REPLACE FUNCTION audit_event_sequences(count integer, floor bigint) RETURNS bigint[]
@@ -115,41 +114,16 @@ RETURN ARRAY(
     GROUP BY r.correlation_id
 );
 
--- Locks these chains, and says whether each of those that are there still ends where the events go on.
-CREATE OR REPLACE FUNCTION audit_event_lock(growths audit_event_growth[]) RETURNS boolean
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    RETURN (
-        SELECT count(*) FILTER (WHERE l.chain_sequence <> l.length_before OR l.event_hash <> l.hash_before) = 0
-        FROM (
-            SELECT c.chain_sequence, c.event_hash, g.length_before, g.hash_before
-            FROM unnest(growths) AS g
-            JOIN audit_event_chain AS c ON c.correlation_id = g.correlation_id
-            ORDER BY c.correlation_id
-            FOR NO KEY UPDATE OF c
-        ) AS l
-    );
-END
-$$;
-
--- Lets them grow, once they are locked.
-CREATE OR REPLACE FUNCTION audit_event_grow(growths audit_event_growth[]) RETURNS void
+-- Makes the chains that these events begin, and locks the others. False if a chain does not end where the events go on.
+CREATE OR REPLACE FUNCTION audit_event_take(growths audit_event_growth[]) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    grown integer;
-    made  integer := 0;
+    begun    CONSTANT integer := (SELECT count(*) FROM unnest(growths) AS g WHERE g.length_before = 0);
+    made     integer := 0;
+    matching integer := 0;
 BEGIN
-    UPDATE audit_event_chain AS c
-    SET chain_sequence = g.length_after,
-        event_hash = g.hash_after,
-        first_sequence = CASE WHEN c.chain_sequence = c.anchor_sequence THEN g.first_sequence ELSE c.first_sequence END,
-        last_sequence = g.last_sequence
-    FROM unnest(growths) AS g
-    WHERE c.correlation_id = g.correlation_id AND c.chain_sequence = g.length_before AND c.event_hash = g.hash_before;
-    GET DIAGNOSTICS grown = ROW_COUNT;
-    IF grown < cardinality(growths) THEN
+    IF begun > 0 THEN
         INSERT INTO audit_event_chain (correlation_id, chain_sequence, event_hash, first_sequence, last_sequence)
         SELECT g.correlation_id, g.length_after, g.hash_after, g.first_sequence, g.last_sequence
         FROM unnest(growths) AS g
@@ -158,9 +132,37 @@ BEGIN
         ON CONFLICT (correlation_id) DO NOTHING;
         GET DIAGNOSTICS made = ROW_COUNT;
     END IF;
-    IF grown + made < cardinality(growths) THEN
-        RAISE EXCEPTION 'somebody else has just begun one of these chains' USING ERRCODE = 'serialization_failure';
+    IF made = begun AND begun < cardinality(growths) THEN
+        SELECT count(*) FILTER (WHERE l.chain_sequence = l.length_before AND l.event_hash = l.hash_before) INTO matching
+        FROM (
+            SELECT c.chain_sequence, c.event_hash, g.length_before, g.hash_before
+            FROM unnest(growths) AS g
+            JOIN audit_event_chain AS c ON c.correlation_id = g.correlation_id
+            WHERE g.length_before > 0
+            ORDER BY c.correlation_id
+            FOR NO KEY UPDATE OF c
+        ) AS l;
     END IF;
+    IF made > 0 AND made + matching < cardinality(growths) THEN
+        -- What was made must not stay.
+        RAISE EXCEPTION 'somebody else has just written to one of these chains' USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN made + matching = cardinality(growths);
+END
+$$;
+
+-- Lets chains grow that are locked.
+CREATE OR REPLACE FUNCTION audit_event_grow(growths audit_event_growth[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    UPDATE audit_event_chain AS c
+    SET chain_sequence = g.length_after,
+        event_hash = g.hash_after,
+        first_sequence = CASE WHEN c.chain_sequence = c.anchor_sequence THEN g.first_sequence ELSE c.first_sequence END,
+        last_sequence = g.last_sequence
+    FROM unnest(growths) AS g
+    WHERE c.correlation_id = g.correlation_id AND g.length_before > 0;
 END
 $$;
 
@@ -266,13 +268,16 @@ DECLARE
     written   text;
     has       record;
 BEGIN
-    IF NOT audit_event_lock(growths) THEN
+    IF NOT audit_event_take(growths) THEN
         RETURN '{"status":"moved"}';
     END IF;
     IF batch_key IS NOT NULL THEN
         written := audit_event_claim(batch_key, batch -> 'event_ids');
     END IF;
     IF written IS NOT NULL THEN
+        IF EXISTS (SELECT FROM unnest(growths) AS g WHERE g.length_before = 0) THEN
+            RAISE EXCEPTION 'the batch is written, but one of its chains was not' USING ERRCODE = 'serialization_failure';
+        END IF;
         RETURN jsonb_build_object('status', 'remembered') || written::jsonb;
     END IF;
     IF jsonb_array_length(batch -> 'quarantine') > 0 THEN

@@ -63,26 +63,27 @@ CREATE OR REPLACE FUNCTION audit_event_project_next(chains integer) RETURNS text
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    parts text[] := '{}';
-    bytes bigint := 0;
-    next  text;
+    -- Only locked until all is read: who writes to one of these chains would wait for a claim.
+    waiting CONSTANT text[] := ARRAY(
+        SELECT p.correlation_id
+        FROM audit_event_pending AS p
+        WHERE NOT audit_is_leased(p.claimed_until)
+        ORDER BY p.since
+        LIMIT chains
+        FOR UPDATE SKIP LOCKED
+    );
+    parts   text[] := '{}';
+    bytes   bigint := 0;
+    name    text;
 BEGIN
-    WHILE cardinality(parts) < chains AND bytes < audit_page_bytes() / 4 LOOP
-        UPDATE audit_event_pending AS p
-        SET claimed_until = clock_timestamp() + interval '30 seconds'
-        WHERE p.correlation_id = (
-            SELECT w.correlation_id
-            FROM audit_event_pending AS w
-            WHERE NOT audit_is_leased(w.claimed_until)
-            ORDER BY w.since
-            LIMIT 1
-            FOR UPDATE SKIP LOCKED
-        )
-        RETURNING p.correlation_id INTO next;
-        EXIT WHEN next IS NULL;
-        parts := parts || audit_event_projection(next);
+    FOREACH name IN ARRAY waiting LOOP
+        EXIT WHEN bytes > audit_page_bytes() / 4;
+        parts := parts || audit_event_projection(name);
         bytes := bytes + octet_length(parts[cardinality(parts)]);
     END LOOP;
+    UPDATE audit_event_pending AS p
+    SET claimed_until = clock_timestamp() + interval '30 seconds'
+    WHERE p.correlation_id = ANY (waiting[:cardinality(parts)]);
     RETURN '[' || nullif(array_to_string(parts, ','), '') || ']';
 END
 $$;
