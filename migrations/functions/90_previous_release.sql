@@ -19,10 +19,17 @@ CREATE OR REPLACE FUNCTION audit_maintenance_due(model text) RETURNS text
 LANGUAGE sql STABLE
 RETURN audit_maintenance_due(model, '{}', false);
 
--- Now `audit_maintenance_due`, which also names partitions and months to be dropped.
+-- Now `audit_maintenance_due`, which also names what that release does not know.
 CREATE OR REPLACE FUNCTION audit_chores(model text) RETURNS text
 LANGUAGE sql STABLE
-RETURN rtrim(replace(replace(audit_maintenance_due(model, '{}', false), 'partition', ''), 'retain', ''));
+RETURN array_to_string(
+    ARRAY(
+        SELECT chore
+        FROM string_to_table(audit_maintenance_due(model, '{}', false), ' ') AS chore
+        WHERE chore IN ('embed', 'move', 'deliver')
+    ),
+    ' '
+);
 
 -- Now `audit_vector_db_entries`.
 CREATE OR REPLACE FUNCTION audit_mirrored(entries jsonb) RETURNS jsonb
