@@ -21,7 +21,7 @@ impl Taken {
     #[must_use]
     pub fn with_times(mut self, names: &[&str]) -> Self {
         for name in names {
-            if let Some(value) = self.0.get_mut(name) {
+            if let Some(value) = self.0.get_mut(*name) {
                 *value = value.replace(' ', "+");
             }
         }
