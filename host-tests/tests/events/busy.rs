@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate};
 use patience::{Deadline, gather, until};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use crate::reader;
@@ -158,6 +158,19 @@ async fn a_database_that_is_full_is_waited_for() {
     host.stop().await;
 }
 
+/// Posts a batch again and again, until it is taken; its ids.
+async fn until_taken(client: &Client, batch: &Value) -> Vec<String> {
+    let deadline = Deadline::start();
+    loop {
+        let answer = client.post(BATCH, batch).await;
+        if answer.status == 201 {
+            return taken(&answer);
+        }
+        assert_unavailable(&answer);
+        deadline.pause("the batch is taken").await;
+    }
+}
+
 /// A client that is not told so soon enough forgets the batch: nothing else than 503 is said while PostgreSQL is restarted again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_refused_for_ever_while_the_database_comes_and_goes() {
@@ -169,17 +182,7 @@ async fn nothing_is_refused_for_ever_while_the_database_comes_and_goes() {
         let posts = (0..8).map(|number| {
             let (client, correlation) = (client.clone(), correlation.clone());
             let batch = json!([event(&correlation, round * 100 + number)]);
-            tokio::spawn(async move {
-                patience::until_found("the batch is taken", async || {
-                    let answer = client.post(BATCH, &batch).await;
-                    if answer.status != 201 {
-                        assert_unavailable(&answer);
-                        return None;
-                    }
-                    Some(taken(&answer))
-                })
-                .await
-            })
+            tokio::spawn(async move { until_taken(&client, &batch).await })
         });
         let posts: Vec<_> = posts.collect();
         gather(1).await;
