@@ -115,7 +115,7 @@ pub async fn prepare<H: DeserializeOwned>(
     })
 }
 
-/// Writes what was sealed: `batch` and `events` as `audit_event_write` takes them (migrations/functions/92_event_writing.sql).
+/// Writes what was sealed: `batch` and `events` as `audit_event_write` takes them (`migrations/functions/92_event_writing.sql`).
 pub async fn write(database: &Database, batch: &str, events: &str) -> Result<Written, Failure> {
     let call = "audit_event_write($1::text::jsonb, $2::text::json)";
     let outcome = outcome(database, call, batch, events).await?;
@@ -128,7 +128,7 @@ pub async fn write(database: &Database, batch: &str, events: &str) -> Result<Wri
 }
 
 /// Places or releases a hold, with the event that says so: `batch` and `events` as `audit_event_hold` takes them
-/// (migrations/functions/94_event_proof.sql).
+/// (`migrations/functions/94_event_proof.sql`).
 pub async fn hold(database: &Database, batch: &str, events: &str) -> Result<Held, Failure> {
     let call = "audit_event_hold($1::text::jsonb, $2::text::json)";
     let outcome = outcome(database, call, batch, events).await?;
