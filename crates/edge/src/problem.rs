@@ -122,9 +122,8 @@ impl Error {
         match self {
             Self::Invalid(_) => Slug::ValidationError,
             Self::Malformed(_) => Slug::MalformedJson,
-            Self::Parameter { slug, .. } => *slug,
+            Self::Parameter { slug, .. } | Self::NotFound { slug, .. } => *slug,
             Self::UnknownPath | Self::NoSuchRecord => Slug::NotFound,
-            Self::NotFound { slug, .. } => *slug,
             Self::MethodNotAllowed(_) => Slug::MethodNotAllowed,
             Self::Unauthorized(_) => Slug::Unauthorized,
             Self::Forbidden(_) => Slug::Forbidden,
