@@ -88,15 +88,7 @@ fn push_double(bytes: &mut Vec<u8>, double: f64) {
     if double.is_sign_negative() {
         bytes.push(b'-');
     }
-    // The fewest digits that are this double and no other, and of those the nearest, as ECMAScript asks for.
-    let shortest = format!("{:e}", double.abs());
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
-    // Where the point is, counted from the first digit.
-    let point = exponent
-        .parse::<i32>()
-        .unwrap_or_default()
-        .saturating_add(1);
+    let (digits, point) = shortest(double.abs());
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
     match point {
         -5..=0 => {
@@ -115,6 +107,24 @@ fn push_double(bytes: &mut Vec<u8>, double: f64) {
             bytes.extend_from_slice(format!("e{exponent:+}").as_bytes());
         }
     }
+}
+
+/// The fewest digits that are this double and no other, and where the point is, counted from the first of them. Of several such
+/// digits, they are those that are nearest, and of two that are as near, those that are even, as ECMAScript asks for. The standard
+/// library of Rust takes others.
+fn shortest(double: f64) -> (Vec<u8>, i32) {
+    let text = Number::from_f64(double).map_or_else(String::new, |number| number.to_string());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    let significant = digits.trim_start_matches('0');
+    let zeros = digits.len().saturating_sub(significant.len());
+    let point = i32::try_from(whole.len()).unwrap_or_default();
+    let point = point
+        .saturating_add(exponent.parse().unwrap_or_default())
+        .saturating_sub(i32::try_from(zeros).unwrap_or_default());
+    let significant = significant.trim_end_matches('0');
+    (significant.as_bytes().to_vec(), point)
 }
 
 /// Appends digits with a point in them, where any are left behind it.

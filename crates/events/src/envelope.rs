@@ -197,7 +197,12 @@ fn characters(text: &str, min: usize, max: usize) -> Result<(), Broken> {
     } else {
         return Ok(());
     };
-    broken(code, format!("must have {min} to {max} characters"))
+    let message = if min == 0 {
+        format!("must have at most {max} characters")
+    } else {
+        format!("must have {min} to {max} characters")
+    };
+    broken(code, message)
 }
 
 fn bytes(text: &str, max: usize) -> Result<(), Broken> {

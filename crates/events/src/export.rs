@@ -29,10 +29,6 @@ impl ExportKey {
         "must be the seed of an Ed25519 key, 32 random bytes in base64, or empty";
 
     /// Reads the seed of an Ed25519 key (RFC 8032) in base64. The empty text is no key; nothing if it is neither.
-    #[expect(
-        clippy::option_option,
-        reason = "a variable that is wrong is told from one that is not set"
-    )]
     pub fn parse(text: &str) -> Option<Option<Self>> {
         let text = text.trim();
         if text.is_empty() {

@@ -172,7 +172,8 @@ proptest! {
         let four = std::net::Ipv4Addr::from(four).to_string();
         let six = std::net::Ipv6Addr::from(six).to_string();
         for address in [four, six] {
-            prop_assert_eq!(redact(&format!("{before}{address}{behind}")), format!("{before}{REPLACEMENT}{behind}"));
+            let text = format!("{before}{address}{behind}");
+            prop_assert_eq!(redact(&text), format!("{before}{REPLACEMENT}{behind}"));
         }
     }
 }

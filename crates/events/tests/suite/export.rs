@@ -134,9 +134,9 @@ fn an_export_is_signed_with_every_event_in_it() {
         |export| export["export_metadata"]["exported_by"] = json!("bob@example.org"),
     ];
     for change in changes {
-        let mut changed = export.clone();
-        change(&mut changed);
-        assert!(!is_signed(&changed));
+        let mut other = export.clone();
+        change(&mut other);
+        assert!(!is_signed(&other));
     }
     let mut by_another = export.clone();
     by_another["export_metadata"]["public_key"] = json!(
