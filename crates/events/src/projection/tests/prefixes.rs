@@ -96,7 +96,9 @@ proptest! {
         let mut end = 0;
         for step in steps {
             end = (end + step).min(chain.len());
-            records(&chain[..end]).into_iter().for_each(|record| store(&mut step_by_step, record));
+            for record in records(&chain[..end]) {
+                store(&mut step_by_step, record);
+            }
         }
         let mut at_once = BTreeMap::new();
         for record in records(&chain) {
