@@ -9,7 +9,7 @@
 --   2. Its events are seen to, 2000 after 2000. Those that stay are copied into a table beside it; of the others, the last one of
 --      each chain is noted.
 --   3. The partition is taken out, unless an event came to it, or a hold was placed or released meanwhile: then it begins anew.
---   4. The notes go into the chains, and what the events left elsewhere is deleted, for at most 500 chains at a time.
+--   4. The notes go into the chains, and what the events left elsewhere is deleted, for at most 200 chains at a time.
 --   5. The partition is dropped.
 
 -- Whether there is a step to be taken.
@@ -194,7 +194,7 @@ DECLARE
     first_id     CONSTANT bigint := audit_id_at(record_month::timestamp AT TIME ZONE 'UTC');
     end_id       CONSTANT bigint := audit_id_at((record_month + interval '1 month') AT TIME ZONE 'UTC');
     chains       CONSTANT text[] := ARRAY(
-        SELECT a.correlation_id FROM audit_event_anchor AS a ORDER BY a.correlation_id LIMIT least(leaving.batch, 500)
+        SELECT a.correlation_id FROM audit_event_anchor AS a ORDER BY a.correlation_id LIMIT least(leaving.batch, 200)
     );
 BEGIN
     IF cardinality(chains) = 0 THEN

@@ -45,6 +45,9 @@ CREATE TABLE audit_event (
 
 CREATE INDEX audit_event_correlation ON audit_event (correlation_id, sequence);
 
+-- Few of a correlation's events, which are asked for alone.
+CREATE INDEX audit_event_effect ON audit_event (correlation_id, sequence) WHERE readable AND event_category = 'effectiveness';
+
 -- For lists without a correlation. With the columns that they may ask for beside the key, what matches is found and counted
 -- without reading events.
 CREATE INDEX audit_event_time ON audit_event (event_timestamp, sequence)
