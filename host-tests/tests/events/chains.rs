@@ -112,8 +112,8 @@ async fn a_chain_that_does_not_exist_has_no_events() {
 /// Keys come and change. What was sealed with an old one is verified as long as it is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_can_be_rotated() {
-    const OLD: &str = "2025:an old secret, long enough";
-    const NEW: &str = "2026:a new secret, long enough";
+    const OLD: &str = "2025:an old secret that is long enough";
+    const NEW: &str = "2026:a new secret that is long enough";
     let service = Service::start().await;
     let correlation = fresh("rr");
     post(&service.client, &[event(&correlation, 0)]).await;
@@ -135,7 +135,7 @@ async fn keys_can_be_rotated() {
         (&json!(false), &json!(2)),
         "{said:#}"
     );
-    let other = with_key("2025:another secret, long enough").await;
+    let other = with_key("2025:another secret that is long enough").await;
     let said = verification(&other.client(), &correlation).await;
     assert_eq!(said["is_valid"], false, "{said:#}");
     // Who has no key can make such an event, so after one with a key it proves nothing.

@@ -65,6 +65,9 @@ impl Load {
     }
 
     /// Waits for a moment in the middle of something, another one each time.
+    ///
+    /// # Panics
+    /// If everything is written already.
     async fn a_moment(&self, number: u32) {
         let before = self.taken.count();
         until("a batch is taken", async || {
@@ -73,6 +76,7 @@ impl Load {
         .await;
         // Time itself: the moments differ, from the begin of a request to its end.
         tokio::time::sleep(Duration::from_millis(u64::from(number * 7 % 40))).await;
+        assert!(!self.is_over(), "kill {number} comes too late");
     }
 
     /// Waits for the end, and returns what must be there.

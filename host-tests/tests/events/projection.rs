@@ -20,7 +20,10 @@ async fn play<'a>(
     services: impl Iterator<Item = &'a str>,
 ) {
     for service in services {
-        post(client, &remediation.of_service(service)).await;
+        let events = remediation.of_service(service);
+        if !events.is_empty() {
+            post(client, &events).await;
+        }
     }
 }
 
