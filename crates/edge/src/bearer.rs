@@ -91,7 +91,8 @@ fn payload(text: &str) -> Option<Object> {
 }
 
 fn object(part: &str) -> Option<Object> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    let json = URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_str(str::from_utf8(&json).ok()?).ok()
 }
 
 /// Seconds since 1970, perhaps with a fraction (RFC 7519, section 2).

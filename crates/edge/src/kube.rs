@@ -90,8 +90,8 @@ impl Kube {
         let answer = within(LIMIT, self.post(&post)).await;
         let answer = answer.unwrap_or_else(|| Err(unavailable("did not answer in time", None)))?;
         // The error's text may quote the answer.
-        let answer: Answer<T> = serde_json::from_slice(&answer)
-            .map_err(|_| unavailable("gave an answer that is not understood", None))?;
+        let answer: Answer<T> = parsed(&answer)
+            .ok_or_else(|| unavailable("gave an answer that is not understood", None))?;
         if answer.kind != resource.kind {
             let reason = format!(
                 "the API server gave another answer than a {}",
@@ -159,6 +159,11 @@ impl Kube {
         }
         request.body(Full::from(post.body.clone())).ok()
     }
+}
+
+/// From a text, because everything else is read from texts too: the parser would be in each component twice.
+fn parsed<T: DeserializeOwned>(answer: &[u8]) -> Option<T> {
+    serde_json::from_str(str::from_utf8(answer).ok()?).ok()
 }
 
 /// What a status means other than that the review was made.

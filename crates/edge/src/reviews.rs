@@ -290,7 +290,7 @@ fn place(key: &str) -> String {
 async fn stored<T: DeserializeOwned>(key: &str) -> Option<Known<T>> {
     let read = async { Store::open(STORE).await.ok()?.get(&place(key)).await.ok()? };
     let known = within(STORE_LIMIT, read).await??;
-    let known: Known<T> = serde_json::from_slice(&known).ok()?;
+    let known: Known<T> = serde_json::from_str(str::from_utf8(&known).ok()?).ok()?;
     (known.key == key && is_valid(known.until, instance::now())).then_some(known)
 }
 
