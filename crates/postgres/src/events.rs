@@ -3,6 +3,9 @@
 //! A write takes two statements, because the key that seals events is not for the database: [`prepare`] says where chains end and which
 //! positions events get, and [`write`] writes what was sealed there, unless a chain has grown meanwhile.
 
+#[cfg(test)]
+mod simulation;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::Instant;
