@@ -138,6 +138,9 @@ pub(crate) fn build_wasm<'a>(packages: impl Iterator<Item = &'a str>) -> Result<
         .map(drop)
 }
 
+/// The one component that has a profile of its own in `Cargo.toml`.
+const NAMES_KEPT: &str = r#"profile.release.package.events-component.strip="none""#;
+
 /// Builds components as for release, but with the names of their functions, and returns the folder
 /// they are in.
 pub(crate) fn build_wasm_with_names(packages: &[String]) -> Result<PathBuf> {
@@ -145,7 +148,8 @@ pub(crate) fn build_wasm_with_names(packages: &[String]) -> Result<PathBuf> {
     say("building the components with names");
     let folder = workspace().join("target/sizes");
     let packages = packages.iter().map(String::as_str);
-    let arguments = arguments(&folder, Profile::Release, packages);
+    let mut arguments = arguments(&folder, Profile::Release, packages);
+    arguments.extend(["--config", NAMES_KEPT].map(OsString::from));
     let variables = [("CARGO_PROFILE_RELEASE_STRIP", "none")];
     Build::start_with("components", &arguments, Priority::Usual, &variables)?.wait()?;
     Ok(Profile::Release.folder(&folder))
