@@ -33,6 +33,7 @@ const ACCOUNTS: [(&str, &[&str]); 5] = [
             "write:aianalysis",
             "write:workflow",
             "write:execution",
+            "write:events",
         ],
     ),
     (READER, &["read"]),
@@ -41,7 +42,7 @@ const ACCOUNTS: [(&str, &[&str]); 5] = [
 ];
 /// Who may write remediations.
 pub(crate) const WRITER: &str = "gateway-sa";
-/// Who may write records of all kinds.
+/// Who may write records of all kinds, and events.
 pub(crate) const AUTHOR: &str = "platform-author";
 /// Who may read.
 pub(crate) const READER: &str = "context-api-sa";
@@ -227,7 +228,7 @@ mod tests {
         let expected = json!({
             "system:serviceaccount:kubernaut-system:gateway-sa": ["write:remediation"],
             "system:serviceaccount:kubernaut-system:platform-author":
-                ["write:remediation", "write:aianalysis", "write:workflow", "write:execution"],
+                ["write:remediation", "write:aianalysis", "write:workflow", "write:execution", "write:events"],
             "system:serviceaccount:kubernaut-system:context-api-sa": ["read"],
             "system:serviceaccount:kubernaut-system:platform-admin": ["admin", "read"],
         });

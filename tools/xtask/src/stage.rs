@@ -53,7 +53,7 @@ pub(crate) struct Stage {
 pub(crate) struct Callers {
     /// May write remediations.
     pub(crate) writer: String,
-    /// May write records of all kinds.
+    /// May write records of all kinds, and events.
     pub(crate) author: String,
     pub(crate) reader: String,
     pub(crate) admin: String,

@@ -17,7 +17,7 @@ use crate::stage::free_address;
 use crate::stage::http::{Answer, Request};
 
 /// How long `up` may take to end.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where it is, and who asks.
 pub(super) struct Service {

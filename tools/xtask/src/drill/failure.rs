@@ -28,11 +28,13 @@ pub(super) enum Failure {
     Strangers,
     Flood,
     RulesBroken,
+    ProjectionGone,
+    NoEvents,
 }
 
 impl Failure {
     /// Those of the databases first.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::DatabaseKilled,
         Self::HostKilled,
         Self::VectorDatabaseStopped,
@@ -47,6 +49,8 @@ impl Failure {
         Self::Strangers,
         Self::Flood,
         Self::RulesBroken,
+        Self::ProjectionGone,
+        Self::NoEvents,
         // Last, because its vectors keep PostgreSQL busy for a while.
         Self::TailHeld,
     ];
@@ -138,6 +142,16 @@ impl Failure {
                 "posts records that lack everything",
                 &["DataStorageValidationFailures"],
             ),
+            Self::ProjectionGone => (
+                "projection-gone",
+                "takes the function away that records are made of events by, and posts 1100 events",
+                &["DataStorageProjectionLag"],
+            ),
+            Self::NoEvents => (
+                "no-events",
+                "posts what is no event among events",
+                &["DataStorageEventsQuarantined"],
+            ),
         }
     }
 
@@ -195,6 +209,12 @@ impl Failure {
                 let sql = rename("audit_gauges", "lost_gauges");
                 stage.run_sql(&sql).await?;
             }
+            Self::ProjectionGone => {
+                let sql = rename("audit_event_project_next", "lost_project_next");
+                stage.run_sql(&sql).await?;
+                load.post_events(1100, 0).await?;
+            }
+            Self::NoEvents => load.post_events(1, 3).await?,
             Self::ApiServerFrozen => {
                 freeze(stage.api_server())?;
                 return Ok(requests(stage, Duration::from_millis(250), unseen));
@@ -234,7 +254,12 @@ impl Failure {
             }
             Self::TriggerAdded => stage.run_sql("DROP FUNCTION refuse() CASCADE").await,
             Self::GaugesGone => stage.run_sql(&rename("lost_gauges", "audit_gauges")).await,
+            Self::ProjectionGone => {
+                let sql = rename("lost_project_next", "audit_event_project_next");
+                stage.run_sql(&sql).await
+            }
             Self::TablesLocked
+            | Self::NoEvents
             | Self::TailHeld
             | Self::PartitionsGone
             | Self::Strangers

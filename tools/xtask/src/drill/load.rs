@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -21,6 +22,9 @@ const BATCH_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One post in so many breaks rules.
 const WRONG: u64 = 20;
+
+/// Beside one post in so many, an event is posted.
+const EVENTS: u64 = 4;
 
 /// Clients at work, until this is dropped.
 pub(super) struct Load {
@@ -75,7 +79,22 @@ impl Load {
         let records: Vec<Value> = (0..count).map(|_| clients.record(new)).collect();
         let request = Request::post("/api/v1/store/remediation/batch", &Value::from(records))
             .by(&clients.callers.writer);
-        // Repeated as clients repeat it: nothing is stored twice.
+        self.post_until_stored(&request).await
+    }
+
+    /// Posts this many events in one request, and so many that are none.
+    pub(super) async fn post_events(&self, count: u32, wrong: u32) -> Result<()> {
+        let clients = &self.clients;
+        let events = (0..count).map(|_| clients.event());
+        let events = events.chain((0..wrong).map(|_| json!({"version": "1.0"})));
+        let request = Request::post("/api/v1/audit/events/batch", &events.collect())
+            .by(&clients.callers.author);
+        self.post_until_stored(&request).await
+    }
+
+    /// Repeats it as clients do: nothing is stored twice.
+    async fn post_until_stored(&self, request: &Request) -> Result<()> {
+        let clients = &self.clients;
         until("a batch is stored", BATCH_PATIENCE, async || {
             let answer = request.send(clients.address).await.context("the batch")?;
             match answer.status {
@@ -110,8 +129,28 @@ impl Clients {
         })
     }
 
+    /// What the gateway says of a signal that nobody has told of yet.
+    fn event(&self) -> Value {
+        let number = self.records.fetch_add(1, Ordering::Relaxed);
+        json!({
+            "version": "1.0", "event_type": "gateway.signal.received", "event_category": "gateway",
+            "event_action": "received", "event_outcome": "success",
+            "event_timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            "correlation_id": format!("rr-{}-{number}", std::process::id()), "namespace": "drill",
+            "event_data": {
+                "event_type": "gateway.signal.received", "signal_type": "alert", "signal_name": "PodCrashLooping",
+                "namespace": "drill", "fingerprint": "3f2a9c", "severity": "critical",
+            },
+        })
+    }
+
     fn write(self: Arc<Self>) -> Work {
         Box::pin(async move {
+            if self.records.load(Ordering::Relaxed).is_multiple_of(EVENTS) {
+                let post = Request::post("/api/v1/audit/events", &self.event());
+                // What becomes of it is counted by the service.
+                let _ = post.by(&self.callers.author).send(self.address).await;
+            }
             let mut record = self.record(false);
             if self.records.load(Ordering::Relaxed).is_multiple_of(WRONG) {
                 record["name"] = json!("<script>alert(1)</script>");
@@ -132,13 +171,14 @@ impl Clients {
         Box::pin(async move {
             let number = self.reads.fetch_add(1, Ordering::Relaxed);
             let last = self.last.load(Ordering::Relaxed);
-            let request = match number % 8 {
+            let request = match number % 9 {
                 0 => Request::get("/api/v1/query/remediation?namespace=drill&limit=10"),
                 1 => Request::get(format!("/api/v1/query/remediation/{last}")),
                 2 => Request::get("/api/v1/incidents?limit=5"),
                 3 => Request::get(format!("/api/v1/incidents/{last}/similar?limit=3")),
                 4 => Request::get(format!("/api/v1/query/timeline/drill-{}", number / 20)),
                 5 => Request::get("/api/v1/query/remediation?limit=many"),
+                6 => events(number),
                 _ => self.question(number),
             };
             // What becomes of it is counted by the service.
@@ -158,4 +198,16 @@ impl Clients {
             &json!({"query": text, "limit": 3}),
         )
     }
+}
+
+/// What is asked of the log of events, one after the other.
+fn events(number: u64) -> Request {
+    Request::get(match number / 9 % 4 {
+        0 => "/api/v1/audit/events?event_category=gateway&limit=5",
+        1 => {
+            "/api/v1/remediation-history/context?targetKind=Deployment&targetName=checkout&targetNamespace=drill&currentSpecHash=a"
+        }
+        2 => "/api/v1/effectiveness/nobody",
+        _ => "/api/v1/audit/export?limit=5",
+    })
 }
