@@ -85,12 +85,11 @@ fn records(correlation: &Claimed) -> Vec<Record> {
     let mut records = Vec::with_capacity(posts.len());
     for post in posts {
         let kind = post.kind();
-        match post.read(now) {
-            Some(record) => records.push(record),
-            None => {
-                let reason = format!("{}: cannot be the name of a {kind}", correlation.name());
-                instance::event(Level::Warn, "projection", &reason);
-            }
+        if let Some(record) = post.read(now) {
+            records.push(record);
+        } else {
+            let reason = format!("{}: cannot be the name of a {kind}", correlation.name());
+            instance::event(Level::Warn, "projection", &reason);
         }
     }
     records
