@@ -18,7 +18,7 @@ BEGIN
         ), numbered AS (
             SELECT s.id, row_number() OVER (ORDER BY s.id) AS position FROM shifted AS s
         )
-        SELECT array_agg(n.sequence ORDER BY n.sequence)
+        SELECT coalesce(array_agg(n.sequence ORDER BY n.sequence), '{}')
         FROM (
             -- Should two be the same, the second one is moved by one.
             SELECT position + max(id - position) OVER (ORDER BY position) AS sequence FROM numbered

@@ -93,10 +93,11 @@ impl Log {
         if let Some(ids) = prepared["event_ids"].as_array() {
             return Err(ids.clone());
         }
-        let sequences = prepared["sequences"].as_array().into_iter().flatten();
+        let sequences = prepared["sequences"].as_array().expect("positions");
         Ok(Places {
             chains: prepared["chains"].as_object().expect("chains").clone(),
             sequences: sequences
+                .iter()
                 .map(|sequence| sequence.as_i64().expect("a position"))
                 .collect(),
         })

@@ -127,6 +127,8 @@ async fn what_is_put_aside_is_put_aside_once() {
     let log = Log::of(&database).await;
     let batch = r#"{"key": null, "caller": "c", "quarantine": [{"event_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
         "position": 3, "field": "event_outcome", "reason": "unknown_value", "message": "m", "text": "{\"a\": \"\\u0000\"}"}]}"#;
+    let places = log.prepare(None, &[]).await.expect("no key");
+    assert!(places.chains.is_empty() && places.sequences.is_empty());
     for _ in 0..2 {
         let written = log
             .json(&format!("audit_event_write('{batch}', '[]')"))
