@@ -149,7 +149,7 @@ impl Failure {
             ),
             Self::NoEvents => (
                 "no-events",
-                "posts what is no event among events",
+                "posts what is no event",
                 &["DataStorageEventsQuarantined"],
             ),
         }
@@ -212,9 +212,15 @@ impl Failure {
             Self::ProjectionGone => {
                 let sql = rename("audit_event_project_next", "lost_project_next");
                 stage.run_sql(&sql).await?;
-                load.post_events(1100, 0).await?;
+                load.post_events(1100).await?;
             }
-            Self::NoEvents => load.post_events(1, 3).await?,
+            Self::NoEvents => {
+                let author = stage.callers.author.clone();
+                let nothing = Request::post("/api/v1/audit/events", &json!({})).by(&author);
+                return Ok(requests(stage, Duration::from_secs(1), move || {
+                    nothing.clone()
+                }));
+            }
             Self::ApiServerFrozen => {
                 freeze(stage.api_server())?;
                 return Ok(requests(stage, Duration::from_millis(250), unseen));
