@@ -91,7 +91,7 @@ impl Run {
     /// Until the time is over or somebody interrupts it.
     pub(super) async fn go_through(&mut self, stage: &mut Stage, plan: Plan) -> Result<()> {
         say("measuring how much the service can do");
-        self.clients.measure(MEASURING_CLIENTS, WARMING).await;
+        self.clients.measure(MOST, WARMING).await;
         self.capacity = self.clients.measure(MEASURING_CLIENTS, MEASURING).await;
         let period = Duration::from_secs_f64(2.0 / self.capacity.max(2.0));
         say(&format!(
@@ -143,6 +143,10 @@ impl Run {
         }
         let lasted = began.elapsed();
         self.clients.weather.cure();
+        if fault == Fault::HostKilled {
+            // As much at once as there may be later, so that what the new process keeps for that does not look like a leak.
+            self.clients.measure(MOST, WARMING).await;
+        }
         let recovered = self.recover(fault).await;
         self.outcomes.push(Outcome {
             fault,

@@ -48,7 +48,7 @@ pub(super) struct Sample {
     pub(super) memory: f64,
     /// Open files of the host.
     pub(super) files: f64,
-    /// Connections to both databases, those of this program aside.
+    /// The service's connections to both databases.
     pub(super) connections: f64,
     /// The write-ahead log of the primary, in MiB.
     pub(super) log: f64,
@@ -210,7 +210,7 @@ impl Sampler {
 
 const CONNECTED: &str = "
     SELECT count(*)::float8 FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    WHERE datname = current_database() AND application_name LIKE 'kubernaut-%'";
 
 /// In MiB.
 const SIZES: &str = "

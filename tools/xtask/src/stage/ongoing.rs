@@ -134,12 +134,18 @@ pub(crate) async fn cut_connections(stage: &Stage) -> Result<Ongoing> {
     repeated(stage, CUT, Duration::from_secs(1)).await
 }
 
-/// A session that does this again and again.
+/// A session that does this again and again; another one goes on if it breaks.
 pub(crate) async fn repeated(stage: &Stage, sql: &'static str, pause: Duration) -> Result<Ongoing> {
-    let client = database::connect(&stage.primary_url).await?;
+    let url = stage.primary_url.clone();
+    let mut client = database::connect(&url).await?;
     let mut ongoing = Ongoing::default();
     ongoing.tasks.spawn(async move {
-        while client.batch_execute(sql).await.is_ok() {
+        loop {
+            if client.batch_execute(sql).await.is_err()
+                && let Ok(another) = database::connect(&url).await
+            {
+                client = another;
+            }
             tokio::time::sleep(pause).await;
         }
     });
