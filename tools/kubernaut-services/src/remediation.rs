@@ -1,6 +1,7 @@
 //! A remediation from the alert to the assessment of what it achieved, event by event.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -216,15 +217,15 @@ impl Remediation {
         }
         assert!(name.starts_with("uuid"), "remediation.json has {{{name}}}");
         let digits = hex(&format!("{} {name}", self.id));
-        let parts = [
-            &digits[..8],
-            &digits[8..12],
-            &digits[13..16],
-            &digits[17..20],
-            &digits[20..32],
-        ];
-        let [a, b, c, d, e] = parts;
-        format!("{a}-{b}-4{c}-8{d}-{e}")
+        let part = |range: Range<usize>| &digits[range];
+        format!(
+            "{}-{}-4{}-8{}-{}",
+            part(0..8),
+            part(8..12),
+            part(13..16),
+            part(17..20),
+            part(20..32)
+        )
     }
 }
 
