@@ -65,7 +65,7 @@ pub(super) async fn history(service: &Service, of: &Remediation) -> Result<()> {
     );
     heading(
         &format!(
-            "What was done to {}/{} before, as the agent asked when it was investigated",
+            "What was done to {}/{}, asked after somebody has undone the last change",
             of.namespace, of.workload
         ),
         &format!("curl '{}{path}'", service.url()),

@@ -16,6 +16,8 @@ use crate::readiness;
 use crate::stage::free_address;
 use crate::stage::http::{Answer, Request};
 
+/// The variable of the service that says what it logs.
+const LOG_LEVEL: &str = "SPIN_VARIABLE_LOG_LEVEL";
 /// How long `up` may take to end.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
@@ -60,8 +62,8 @@ impl Service {
         ];
         line.extend(no_embeddings.then_some(OsStr::new("--no-embeddings")));
         let mut shell = Command::new("sh");
-        // What it prints once it is ready is for people who use it by themselves.
-        shell.stdout(Stdio::null());
+        // What it prints once it is ready is for people who use it by themselves, and each request would be a line.
+        shell.stdout(Stdio::null()).env(LOG_LEVEL, "warn");
         let mut up = ChildProcess::start(&mut shell, &line, IfAbandoned::ShutDown)?;
         while readiness::ask(address).await.is_err() {
             if up.has_ended()? {
