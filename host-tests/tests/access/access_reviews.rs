@@ -37,6 +37,7 @@ fn rule<'a>(user: &'a str, verb: &'a str) -> Rule<'a> {
 fn verb(permission: &str) -> &'static str {
     match permission {
         "read" => "get",
+        "hold" => "update",
         "admin" => "delete",
         write if write.starts_with("write:") => "create",
         other => panic!("no verb is known for {other}"),
