@@ -24,6 +24,9 @@ const PROJECTION_PATIENCE: Duration = Duration::from_mins(1);
 /// How long vectors may take: where `up` brings an embedding server of its own, it is built first.
 const EMBEDDING_PATIENCE: Duration = Duration::from_mins(20);
 
+/// Records of a remediation: of itself, its analysis and its workflow.
+const RECORDS: usize = 3;
+
 #[derive(clap::Args)]
 pub(crate) struct Demo {
     /// Use the service at this address; without one it is brought up as `cargo xtask up` does, and ended again
@@ -142,16 +145,15 @@ async fn wait_for_vectors(service: &Service, remediation: &Remediation) -> Resul
     until("the records have vectors", EMBEDDING_PATIENCE, async || {
         service.probe().await?;
         let question = serde_json::json!({
-            "query": remediation.cause, "limit": 1, "remediation_request_id": remediation.id,
+            "query": remediation.cause, "limit": RECORDS, "remediation_request_id": remediation.id,
         });
         let post = Request::post(answers::SEMANTIC, &question);
         let answer = service.send(post).await?;
         match answer.status {
             200 => {
                 let found: Value = serde_json::from_str(&answer.body)?;
-                Ok(found["results"]
-                    .as_array()
-                    .is_some_and(|results| !results.is_empty()))
+                let results = found["results"].as_array();
+                Ok(results.is_some_and(|results| results.len() == RECORDS))
             }
             // There is no embedding server yet.
             503 => Ok(false),

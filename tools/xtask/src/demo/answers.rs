@@ -91,7 +91,9 @@ pub(super) async fn question(service: &Service, question: &str) -> Result<()> {
             text(record, "kind"),
             text(record, "namespace"),
             text(record, "name"),
-            text(record, "alert_name"),
+            record["findings"]["root_cause"]
+                .as_str()
+                .unwrap_or_else(|| text(record, "alert_name")),
         );
     }
     Ok(())
