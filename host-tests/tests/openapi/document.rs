@@ -213,9 +213,8 @@ fn each_operation_refuses_whom_its_route_is_not_for() {
         let expected: &[&str] = match row.access {
             Access::Open | Access::Private => &[],
             // Who scrapes is not counted.
-            Access::Metrics => &["401", "403"],
-            // Who asks too often waits, and hears 503.
-            Access::WriteEvents => &["401", "403"],
+            // Who posts events too often waits, and hears 503.
+            Access::Metrics | Access::WriteEvents => &["401", "403"],
             Access::Read | Access::WriteKind | Access::Hold | Access::Admin => {
                 &["401", "403", "429"]
             }
