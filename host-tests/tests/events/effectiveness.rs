@@ -74,12 +74,13 @@ async fn an_assessment_is_answered_as_the_front_end_reads_it() {
     );
 }
 
-#[tokio::test]
-async fn the_score_is_the_mean_of_what_was_assessed() {
-    let client = client();
+/// Events of an assessment, the score that they give, and the status.
+type Case = (Vec<(&'static str, Value)>, Option<f64>, &'static str);
+
+fn assessments() -> Vec<Case> {
     let scored = |score: f64| json!({"assessed": true, "score": score});
     let full = ("completed", json!({"reason": "Full"}));
-    for (events, score, status) in [
+    vec![
         (
             vec![("health", scored(0.5)), full.clone()],
             Some(0.5),
@@ -168,7 +169,13 @@ async fn the_score_is_the_mean_of_what_was_assessed() {
             None,
             "NoExecution",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn the_score_is_the_mean_of_what_was_assessed() {
+    let client = client();
+    for (events, score, status) in assessments() {
         let correlation = fresh("rr");
         let batch: Vec<_> = events
             .iter()

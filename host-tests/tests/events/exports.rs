@@ -106,6 +106,9 @@ fn all_of_export(export: &mut Value) -> &mut Vec<Value> {
 }
 
 /// Whatever of the file is changed, the script sees it.
+/// What the script says, and what was done to the export.
+type Change = (&'static str, fn(&mut Value));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_that_is_changed_is_noticed_offline() {
     let service = signing().await;
@@ -116,25 +119,25 @@ async fn a_byte_that_is_changed_is_noticed_offline() {
     let export: Value = serde_json::from_str(&right).expect("JSON");
     let not_hashed = "it is not what was hashed";
     let not_signed = "the signature is not that of this file";
-    let changes: [(&str, fn(&mut Value)); 13] = [
+    let changes: [Change; 13] = [
         (not_hashed, |e| {
-            e["events"][1]["event_data"]["component"] = "x".into()
+            e["events"][1]["event_data"]["component"] = "x".into();
         }),
         (not_hashed, |e| {
-            e["events"][2]["event_timestamp"] = "2026-01-01T00:00:00Z".into()
+            e["events"][2]["event_timestamp"] = "2026-01-01T00:00:00Z".into();
         }),
         (not_hashed, |e| {
-            e["events"][2]["event_hash"] = "0".repeat(64).into()
+            e["events"][2]["event_hash"] = "0".repeat(64).into();
         }),
         (not_signed, |e| e["events"][2]["legal_hold"] = true.into()),
         (not_signed, |e| {
-            e["export_metadata"]["exported_by"] = "somebody".into()
+            e["export_metadata"]["exported_by"] = "somebody".into();
         }),
         (not_signed, |e| {
-            e["export_metadata"]["matching_events"] = 7.into()
+            e["export_metadata"]["matching_events"] = 7.into();
         }),
         (not_signed, |e| {
-            e["export_metadata"]["signature"] = "AA==".into()
+            e["export_metadata"]["signature"] = "AA==".into();
         }),
         ("it does not follow the event before it", |e| {
             e["events"][2]["previous_event_hash"] = "0".repeat(64).into();
@@ -142,7 +145,7 @@ async fn a_byte_that_is_changed_is_noticed_offline() {
         ("it is out of order", |e| all_of_export(e).swap(1, 2)),
         (not_signed, |e| drop(all_of_export(e).remove(1))),
         ("there are not as many events", |e| {
-            drop(all_of_export(e).pop())
+            drop(all_of_export(e).pop());
         }),
         ("the public key is another one", |e| {
             let other = ["ab"; 32].join(":");

@@ -144,7 +144,7 @@ impl Table {
         }
         let mut names = object.keys().filter(|_| part.closed);
         let is_known = |name: &str| part.members.iter().any(|member| member.name == name);
-        let unknown = names.find(|name| !is_known(name) && !(is_payload && *name == "event_type"));
+        let unknown = names.find(|name| !(is_known(name) || is_payload && *name == "event_type"));
         unknown.map(|unknown| format!("{name} is closed and has {unknown}"))
     }
 

@@ -44,8 +44,10 @@ pub(crate) async fn ended(client: &Client, kind: &str, id: &str) -> Vec<Value> {
 
 /// The remediation, once it is as its last event says.
 async fn the_remediation(client: &Client, id: &str) -> Value {
+    // Its future is large.
+    let look = async || Box::pin(ended(client, "remediation", id)).await;
     until_found("the assessment is known", async || {
-        let records = ended(client, "remediation", id).await;
+        let records = look().await;
         assert_eq!(records.len(), 1, "{records:#?}");
         let record = records[0].clone();
         let assessment = &record["document"]["effectiveness"];
