@@ -201,18 +201,13 @@ pub(crate) async fn verify(State(pool): State<Pool>, Json(asked): Json<Value>) -
         for event in &page.events {
             verifier.next(event);
         }
-        match page
-            .events
-            .last()
-            .and_then(|event| event["sequence"].as_i64())
-        {
-            Some(last) => after = last,
-            None => {
-                let report = std::mem::replace(verifier, Verifier::new(&keys, Head::default()));
-                let answer = report.finish(&page.head).answer(correlation_id, Utc::now());
-                return Ok(Json(answer).into_response());
-            }
-        }
+        let last = page.events.last();
+        let Some(last) = last.and_then(|event| event["sequence"].as_i64()) else {
+            let report = std::mem::replace(verifier, Verifier::new(&keys, Head::default()));
+            let answer = report.finish(&page.head).answer(correlation_id, Utc::now());
+            return Ok(Json(answer).into_response());
+        };
+        after = last;
     }
 }
 
