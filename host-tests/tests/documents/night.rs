@@ -103,6 +103,14 @@ impl Night {
         post(&self.analysis, &body).await.expect(status);
     }
 
+    /// Posts to the log, as one of the services that do.
+    pub(crate) async fn post_event(&self, event: &Value, status: u16) {
+        let token = self.cluster.token("gateway");
+        let service = self.host.client().with_token(token.as_str());
+        let answer = service.post("/api/v1/audit/events", event).await;
+        answer.expect(status);
+    }
+
     /// As a client does whose records break the rules.
     pub(crate) async fn post_nonsense(&self) {
         post(&self.gateway, &json!({})).await.expect(400);

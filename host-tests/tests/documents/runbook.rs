@@ -1,7 +1,10 @@
 //! docs/runbook.md, "How to see it": each failure is made, and the commands of its section are typed.
 
+use serde_json::json;
+
 use crate::console::{Command, commands};
 use crate::night::Night;
+use crate::support::payloads::fresh;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs curl; .ci/run installs it"]
@@ -43,6 +46,11 @@ async fn see(night: &mut Night, command: &Command) {
         "DataStorageTailTooLong" | "DataStorageOutboxBacklog" => {
             // There are records in both, if not too many: nothing is embedded or delivered any more.
             night.post(201).await;
+            night.sees(command).await;
+        }
+        "DataStorageProjectionLag" => without_projection(night, command).await,
+        "DataStorageEventsQuarantined" => {
+            night.post_event(&json!({}), 400).await;
             night.sees(command).await;
         }
         "DataStoragePartitionsMissing" => without_partitions(night, command).await,
@@ -97,6 +105,23 @@ async fn without_gauges(night: &Night, command: &Command) {
     night.execute(&rename("audit_gauges", "gone")).await;
     night.sees(command).await;
     night.execute(&rename("gone", "audit_gauges")).await;
+}
+
+async fn without_projection(night: &Night, command: &Command) {
+    let rename = |from: &str, to: &str| format!("ALTER FUNCTION {from} RENAME TO {to}");
+    let function = "audit_event_project_next";
+    night.execute(&rename(function, "gone")).await;
+    let event = json!({
+        "version": "1.0", "event_type": "gateway.signal.received", "event_timestamp": "2026-11-28T03:51:00Z",
+        "event_category": "gateway", "event_action": "received", "event_outcome": "success", "correlation_id": fresh("rr"),
+        "event_data": {
+            "event_type": "gateway.signal.received", "signal_type": "alert", "signal_name": "PodCrashLooping",
+            "namespace": "payments", "fingerprint": "3f2a9c",
+        },
+    });
+    night.post_event(&event, 201).await;
+    night.sees(command).await;
+    night.execute(&rename("gone", function)).await;
 }
 
 async fn locked(night: &Night, command: &Command) {
