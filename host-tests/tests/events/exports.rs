@@ -269,6 +269,21 @@ async fn an_export_has_what_matches() {
     service.stop().await;
 }
 
+/// Whatever a service adds to its envelopes in later releases.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_of_an_event_is_in_its_export() {
+    let service = signing().await;
+    let correlation = fresh("rr");
+    let surplus = json!({"trace": {"span": [1, 2.5, null]}, "region": "eu"});
+    let sent = with(&event(&correlation, 0), &surplus);
+    post(&service.client, &[sent, event(&correlation, 1)]).await;
+    let export = export(&service.client, &format!("correlation_id={correlation}")).await;
+    assert_right(&export.to_string(), &WITH_KEY);
+    assert_eq!(export["events"][0]["extra"], surplus);
+    assert_eq!(export["events"][1].get("extra"), None);
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_can_be_taken_out_of_an_export() {
     let service = signing().await;

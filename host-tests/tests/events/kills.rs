@@ -16,9 +16,10 @@ use crate::delivery::ServicesClient;
 use crate::projection::ended;
 use crate::remediation;
 use crate::support::Client;
+use crate::support::payloads::fresh;
 use crate::support::process::HostProcess;
 use crate::support::service::{of_database, patient};
-use crate::writing::is_valid;
+use crate::writing::{events, is_valid, post};
 
 /// Remediations, to each of which all services write.
 const REMEDIATIONS: usize = 24;
@@ -161,4 +162,38 @@ async fn a_database_that_is_killed_costs_no_event_and_doubles_none() {
     }
     let db = connect(&url).await.unwrap();
     assert_whole(&host.client, &db, load).await;
+}
+
+/// A long batch is written in pieces. A retry finds those that were written, and writes the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_batch_that_is_cut_off_is_there_once() {
+    const LONG: usize = 8000;
+    let database = TestDatabase::create().await;
+    let variables = patient(of_database(database.url()));
+    let mut host = HostProcess::start(&variables).await;
+    let db = database.client().await;
+    let count = async |correlation: &str| -> i64 {
+        let sql = "SELECT count(*) FROM audit_event WHERE correlation_id = $1";
+        db.query_one(sql, &[&correlation]).await.unwrap().get(0)
+    };
+    let mut cut = 0;
+    for _ in 0..4 {
+        let correlation = fresh("rr");
+        let batch = events(&correlation, LONG);
+        let client = ServicesClient::new(host.client.base());
+        let posting = {
+            let batch = batch.clone();
+            tokio::spawn(async move { client.deliver_at_last(&batch).await })
+        };
+        until("a piece is written", async || count(&correlation).await > 0).await;
+        host.restart(&variables).await;
+        cut += u32::from(count(&correlation).await < 8000);
+        posting.await.unwrap();
+        is_valid(&host.client, &correlation, LONG).await;
+        // Those that were stored before and after have the ids of one answer.
+        let ids = post(&host.client, &batch).await;
+        assert_eq!(post(&host.client, &batch).await, ids);
+        assert_eq!(count(&correlation).await, 8000);
+    }
+    assert!(cut > 0, "every batch was complete when the host was killed");
 }

@@ -98,6 +98,11 @@ fn odd(correlation: &str) -> Vec<(&'static str, Value)> {
             "event_timestamp",
             bad(correlation, "event_timestamp", "2026-02-03T00:00:00"),
         ),
+        // Older than any event is kept.
+        (
+            "event_timestamp",
+            bad(correlation, "event_timestamp", "2001-02-03T00:00:00Z"),
+        ),
         ("actor_ip", bad(correlation, "actor_ip", "10.0.0.256")),
         ("duration_ms", bad(correlation, "duration_ms", json!(-1))),
         (
