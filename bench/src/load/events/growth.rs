@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::ask::LogOperation;
 use super::{Log, report};
 use crate::load::extras::USUAL;
-use crate::load::figures::{of_sizes, p95, rate};
+use crate::load::figures::{of_sizes, p95, rate, rounded};
 use crate::load::measure::Outcome;
-use crate::load::operation::Ask;
+use crate::load::operation::{Ask, Operation};
 use crate::load::servers::Subject;
 use crate::load::{Options, Plan};
 use crate::store::Store;
@@ -29,6 +29,9 @@ const OPERATIONS: [LogOperation; 5] = [
     LogOperation::History,
     LogOperation::Effectiveness,
 ];
+
+/// Probes come for so many times as long as an operation is measured: maintenance looks for work once a second at most.
+const IDLE: u32 = 5;
 
 /// Per operation and number of events.
 type Grown = BTreeMap<LogOperation, BTreeMap<usize, Vec<Outcome>>>;
@@ -66,10 +69,27 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
         }
     }
     print(&grown, sizes);
+    let mut idle = BTreeMap::new();
+    for (events, log) in &logs {
+        idle.insert(events.to_string(), rounded(idle_cpu(log, &plan).await?));
+    }
+    println!(
+        "\nCPU time of PostgreSQL while nothing comes but probes, ms per second, by the number of events: {}",
+        json!(idle)
+    );
     let each = grown
         .iter()
         .map(|(operation, of)| (operation.key().to_owned(), of_sizes(of)));
-    Ok(json!({"events_growth": each.collect::<Value>()}))
+    Ok(json!({"events_growth": each.collect::<Value>(), "idle_cpu_ms_per_s": idle}))
+}
+
+/// What PostgreSQL does for all the chains that nobody writes to, while probes have maintenance look for work.
+async fn idle_cpu(log: &Log, plan: &Plan) -> Result<f64> {
+    let probes = Ask::Store(Operation::Health);
+    let outcome = log
+        .measure(Subject::Service, probes, 1, plan.duration * IDLE)
+        .await?;
+    Ok(outcome.database_cpu * outcome.requests)
 }
 
 /// Rate of the smallest divided by that of the largest, and the p95 the other way round.
