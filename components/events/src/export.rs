@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::config::{Call, made_by_the_database};
 use crate::list::TIMES;
 
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 11] = [
     "correlation_id",
     "event_category",
     "start_time",
@@ -21,6 +21,8 @@ const PARAMETERS: [&str; 9] = [
     "since",
     "until",
     "redact_pii",
+    "format",
+    "include_detached_signature",
     "limit",
     "offset",
 ];

@@ -222,6 +222,9 @@ impl ExportQuestion {
         given.text("correlation_id", &mut filter);
         given.text("event_category", &mut filter);
         given.times(now, ("start_time", "end_time"), &mut filter)?;
+        // Clients have parameters for these, although there is nothing to choose.
+        given.only("format", "json")?;
+        given.only("include_detached_signature", "false")?;
         Ok(Self {
             filter: possible(filter, ("start_time", "end_time")),
             limit: given.number("limit", 1, 10_000)?.unwrap_or(1000),
@@ -334,6 +337,16 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Given<F> {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err((name, "must be true or false".to_owned())),
+        }
+    }
+
+    /// A parameter of which one value is known.
+    fn only(&self, name: &'static str, value: &str) -> Result<(), BadParameter> {
+        match self.get(name) {
+            Some(text) if !text.eq_ignore_ascii_case(value) => {
+                Err((name, format!("must be {value}")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -246,6 +246,16 @@ async fn an_export_has_what_matches() {
         (format!("end_time={}", at(60)), &[0]),
         (format!("start_time={}&end_time={}", at(90), at(90)), &[0]),
         (format!("correlation_id={}", fresh("rr")), &[]),
+        // All that the client can ask for.
+        (
+            format!(
+                "correlation_id={correlation}&event_category=security&start_time={}&end_time={}&format=json\
+                 &include_detached_signature=false&offset=0&limit=10000&redact_pii=false",
+                at(60),
+                at(0)
+            ),
+            &[1],
+        ),
     ] {
         let text = text(client, &parameters).await;
         assert_right(&text, &WITH_KEY);
@@ -263,6 +273,8 @@ async fn an_export_has_what_matches() {
         "start_time=x",
         "end_time=1y",
         "redact_pii=perhaps",
+        "format=csv",
+        "include_detached_signature=true",
     ] {
         reader::problem(&client.get(&format!("{EXPORT}?{bad}")).await, 400);
     }

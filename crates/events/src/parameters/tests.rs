@@ -258,6 +258,9 @@ fn what_cannot_be_understood_is_named() {
         export(&[("redact_pii", "1")]).expect_err("unclear").0,
         "redact_pii"
     );
+    for (name, value) in [("format", "csv"), ("include_detached_signature", "true")] {
+        assert_eq!(export(&[(name, value)]).expect_err(value).0, name);
+    }
 }
 
 #[test]
@@ -282,6 +285,9 @@ fn an_export_repeats_its_question() {
         ("correlation_id", "rr-1"),
         ("end_time", "2026-08-22"),
         ("redact_pii", "true"),
+        // What there is nothing to choose of is not repeated.
+        ("format", "json"),
+        ("include_detached_signature", "false"),
     ]);
     let question = question.expect("a question");
     assert!(question.redact_pii);
