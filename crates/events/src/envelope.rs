@@ -44,7 +44,7 @@ pub(crate) enum Rule {
     Boolean,
     /// An RFC 3339 time that is not beyond all retention. Becomes UTC.
     Time,
-    /// A day, or a time that becomes its day in UTC.
+    /// A time, or a day, which becomes its beginning. Becomes UTC.
     Date,
     /// A UUID. Becomes small letters.
     Uuid,
@@ -251,13 +251,12 @@ fn instant(text: &str, now: DateTime<Utc>) -> Result<Value, Broken> {
     Ok(time::format(instant).into())
 }
 
+/// A date as a time, because that is what clients send, and all that they read.
 fn date(text: &str) -> Result<Value, Broken> {
-    let day = match time::parse_date(text) {
-        Some(_) => Some(text.to_owned()),
-        None => time::parse(text).map(time::format_date),
-    };
-    match day {
-        Some(day) => Ok(day.into()),
+    let midnight = |_| time::parse(&format!("{text}T00:00:00Z"));
+    let instant = time::parse(text).or_else(|| time::parse_date(text).and_then(midnight));
+    match instant {
+        Some(instant) => Ok(time::format(instant).into()),
         None => broken(
             Code::InvalidFormat,
             "must be an existing date, for example 2026-08-22",

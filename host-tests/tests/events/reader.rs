@@ -44,7 +44,7 @@ const MEMBERS: [(&str, Column, Presence); 32] = {
         ("correlation_id", Text, Required),
         ("sequence", Integer, Required),
         ("parent_event_id", Id, Nullable),
-        ("parent_event_date", Date, Nullable),
+        ("parent_event_date", Time, Nullable),
         ("resource_type", Text, Optional),
         ("resource_id", Text, Optional),
         ("namespace", Text, Optional),

@@ -112,7 +112,7 @@ async fn every_member_of_the_envelope_is_kept() {
             "error_message": "é".repeat(5 * 1024),
             "duration_ms": i32::MAX,
             "parent_event_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
-            "parent_event_date": "2026-01-02",
+            "parent_event_date": "2026-01-02T03:04:05Z",
             "retention_days": 1,
             "is_sensitive": true,
             "version": "v".repeat(20),
@@ -199,6 +199,21 @@ async fn times_are_shown_in_utc() {
         assert_eq!(row["event_timestamp"], shown);
         assert_eq!(row["event_date"], **date);
     }
+}
+
+/// The client reads nothing else there.
+#[tokio::test]
+async fn the_date_of_a_parent_is_shown_as_a_time() {
+    let client = client();
+    let correlation = fresh("rr");
+    let sent = ["2026-01-02", "2026-01-02T03:04:05+01:00"];
+    let events =
+        sent.map(|date| with(&event(&correlation, 0), &json!({"parent_event_date": date})));
+    post(&client, &events).await;
+    // The newest first.
+    let rows = all_of(&client, &correlation).await;
+    let shown: Vec<_> = rows.iter().map(|row| &row["parent_event_date"]).collect();
+    assert_eq!(shown, ["2026-01-02T02:04:05Z", "2026-01-02T00:00:00Z"]);
 }
 
 /// No time is a reason to refuse an event: a service was away for a week, or its clock is wrong.

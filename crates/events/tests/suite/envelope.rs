@@ -64,7 +64,7 @@ fn what_an_event_says_is_kept() {
         "actor_type": "external", "actor_id": "prometheus", "actor_ip": "2001:DB8::1",
         "resource_type": "Signal", "resource_id": "5f1c", "namespace": "", "cluster_id": "eu-1",
         "severity": "critical", "error_code": "E1", "error_message": "<b>no</b> answer", "duration_ms": 2_147_483_647,
-        "parent_event_id": "270aaeb7-8172-595a-8aea-77d37e5a65e7", "parent_event_date": "2026-08-31",
+        "parent_event_id": "270aaeb7-8172-595a-8aea-77d37e5a65e7", "parent_event_date": "2026-08-31T23:30:00.5Z",
         "retention_days": 1, "is_sensitive": true,
     }));
     kept(&json!({"actor_ip": "10.42.1.7", "duration_ms": 0, "retention_days": 2555}));
@@ -240,6 +240,11 @@ fn words_numbers_and_forms() {
             Code::InvalidFormat,
         ),
         (
+            json!({"parent_event_date": "2026-02-03T00:00:00"}),
+            "parent_event_date",
+            Code::InvalidFormat,
+        ),
+        (
             json!({"event_timestamp": "yesterday"}),
             "event_timestamp",
             Code::InvalidFormat,
@@ -276,7 +281,14 @@ fn values_get_the_form_that_the_log_has() {
         row["parent_event_id"],
         "270aaeb7-8172-595a-8aea-77d37e5a65e7"
     );
-    assert_eq!(row["parent_event_date"], "2026-09-01");
+    assert_eq!(row["parent_event_date"], "2026-09-01T00:30:00Z");
+}
+
+/// Clients read nothing but times there.
+#[test]
+fn a_parents_date_without_a_time_is_its_beginning() {
+    let row = row(&one(&signal(&json!({"parent_event_date": "2026-08-31"}))));
+    assert_eq!(row["parent_event_date"], "2026-08-31T00:00:00Z");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn almost_good() -> impl Strategy<Value = Value> {
     );
     prop::collection::vec(change, 0..4).prop_map(|changes| {
         let mut event = signal(
-            &json!({"actor_ip": "10.42.1.7", "duration_ms": 5, "parent_event_date": "2026-08-22"}),
+            &json!({"actor_ip": "10.42.1.7", "duration_ms": 5, "parent_event_date": "2026-08-22T00:00:00Z"}),
         );
         let members = event.as_object_mut().expect("an object");
         for (index, name, value, known) in changes {
