@@ -47,9 +47,10 @@ struct Member {
 enum Type {
     Text,
     Boolean,
-    /// An integer of 64 bits, written without a fraction, of at least so much.
-    Integer(i64),
-    Number,
+    /// An integer in this range, both ends included, written without a fraction.
+    Integer(i64, i64),
+    /// A number of at most so much, with either sign.
+    Number(f64),
     /// A number from 0 to 1.
     Share,
     Time,
@@ -85,10 +86,12 @@ impl Payloads {
             (Type::Any, _)
             | (Type::Text, Value::String(_))
             | (Type::Boolean, Value::Bool(_))
-            | (Type::Number, Value::Number(_))
             | (Type::Nullable(_), Value::Null) => true,
-            (Type::Integer(least), Value::Number(number)) => {
-                number.as_i64().is_some_and(|integer| integer >= *least)
+            (Type::Integer(least, most), Value::Number(number)) => number
+                .as_i64()
+                .is_some_and(|integer| (*least..=*most).contains(&integer)),
+            (Type::Number(most), Value::Number(number)) => {
+                number.as_f64().is_some_and(|number| number.abs() <= *most)
             }
             (Type::Share, Value::Number(number)) => number
                 .as_f64()
@@ -185,10 +188,12 @@ impl Type {
         Some(match text {
             "str" => Self::Text,
             "bool" => Self::Boolean,
-            "int" => Self::Integer(i64::MIN),
-            "int>=0" => Self::Integer(0),
-            "int>=1" => Self::Integer(1),
-            "num" => Self::Number,
+            "int" => Self::Integer(i64::MIN, i64::MAX),
+            "int>=0" => Self::Integer(0, i64::MAX),
+            "int>=1" => Self::Integer(1, i64::MAX),
+            "int32" => Self::Integer(i32::MIN.into(), i32::MAX.into()),
+            "num" => Self::Number(f64::MAX),
+            "num32" => Self::Number(f32::MAX.into()),
             "num0..1" => Self::Share,
             "time" => Self::Time,
             "uuid" => Self::Uuid,

@@ -46,7 +46,11 @@ struct Type {
 enum Base {
     Text,
     Integer,
+    /// One of 32 bits.
+    Small,
     Number,
+    /// One that has no more than 32 bits where it is read.
+    Coarse,
     Truth,
     Anything,
     Time,
@@ -157,7 +161,13 @@ impl Table {
             Base::Anything => true,
             Base::Text => text.is_some(),
             Base::Integer => value.is_i64(),
+            Base::Small => value
+                .as_i64()
+                .is_some_and(|number| i32::try_from(number).is_ok()),
             Base::Number => value.is_number(),
+            Base::Coarse => value
+                .as_f64()
+                .is_some_and(|number| number.abs() <= f32::MAX.into()),
             Base::Truth => value.is_boolean(),
             Base::Time => text.is_some_and(|text| DateTime::parse_from_rfc3339(text).is_ok()),
             Base::Id => text.is_some_and(|text| Uuid::parse_str(text).is_ok()),
@@ -235,7 +245,9 @@ impl Base {
         match word {
             "str" => Self::Text,
             "int" => Self::Integer,
+            "int32" => Self::Small,
             "num" => Self::Number,
+            "num32" => Self::Coarse,
             "bool" => Self::Truth,
             "any" => Self::Anything,
             "date-time" => Self::Time,
@@ -274,8 +286,8 @@ impl Table {
         }
         match &of.base {
             Base::Text | Base::Anything => "of-some-text".into(),
-            Base::Integer => 1.into(),
-            Base::Number => json!(0.5),
+            Base::Integer | Base::Small => 1.into(),
+            Base::Number | Base::Coarse => json!(0.5),
             Base::Truth => true.into(),
             Base::Time => "2026-05-06T07:08:09Z".into(),
             Base::Id => "6f9619ff-8b86-4d01-b42d-00cf4fc964ff".into(),
@@ -322,8 +334,10 @@ impl Table {
         let mut all = match &of.base {
             Base::Anything => return Vec::new(),
             Base::Text | Base::Time | Base::Id => vec![json!(7), json!(["x"])],
-            Base::Integer => vec![json!(1.5), json!(2.0), json!("1")],
+            Base::Integer => vec![json!(1.5), json!(2.0), json!("1"), json!(u64::MAX)],
+            Base::Small => vec![json!(1.5), json!("1"), json!(1_i64 << 31)],
             Base::Number => vec![json!("0.5"), json!(true)],
+            Base::Coarse => vec![json!("0.5"), json!(1e39)],
             Base::Truth => vec![json!("true"), json!(1)],
             Base::OneOf(_) => vec![json!("none of them"), json!("")],
             Base::Part(name) => match self.sample_of_part(name, true) {

@@ -11,8 +11,8 @@ fn sample(of: &Type) -> Value {
     match of {
         Type::Text => json!("text"),
         Type::Boolean => json!(true),
-        Type::Integer(least) => json!((*least).max(3)),
-        Type::Number => json!(2.5),
+        Type::Integer(least, _) => json!((*least).max(3)),
+        Type::Number(_) => json!(2.5),
         Type::Share => json!(0.5),
         Type::Time => json!("2026-08-22T17:03:40Z"),
         Type::Uuid => json!("270aaeb7-8172-595a-8aea-77d37e5a65e7"),
@@ -31,8 +31,9 @@ fn wrong(of: &Type) -> Vec<Value> {
     let mut wrong = match of {
         Type::Text => vec![json!(1), json!({})],
         Type::Boolean => vec![json!("true"), json!(1)],
-        Type::Integer(least) => {
+        Type::Integer(least, most) => {
             let below = least.checked_sub(1).map(Value::from);
+            let above = most.checked_add(1).map(Value::from);
             let mut wrong = vec![
                 json!(1.0),
                 json!(1.5),
@@ -40,10 +41,16 @@ fn wrong(of: &Type) -> Vec<Value> {
                 json!(u64::MAX),
                 json!(1e3),
             ];
-            wrong.extend(below);
+            wrong.extend(below.into_iter().chain(above));
             wrong
         }
-        Type::Number => vec![json!("1.5"), json!(true)],
+        Type::Number(most) => {
+            let beyond = [most * 2.0, most * -2.0].into_iter();
+            let beyond = beyond.filter(|number| number.is_finite());
+            let mut wrong = vec![json!("1.5"), json!(true)];
+            wrong.extend(beyond.map(Value::from));
+            wrong
+        }
         Type::Share => vec![json!(1.001), json!(-0.001), json!("0.5")],
         Type::Time => vec![json!("2026-08-22"), json!(1_700_000_000), json!("soon")],
         Type::Uuid => vec![
