@@ -198,6 +198,25 @@ async fn what_is_not_known_is_absent() {
     );
 }
 
+/// The monitor writes null for it, and the client reads no null there.
+#[tokio::test]
+async fn what_was_not_measured_is_absent() {
+    let target = Target::new();
+    let remediation = target.remediated(TimeDelta::hours(1));
+    let measured = json!({
+        "assessed": true, "score": null, "metric_deltas": {"cpu_before": 0.5, "cpu_after": null},
+    });
+    let batch = [
+        remediation.event("remediation.workflow_created"),
+        assessed(&remediation.id, "metrics", &measured),
+    ];
+    post(&target.client, &batch).await;
+    let context = target.context(&remediation.spec[0], "").await;
+    let entry = &context["tier1"]["chain"][0];
+    assert_eq!(entry["metricDeltas"], json!({"cpuBefore": 0.5}));
+    assert_eq!(entry["effectivenessScore"], Value::Null);
+}
+
 #[tokio::test]
 async fn only_what_has_the_current_hash_before_or_after_is_in_it() {
     let target = Target::new();
