@@ -191,11 +191,11 @@ impl<'e> Entry<'e> {
                 self.assessment.reason().and_then(reason),
             ),
         ];
+        // The agent's client reads no history with another one.
+        let score = self.assessment.score();
+        let score = score.filter(|score| (0.0..=1.0).contains(score));
         let others = [
-            (
-                "effectivenessScore",
-                self.assessment.score().map(Value::from),
-            ),
+            ("effectivenessScore", score.map(Value::from)),
             (
                 "signalResolved",
                 self.assessment.resolved().map(Value::from),

@@ -217,6 +217,22 @@ async fn what_was_not_measured_is_absent() {
     assert_eq!(entry["effectivenessScore"], Value::Null);
 }
 
+/// The client reads no history with a score beyond 0 to 1.
+#[tokio::test]
+async fn a_score_that_is_none_is_absent() {
+    let target = Target::new();
+    let remediation = target.remediated(TimeDelta::hours(1));
+    let beyond = json!({"assessed": true, "score": 1.5});
+    let batch = [
+        remediation.event("remediation.workflow_created"),
+        assessed(&remediation.id, "health", &beyond),
+    ];
+    post(&target.client, &batch).await;
+    let context = target.context(&remediation.spec[0], "").await;
+    assert_eq!(entries(&context, "tier1"), [&*remediation.id]);
+    assert_eq!(context["tier1"]["chain"][0].get("effectivenessScore"), None);
+}
+
 #[tokio::test]
 async fn only_what_has_the_current_hash_before_or_after_is_in_it() {
     let target = Target::new();

@@ -260,6 +260,21 @@ fn what_is_unknown_is_absent() {
 }
 
 #[test]
+fn a_score_that_clients_cannot_read_is_absent() {
+    let event = created("rr-1", "2026-08-22T17:06:30Z", "");
+    for (score, is_shown) in [(0.0, true), (1.0, true), (1.5, false), (-0.5, false)] {
+        let members = json!({"assessed": true, "score": score});
+        let assessed = effect("effectiveness.health.assessed", members);
+        for tier in [1, 2] {
+            let found = answer(&[candidate(tier, &event, std::slice::from_ref(&assessed))]);
+            let entry = &found[format!("tier{tier}")]["chain"][0];
+            let shown = entry.get("effectivenessScore").and_then(Value::as_f64);
+            assert_eq!(shown, is_shown.then_some(score), "{entry:#}");
+        }
+    }
+}
+
+#[test]
 fn the_present_hash_is_matched_against_both() {
     for (pre, posts, expected) in [
         ("sha256:22", &["sha256:33"][..], "preRemediation"),
