@@ -1,5 +1,6 @@
 //! Exports, which prove by themselves that they are what the log has.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::offline::{assert_right, assert_wrong};
@@ -221,7 +222,9 @@ async fn an_export_has_what_matches() {
     let service = signing().await;
     let client = &service.client;
     let correlation = fresh("rr");
-    let at = |minutes| seconds(minutes_ago(minutes));
+    // All from one moment, since one of them is asked for to the second.
+    let began = minutes_ago(0);
+    let at = |minutes| seconds(began - TimeDelta::minutes(minutes));
     let of = |number, changes: Value| with(&event(&correlation, number), &changes);
     let unknown = json!({"event_type": "weather.rain.started", "mm": 3});
     let ids_of = post(
