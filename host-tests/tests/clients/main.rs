@@ -13,7 +13,8 @@ mod support;
 
 use std::io::Write as _;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{SecondsFormat, SubsecRound as _, Utc};
+use kubernaut_services::{Remediation, SERVICES};
 use serde_json::{Value, json};
 
 use go::Program;
@@ -21,6 +22,8 @@ use payloads::TABLE;
 use support::Client;
 use support::payloads::fresh;
 use support::service::Service;
+
+const BATCH: &str = "/api/v1/audit/events/batch";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_the_services_writes_and_reads() {
@@ -48,8 +51,14 @@ async fn the_client_of_the_services_writes_and_reads() {
     service.stop().await;
 }
 
-/// Events of all payloads: what fits the client's rules, and of each payload what breaks one of them, which the client must not be shown.
+/// What ten services write, and events of all payloads: what fits the client's rules, and of each payload what breaks one of them, which
+/// the client must not be shown.
 async fn write_samples(client: &Client) {
+    let remediation = Remediation::of(&fresh("rr"), Utc::now().trunc_subsecs(0));
+    for service in SERVICES {
+        let events = Value::from(remediation.of_service(service));
+        client.post(BATCH, &events).await.expect(201);
+    }
     for event_type in TABLE.event_types() {
         let samples = [true, false].map(|whole| TABLE.sample(event_type, whole));
         post(client, &samples).await;
@@ -75,8 +84,5 @@ async fn post(client: &Client, data: &[Value]) {
         })
     });
     let events: Value = events.collect();
-    client
-        .post("/api/v1/audit/events/batch", &events)
-        .await
-        .expect(201);
+    client.post(BATCH, &events).await.expect(201);
 }
