@@ -83,7 +83,9 @@ impl Cleaner {
                 How::Named(Secret::Certain)
             } else if let Some(secret) = name::secret(bytes) {
                 How::Named(secret)
-            } else if let (How::Named(secret), false) = (how, name::is_describing(bytes)) {
+            } else if let How::Named(secret) = how
+                && !name::is_describing(bytes)
+            {
                 How::Named(if secret == Secret::Certain {
                     secret
                 } else {
