@@ -163,3 +163,12 @@ BEGIN ATOMIC
     )
     SELECT json_agg(s.kind || to_char(s.month, ' YYYY-MM') ORDER BY s.month, s.kind)::text FROM said AS s;
 END;
+
+-- The partition of each month that can be archived: those of the kinds, and those of events, which go by the name of a kind.
+CREATE OR REPLACE FUNCTION audit_archivable() RETURNS TABLE (kind text, month date, leaf text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT m.kind, m.month, m.leaf FROM audit_months() AS m
+    UNION ALL
+    SELECT 'events', e.month, e.leaf FROM audit_event_leaves() AS e;
+END;

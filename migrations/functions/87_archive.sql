@@ -1,5 +1,6 @@
 -- Archives of months, which `cargo xtask archive` writes and `cargo xtask restore` reads back (tools/archive). Vectors are not in
--- them: a restored record is embedded like any other that has none.
+-- them: a restored record is embedded like any other that has none. Events have months as kinds have, and go by the name `events`.
+-- What differs for them is in 97_event_archive.sql.
 
 -- Has this session have a month of a kind for itself: nobody else archives, restores or drops it until the session gives it back, or
 -- ends.
@@ -15,6 +16,22 @@ BEGIN
 END
 $$;
 
+-- Whether a month of a kind is on its way out: what it had is no longer found, and not yet forgotten everywhere.
+CREATE OR REPLACE FUNCTION audit_is_being_dropped(record_kind text, record_month date) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE record_kind
+        WHEN 'events' THEN EXISTS (
+            SELECT FROM audit_event_leaving AS l WHERE l.gone AND audit_leaf_month(l.leaf) = record_month
+        )
+        ELSE EXISTS (
+            SELECT
+            FROM audit_detached AS d
+            WHERE audit_leaf_month(d.leaf) = record_month AND coalesce(audit_leaf_kind(d.leaf), record_kind) = record_kind
+        )
+    END;
+END;
+
 -- Begins to archive a month of a kind. From now on it stays until `audit_archive_end`, and it is noted if it changes.
 CREATE OR REPLACE FUNCTION audit_archive_begin(record_kind text, record_month date) RETURNS void
 LANGUAGE plpgsql
@@ -23,13 +40,16 @@ DECLARE
     name CONSTANT text := record_kind || ' ' || to_char(record_month, 'YYYY-MM');
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('audit_drop_partitions'));
-    IF NOT EXISTS (SELECT FROM audit_months() AS m WHERE m.kind = record_kind AND m.month = record_month) THEN
+    IF NOT EXISTS (SELECT FROM audit_archivable() AS a WHERE a.kind = record_kind AND a.month = record_month) THEN
         RAISE EXCEPTION 'the database has no month %', name USING ERRCODE = 'AU003';
     END IF;
     -- Ids are made a moment before their records are stored.
     IF (record_month + interval '1 month') AT TIME ZONE 'UTC' > clock_timestamp() - interval '1 hour' THEN
         RAISE EXCEPTION 'the month % has not ended an hour ago, so there may be more records to come', name
             USING ERRCODE = 'AU003';
+    END IF;
+    IF record_kind = 'events' THEN
+        PERFORM audit_event_archive_begin(record_month);
     END IF;
     PERFORM audit_hold_month(record_kind, record_month);
     INSERT INTO audit_retention AS r (kind, month)
@@ -43,7 +63,13 @@ $$;
 CREATE OR REPLACE FUNCTION audit_has_month(record_kind text, record_month date) RETURNS boolean
 LANGUAGE sql VOLATILE
 RETURN coalesce(
-    pg_partition_root(to_regclass(audit_table(record_kind)::text || to_char(record_month, '_YYYY_MM'))) = 'audit'::regclass,
+    CASE record_kind
+        WHEN 'events' THEN
+            pg_partition_root(to_regclass(to_char(record_month, '"audit_event_"YYYY_MM'))) = 'audit_event'::regclass
+        ELSE
+            pg_partition_root(to_regclass(audit_table(record_kind)::text || to_char(record_month, '_YYYY_MM')))
+                = 'audit'::regclass
+    END,
     false
 );
 
@@ -52,7 +78,7 @@ CREATE OR REPLACE FUNCTION audit_month_writers(record_kind text, record_month da
 LANGUAGE sql
 BEGIN ATOMIC
     SELECT coalesce(array_agg(DISTINCT l.virtualtransaction), '{}')
-    FROM audit_months() AS m
+    FROM audit_archivable() AS m
     JOIN pg_locks AS l ON l.relation = m.leaf::regclass AND l.mode = 'RowExclusiveLock'
     JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
     WHERE m.kind = record_kind AND m.month = record_month;
@@ -81,7 +107,10 @@ DECLARE
     end_id   CONSTANT bigint := audit_id_at((record_month + interval '1 month') AT TIME ZONE 'UTC');
     parent   text;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY[audit_table(record_kind)::text, 'audit_version', 'audit_vector'] LOOP
+    FOREACH parent IN ARRAY CASE record_kind
+        WHEN 'events' THEN ARRAY['audit_event']
+        ELSE ARRAY[audit_table(record_kind)::text, 'audit_version', 'audit_vector']
+    END LOOP
         PERFORM audit_make_partition(parent, parent || suffix, first_id, end_id);
     END LOOP;
 END
@@ -102,10 +131,7 @@ DECLARE
     noted    text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('audit_drop_partitions'));
-    IF EXISTS (
-        SELECT FROM audit_detached AS d
-        WHERE audit_leaf_month(d.leaf) = record_month AND coalesce(audit_leaf_kind(d.leaf), record_kind) = record_kind
-    ) THEN
+    IF audit_is_being_dropped(record_kind, record_month) THEN
         RAISE EXCEPTION 'the month % is just being dropped; try again when that is done', name USING ERRCODE = 'AU003';
     END IF;
     SELECT r.sha256 INTO noted FROM audit_retention AS r WHERE r.kind = record_kind AND r.month = record_month;
@@ -116,6 +142,9 @@ BEGIN
     END IF;
     PERFORM audit_hold_month(record_kind, record_month);
     PERFORM audit_make_month(record_kind, record_month);
+    IF record_kind = 'events' THEN
+        PERFORM audit_event_restore_begin();
+    END IF;
 
     INSERT INTO audit_retention AS r (kind, month, kept_until, changed)
     VALUES (record_kind, record_month, clock_timestamp() + keep, true)
@@ -125,7 +154,10 @@ BEGIN
     SET archived_at = at, records = count, sha256 = sum, changed = false
     WHERE r.kind = record_kind AND r.month = record_month
         AND coalesce(noted, sum) = sum
-        AND NOT EXISTS (SELECT FROM audit AS a WHERE a.kind = record_kind AND a.id >= first_id AND a.id < end_id);
+        AND CASE record_kind
+            WHEN 'events' THEN NOT EXISTS (SELECT FROM audit_event AS e WHERE e.sequence >= first_id AND e.sequence < end_id)
+            ELSE NOT EXISTS (SELECT FROM audit AS a WHERE a.kind = record_kind AND a.id >= first_id AND a.id < end_id)
+        END;
 END
 $$;
 
@@ -135,6 +167,9 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     PERFORM pg_advisory_unlock(audit_month_key(record_kind, record_month));
+    IF record_kind = 'events' THEN
+        PERFORM pg_advisory_unlock(audit_event_restore_key());
+    END IF;
 END
 $$;
 

@@ -202,7 +202,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT audit_event_digest(r.event_data ->> 'post_remediation_spec_hash') AS spec_hash) AS h
     WHERE r.readable AND r.event_category = 'effectiveness' AND h.spec_hash IS NOT NULL
     GROUP BY r.correlation_id, h.spec_hash
-    ON CONFLICT (correlation_id, spec_hash) DO UPDATE SET sequence = excluded.sequence;
+    ON CONFLICT (correlation_id, spec_hash) DO UPDATE SET sequence = greatest(s.sequence, excluded.sequence);
 END
 $$;
 
@@ -221,7 +221,7 @@ END
 $$;
 
 -- Tells retention of events that are in their months by now: so whoever takes one of these months out either waits for them or
--- learns of them.
+-- learns of them. After a clock was set back that may be a month that has ended, and is archived: its archive lacks them.
 CREATE OR REPLACE FUNCTION audit_event_keep(first bigint, last bigint, days integer) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -235,6 +235,9 @@ BEGIN
     )
     ORDER BY v.month
     ON CONFLICT (month) DO UPDATE SET longest = greatest(m.longest, excluded.longest), leaving = false, settled = false;
+    UPDATE audit_retention AS r
+    SET changed = true
+    WHERE r.kind = 'events' AND r.month IN (audit_month(first), audit_month(last)) AND NOT r.changed;
 END
 $$;
 

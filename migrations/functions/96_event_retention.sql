@@ -12,6 +12,11 @@
 --   4. The notes go into the chains, and what the events left elsewhere is deleted, for at most 200 chains at a time.
 --   5. The partition is dropped.
 
+-- The advisory lock of whoever restores events. Meanwhile none leave.
+CREATE OR REPLACE FUNCTION audit_event_restore_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended('audit_event_restore', 0);
+
 -- Whether there is a step to be taken.
 CREATE OR REPLACE FUNCTION audit_event_retention_due(keep jsonb, archived_only boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -147,6 +152,10 @@ DECLARE
     record_month CONSTANT date := audit_leaf_month(leaving.leaf);
     kept_leaf    CONSTANT text := leaving.leaf || '_kept';
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(audit_month_key('events', record_month)) THEN -- it is being archived
+        PERFORM audit_rest('audit_event');
+        RETURN 'in_use';
+    END IF;
     -- Whoever is writing into the month has one of these locks, and whoever is placing or releasing a hold the other.
     PERFORM FROM audit_event_month AS m WHERE m.month = record_month AND m.leaving FOR UPDATE;
     IF NOT FOUND THEN
@@ -240,10 +249,11 @@ BEGIN
     END IF;
     DELETE FROM audit_event_leaving AS l WHERE l.leaf = leaving.leaf;
     UPDATE audit_event_month AS m SET settled = false, waiting = false WHERE m.waiting AND m.month > record_month;
+    -- If events stay, the month counts as archived as before. If none stay, whatever comes later is in no archive.
     INSERT INTO audit_retention AS r (kind, month, changed, dropped_at, dropped)
     VALUES ('events', record_month, true, clock_timestamp(), leaving.events)
     ON CONFLICT (kind, month) DO UPDATE
-    SET changed = true, dropped_at = excluded.dropped_at, dropped = r.dropped + excluded.dropped;
+    SET changed = r.changed OR leaving.kept = 0, dropped_at = excluded.dropped_at, dropped = r.dropped + excluded.dropped;
     RETURN 'dropped';
 END
 $$;
@@ -261,6 +271,11 @@ BEGIN
         RETURN '{"step":"busy"}';
     END IF;
     IF audit_rests('audit_event') THEN
+        RETURN NULL;
+    END IF;
+    -- What is being restored changes which chains have older events.
+    IF NOT pg_try_advisory_xact_lock(audit_event_restore_key()) THEN
+        PERFORM audit_rest('audit_event');
         RETURN NULL;
     END IF;
     SELECT * INTO leaving FROM audit_event_leaving;

@@ -1,5 +1,6 @@
 //! Events that have been kept as long as they say go by months, and chains can still be verified.
 
+use archive::{EVENTS, RestoreOptions, archive, restore};
 use patience::until;
 use serde_json::{Value, json};
 use tokio_postgres::Client as Database;
@@ -73,19 +74,36 @@ impl Past {
 
     /// The same, and the host that did it.
     async fn settled(&self) -> Host {
+        self.settled_with(false).await
+    }
+
+    /// The same, where only what is archived may go if `archived_only` says so.
+    async fn settled_with(&self, archived_only: bool) -> Host {
         let mut variables = of_database(self.service.database.url());
         variables.insert("retention_events_months".to_owned(), "1".to_owned());
+        variables.insert(
+            "retention_archived_only".to_owned(),
+            archived_only.to_string(),
+        );
         let host = start_host(variables).await;
         let client = host.client();
         let due = "SELECT EXISTS (SELECT FROM audit_event_leaving)
-            OR EXISTS (SELECT FROM audit_event_months_due('{\"events\": 1}', false))";
+            OR EXISTS (SELECT FROM audit_event_months_due('{\"events\": 1}', $1))";
         until("retention has nothing left to do", async || {
             client.get("/healthz").await.expect(200);
-            let due: bool = self.db.query_one(due, &[]).await.unwrap().get(0);
-            !due
+            let row = self.db.query_one(due, &[&archived_only]).await.unwrap();
+            !row.get::<_, bool>(0)
         })
         .await;
         host
+    }
+
+    /// The name of the month so many months before this one.
+    async fn month(&self, months_ago: u32) -> String {
+        let sql = format!(
+            "SELECT to_char(date_trunc('month', now(), 'UTC') - interval '{months_ago} months', 'YYYY-MM')"
+        );
+        self.db.query_one(&sql, &[]).await.unwrap().get(0)
     }
 
     /// How many events of a correlation there are.
@@ -253,5 +271,62 @@ async fn whoever_keeps_everything_loses_nothing() {
     }
     assert_eq!(past.count(&correlation).await, 3);
     is_valid(past.client(), &correlation, 3).await;
+    past.service.stop().await;
+}
+
+/// With one more setting only what is in an archive goes, and it comes back from there and is proven like all else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_archived_comes_back_and_is_proven() {
+    let past = Past::start().await;
+    let correlation = fresh("rr");
+    for (months_ago, count) in [(5, 3), (4, 6), (0, 2)] {
+        past.be(months_ago).await;
+        past.write(&correlation, count, 1).await;
+    }
+    let before = past.verify_offline(&correlation).await;
+    let host = past.settled_with(true).await;
+    let held = "SELECT count(*) FROM audit_retention WHERE kind = 'events' AND held_at IS NOT NULL";
+    until("retention has seen that nothing is archived", async || {
+        host.client().get("/healthz").await.expect(200);
+        let row = past.db.query_one(held, &[]).await.unwrap();
+        row.get::<_, i64>(0) == 2
+    })
+    .await;
+    host.stop().await;
+    assert_eq!(past.count(&correlation).await, 11);
+
+    let folder = tempfile::tempdir().unwrap();
+    let database = past.service.database.url();
+    let mut manifests = Vec::new();
+    for months_ago in [4, 5] {
+        let month = past.month(months_ago).await;
+        let name = month.parse().unwrap();
+        archive(database, EVENTS, &name, folder.path())
+            .await
+            .unwrap();
+        manifests.push(folder.path().join(format!("events-{month}.manifest.json")));
+    }
+    past.settled_with(true).await.stop().await;
+    assert_eq!(past.count(&correlation).await, 2);
+    is_valid(past.client(), &correlation, 2).await;
+
+    let options = RestoreOptions {
+        keep_days: 30,
+        other_archive: false,
+        new_chains: false,
+    };
+    for (manifest, length) in manifests.iter().zip([8, 11]) {
+        restore(database, manifest, options).await.unwrap();
+        is_valid(past.client(), &correlation, length).await;
+    }
+    let after = past.verify_offline(&correlation).await;
+    assert_eq!(after["events"], before["events"]);
+    // Of the two that stay for a while, the time of the older one is over.
+    let over = "UPDATE audit_retention SET kept_until = now() WHERE kind = 'events' AND month = (SELECT min(month) FROM audit_retention)";
+    past.db.batch_execute(over).await.unwrap();
+    past.settled_with(true).await.stop().await;
+    assert_eq!(past.count(&correlation).await, 8);
+    past.write(&correlation, 1, 1).await;
+    is_valid(past.client(), &correlation, 9).await;
     past.service.stop().await;
 }

@@ -85,6 +85,7 @@ async fn an_archived_month_goes_by_itself_and_comes_back_whole() {
     let options = RestoreOptions {
         keep_days: 30,
         other_archive: false,
+        new_chains: false,
     };
     let restored = restore(database, &manifest, options).await;
     let restored = restored.expect("restored");

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use crate::file::{Writing, verify};
-use crate::manifest::{Files, Manifest};
+use crate::manifest::{EVENTS, Files, Manifest};
 use crate::month::Month;
 use crate::progress::bar;
 use crate::session::open;
@@ -22,10 +22,10 @@ const PAGE: i64 = 1000;
 /// How long those who are changing records when it begins are waited for.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The kinds that have records of a month, or room for them, in the database at `url`.
+/// The kinds that have records of a month, or room for them, in the database at `url`; [`EVENTS`] if it has that for events.
 pub async fn kinds_of(url: &str, month: &Month) -> Result<Vec<String>> {
     let (client, _) = open(url).await?;
-    let sql = "SELECT kind FROM audit_months() WHERE month = $1::text::date ORDER BY kind";
+    let sql = "SELECT kind FROM audit_archivable() WHERE month = $1::text::date ORDER BY kind = 'events', kind";
     let rows = client.query(sql, &[&month.first_day()]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -116,7 +116,11 @@ async fn write(
     let archived_at = snapshot.query_one("SELECT now()::text", &[]).await?.get(0);
     let bar = bar(format!("archiving {kind} {month}"), month_of.records);
     let mut file = Writing::begin(files.records.clone())?;
-    let (records, versions) = month_of.write(&snapshot, &mut file, &bar).await?;
+    let (records, versions) = if kind == EVENTS {
+        (month_of.write_events(&snapshot, &mut file, &bar).await?, 0)
+    } else {
+        month_of.write(&snapshot, &mut file, &bar).await?
+    };
     let (bytes, sha256) = file.finish()?;
     snapshot.rollback().await?;
     bar.finish_and_clear();
@@ -172,9 +176,14 @@ struct Rows {
 impl Rows {
     async fn find(snapshot: &Transaction<'_>, kind: &str, month: &Month) -> Result<Self> {
         let sql = "
-            SELECT b.first_id, b.end_id, (
-                SELECT count(*) FROM audit AS a WHERE a.kind = $1 AND a.id >= b.first_id AND a.id < b.end_id
-            )
+            SELECT b.first_id, b.end_id, CASE $1
+                WHEN 'events' THEN (
+                    SELECT count(*) FROM audit_event AS e WHERE e.sequence >= b.first_id AND e.sequence < b.end_id
+                )
+                ELSE (
+                    SELECT count(*) FROM audit AS a WHERE a.kind = $1 AND a.id >= b.first_id AND a.id < b.end_id
+                )
+            END
             FROM (
                 SELECT audit_id_at(m.month AT TIME ZONE 'UTC') AS first_id,
                     audit_id_at((m.month + interval '1 month') AT TIME ZONE 'UTC') AS end_id
@@ -196,6 +205,9 @@ impl Rows {
             .await?;
         if !row.get::<_, bool>(0) {
             bail!("{kind} {month} was dropped before it could be archived");
+        }
+        if kind == EVENTS {
+            return Ok(found);
         }
         // Keys are found by key only, so their table is read once. The kind is one of four words.
         let keys = format!(
@@ -248,6 +260,34 @@ impl Rows {
             after = last;
         }
         Ok((written, earlier))
+    }
+}
+
+impl Rows {
+    /// Page by page, the events, the newest first: so they can be put back one after the other, where their chains were cut
+    /// (`97_event_archive.sql`). Returns how many.
+    async fn write_events(
+        &self,
+        snapshot: &Transaction<'_>,
+        file: &mut Writing,
+        bar: &ProgressBar,
+    ) -> Result<i64> {
+        let events = "
+            SELECT e.sequence, jsonb_build_object('event', audit_event_packed(e))::text
+            FROM audit_event AS e
+            WHERE e.sequence >= $1 AND e.sequence < $2
+            ORDER BY e.sequence DESC
+            LIMIT $3";
+        let events = snapshot.prepare(events).await?;
+        let (mut written, mut before) = (0, self.end_id);
+        loop {
+            let page: [&(dyn ToSql + Sync); 3] = [&self.first_id, &before, &PAGE];
+            let rows = snapshot.query_raw(&events, page).await?;
+            let (count, last) = lines(rows, file, Some(bar)).await?;
+            let Some(last) = last else { return Ok(written) };
+            written += count;
+            before = last;
+        }
     }
 }
 

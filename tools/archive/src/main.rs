@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use archive::{Month, archive, archived, kinds_of};
+use archive::{EVENTS, Month, archive, archived, kinds_of};
 use audit::Kind;
 use clap::Parser;
 
@@ -17,7 +17,7 @@ struct Archive {
     /// The database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: String,
-    /// remediation, aianalysis, workflow, execution, or all of them
+    /// remediation, aianalysis, workflow, execution, events, or all of them
     #[arg(long, value_parser = kinds)]
     kind: Kinds,
     /// The month, which has ended: 2026-01
@@ -31,17 +31,19 @@ struct Archive {
 #[derive(Clone, Copy)]
 enum Kinds {
     All,
-    One(Kind),
+    One(&'static str),
 }
 
 fn kinds(text: &str) -> Result<Kinds, String> {
-    if text == "all" {
-        return Ok(Kinds::All);
+    match text {
+        "all" => return Ok(Kinds::All),
+        EVENTS => return Ok(Kinds::One(EVENTS)),
+        _ => {}
     }
     let names = Kind::ALL.map(Kind::as_str).join(", ");
     Kind::parse(text)
-        .map(Kinds::One)
-        .ok_or_else(|| format!("must be {names} or all"))
+        .map(|kind| Kinds::One(kind.as_str()))
+        .ok_or_else(|| format!("must be {names}, {EVENTS} or all"))
 }
 
 #[tokio::main]
@@ -60,7 +62,7 @@ impl Archive {
         let (url, month) = (&self.database_url, &self.month);
         let all = matches!(self.kind, Kinds::All);
         let kinds = match self.kind {
-            Kinds::One(kind) => vec![kind.as_str().to_owned()],
+            Kinds::One(kind) => vec![kind.to_owned()],
             Kinds::All => kinds_of(url, month).await?,
         };
         if kinds.is_empty() {
@@ -80,8 +82,10 @@ impl Archive {
             }
             let manifest = archive(url, &kind, month, &self.to).await?;
             println!(
-                "archived {kind} {month}: {} records, {} versions, {} bytes, sha256 {}",
-                manifest.records, manifest.versions, manifest.bytes, manifest.sha256
+                "archived {kind} {month}: {}, {} bytes, sha256 {}",
+                manifest.contents(),
+                manifest.bytes,
+                manifest.sha256
             );
         }
         Ok(())

@@ -11,6 +11,9 @@ use tempfile::NamedTempFile;
 
 use crate::month::Month;
 
+/// What the months of events go by, where those of records have their kind.
+pub const EVENTS: &str = "events";
+
 /// How the names of manifests end.
 const ENDING: &str = ".manifest.json";
 
@@ -18,13 +21,13 @@ const ENDING: &str = ".manifest.json";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Whose records it has.
+    /// Whose records it has, or [`EVENTS`].
     pub kind: String,
     /// From which month.
     pub month: Month,
-    /// How many records.
+    /// How many records, or events.
     pub records: i64,
-    /// How many earlier states of them.
+    /// How many earlier states of them; events have none.
     pub versions: i64,
     /// How long the file with the records is, compressed.
     pub bytes: u64,
@@ -53,6 +56,18 @@ impl Files {
 }
 
 impl Manifest {
+    /// What it has, for people.
+    pub fn contents(&self) -> String {
+        let Self {
+            records, versions, ..
+        } = self;
+        if self.kind == EVENTS {
+            format!("{records} events")
+        } else {
+            format!("{records} records, {versions} versions")
+        }
+    }
+
     /// Reads the manifest at `path`, and says where its records are: beside it.
     pub(crate) fn read(path: &Path) -> Result<(Self, PathBuf)> {
         let place = path.display();
@@ -66,7 +81,7 @@ impl Manifest {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
         let manifest: Self =
             serde_json::from_str(&text).with_context(|| format!("{place} is no manifest"))?;
-        if Kind::parse(&manifest.kind).is_none() {
+        if Kind::parse(&manifest.kind).is_none() && manifest.kind != EVENTS {
             bail!(
                 "{place} is no manifest: {:?} is no kind of records",
                 manifest.kind

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use crate::file::{lines, verify};
-use crate::manifest::Manifest;
+use crate::manifest::{EVENTS, Manifest};
 use crate::progress::bar;
 use crate::session::open;
 
@@ -23,6 +23,9 @@ pub struct RestoreOptions {
     pub keep_days: i32,
     /// Whether it may be another archive than the one that the database notes for the month.
     pub other_archive: bool,
+    /// Whether events of correlations that the database does not know are restored, too. Of several months the newest must come first,
+    /// because a chain begins with the newest event that it is given.
+    pub new_chains: bool,
 }
 
 /// What became of the records of an archive.
@@ -30,9 +33,10 @@ pub struct RestoreOptions {
 pub struct Restored {
     /// What was read.
     pub manifest: Manifest,
-    /// Records that were not there.
+    /// Records, or events, that were not there.
     pub restored: i64,
-    /// Records that are left out, because another record has their natural key or their id by now.
+    /// Records that are left out, because another record has their natural key or their id by now. Events that are left out, because
+    /// they are not the last ones that their chain has lost, or the database does not know the chain.
     pub left_out: i64,
 }
 
@@ -68,7 +72,7 @@ pub async fn restore(url: &str, manifest: &Path, options: RestoreOptions) -> Res
     let started = client.execute(begin, &parameters).await;
     started.context("this month cannot be restored")?;
 
-    let restored = read(&client, &manifest, &path).await;
+    let restored = read(&client, &manifest, &path, options).await;
     let end = "SELECT audit_restore_end($1, $2::text::date)";
     // If that fails, the connection is lost, and nothing is held any more.
     let _ = client.execute(end, &[kind, &first_day]).await;
@@ -76,7 +80,12 @@ pub async fn restore(url: &str, manifest: &Path, options: RestoreOptions) -> Res
 }
 
 /// Stores what is in the archive at `path`.
-async fn read(client: &Client, manifest: &Manifest, path: &Path) -> Result<Restored> {
+async fn read(
+    client: &Client,
+    manifest: &Manifest,
+    path: &Path,
+    options: RestoreOptions,
+) -> Result<Restored> {
     let records = manifest.records;
     let bar = bar(
         format!("restoring {} {}", manifest.kind, manifest.month),
@@ -99,22 +108,23 @@ async fn read(client: &Client, manifest: &Manifest, path: &Path) -> Result<Resto
         bytes += line.len();
         batch.push(line);
         if batch.len() == LINES || bytes >= BYTES {
-            restored.take(client, &mut batch).await?;
+            restored.take(client, &mut batch, options).await?;
             bytes = 0;
         }
     }
-    restored.take(client, &mut batch).await?;
+    restored.take(client, &mut batch, options).await?;
     bar.finish_and_clear();
     if read != records {
-        bail!("the manifest says {records} records, and the archive has {read}");
+        bail!("the manifest says that there are {records}, and the archive has {read}");
     }
     Ok(restored)
 }
 
-/// Whether a line is a record, not an earlier state of one.
+/// Whether a line is a record or an event, not an earlier state of one.
 fn is_record(line: &str) -> bool {
     #[derive(Deserialize)]
     struct Line {
+        #[serde(alias = "event")]
         record: Option<serde::de::IgnoredAny>,
     }
     serde_json::from_str(line).is_ok_and(|line: Line| line.record.is_some())
@@ -122,15 +132,26 @@ fn is_record(line: &str) -> bool {
 
 impl Restored {
     /// Stores some lines, in one transaction.
-    async fn take(&mut self, client: &Client, batch: &mut Vec<String>) -> Result<()> {
+    async fn take(
+        &mut self,
+        client: &Client,
+        batch: &mut Vec<String>,
+        options: RestoreOptions,
+    ) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
         let lines = format!("[{}]", batch.join(","));
         batch.clear();
-        let sql = "SELECT audit_restore($1, $2::text::date, $3::text::jsonb)::text";
         let (kind, first_day) = (&self.manifest.kind, self.manifest.month.first_day());
-        let row = client.query_one(sql, &[kind, &first_day, &lines]).await?;
+        let row = if kind == EVENTS {
+            let sql = "SELECT audit_event_restore($1::text::date, $2::text::jsonb, $3)::text";
+            let parameters: [&(dyn ToSql + Sync); 3] = [&first_day, &lines, &options.new_chains];
+            client.query_one(sql, &parameters).await?
+        } else {
+            let sql = "SELECT audit_restore($1, $2::text::date, $3::text::jsonb)::text";
+            client.query_one(sql, &[kind, &first_day, &lines]).await?
+        };
         let stored: Batch = serde_json::from_str(row.get(0))?;
         self.restored += stored.restored;
         self.left_out += stored.left_out;

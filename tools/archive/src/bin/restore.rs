@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use archive::{RestoreOptions, restore};
+use archive::{EVENTS, RestoreOptions, restore};
 use clap::Parser;
 
 /// Read an archived month back; what is there already stays as it is
@@ -22,6 +22,9 @@ struct Restore {
     /// Read it back although the database notes another archive for the month
     #[arg(long)]
     other_archive: bool,
+    /// Restore events of correlations that the database does not know, too, as into another database: the newest month first
+    #[arg(long)]
+    new_chains: bool,
     /// The manifest, such as archives/remediation-2026-01.manifest.json; the records are beside it
     #[arg(value_name = "MANIFEST")]
     manifest: PathBuf,
@@ -43,19 +46,29 @@ impl Restore {
         let options = RestoreOptions {
             keep_days: self.keep_days,
             other_archive: self.other_archive,
+            new_chains: self.new_chains,
         };
         let done = restore(&self.database_url, &self.manifest, options).await?;
         let manifest = &done.manifest;
         let there = manifest.records - done.restored - done.left_out;
+        let (what, why) = if manifest.kind == EVENTS {
+            (
+                "events",
+                "their chains have lost later events as well, or are not known here: restore the months after this one first, the \
+                 newest one before the others, then this one again; into another database with --new-chains",
+            )
+        } else {
+            (
+                "records",
+                "other records have their natural keys or their ids by now",
+            )
+        };
         println!(
-            "restored {} {}: {} records, and {there} were there already",
+            "restored {} {}: {} {what}, and {there} were there already",
             manifest.kind, manifest.month, done.restored
         );
         if done.left_out > 0 {
-            println!(
-                "{} records are left out, because other records have their natural keys or their ids by now",
-                done.left_out
-            );
+            println!("{} {what} are left out, because {why}", done.left_out);
         }
         println!(
             "retention leaves the month alone for {} days",

@@ -142,6 +142,7 @@ async fn another_archive_than_the_noted_one_is_restored_only_if_it_is_meant() {
     assert!(fixture.contents().await.is_empty());
     let options = RestoreOptions {
         other_archive: true,
+        new_chains: false,
         ..OPTIONS
     };
     let restored = restore(fixture.database.url(), &fixture.manifest(), options).await;
