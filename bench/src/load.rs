@@ -71,6 +71,22 @@ pub(crate) struct Options {
     /// Compare the service with that of another checkout, which must have been built: both are measured alternately
     #[arg(long, value_name = "FOLDER")]
     pub(crate) against: Option<PathBuf>,
+    /// How often the comparison sets both services up anew [default: 6, with --quick 1]
+    #[arg(long, requires = "against", value_parser = at_least_one)]
+    stages: Option<usize>,
+    /// How many percent of its requests per second a service may lose in the comparison
+    #[arg(
+        long,
+        requires = "against",
+        default_value_t = 3.0,
+        value_name = "PERCENT"
+    )]
+    may_lose: f64,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "must be a number from 1 on".to_owned())
 }
 
 /// How measurements are made.
