@@ -52,6 +52,8 @@ enum What {
     Events,
     /// The log of events with more and more of them: --records says how many there are in the end
     EventsGrowth,
+    /// Whether records are made of events as fast as they come, a thousand a second
+    EventsProjection,
     /// Lists of one namespace beside writers, with ten thousand and a million records
     Lists,
     /// What is redacted, what is left alone, and how fast, beside gitleaks and detect-secrets
@@ -84,6 +86,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Some(What::Growth) => load::growth::run(load, quick).await?,
         Some(What::Events) => load::events::run(load, quick).await?,
         Some(What::EventsGrowth) => load::events::grow(load, quick).await?,
+        Some(What::EventsProjection) => load::events::project(load, quick).await?,
         Some(What::Lists) => load::lists::run(load, quick).await?,
         Some(What::Redaction) => redaction::run(quick).await?,
         Some(What::Recall) => printed(&recall::run(quick).await?),

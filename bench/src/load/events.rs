@@ -3,10 +3,12 @@
 pub(crate) mod ask;
 mod fill;
 mod growth;
+mod projection;
 mod report;
 pub(crate) mod samples;
 
 pub(crate) use growth::run as grow;
+pub(crate) use projection::run as project;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -123,6 +125,10 @@ impl Log {
         })
     }
 
+    fn server(&self, subject: Subject) -> Result<&Running> {
+        self.servers.get(&subject).context("it was not started")
+    }
+
     async fn measure(
         &self,
         subject: Subject,
@@ -130,7 +136,7 @@ impl Log {
         connections: usize,
         duration: Duration,
     ) -> Result<Outcome> {
-        let server = self.servers.get(&subject).context("it was not started")?;
+        let server = self.server(subject)?;
         let duration = if ask == Ask::Log(LogOperation::Verify) {
             duration * LONGER
         } else {
