@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::incidents::{Incident, Incidents};
 
@@ -60,6 +61,18 @@ impl Store {
 /// A connection to a database.
 pub(crate) async fn client(url: &str) -> Result<Client> {
     Ok(connect(url).await?)
+}
+
+/// Runs statements as one transaction, again if the service has been making records of events at the same time and one had to give up.
+pub(crate) async fn run_beside(client: &Client, sql: &str) -> Result<()> {
+    const ATTEMPTS: usize = 10;
+    let mut attempt = 1;
+    while let Err(error) = client.batch_execute(sql).await {
+        let may_pass = error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED);
+        ensure!(may_pass && attempt < ATTEMPTS, error);
+        attempt += 1;
+    }
+    Ok(())
 }
 
 /// Lets the records that are written from now on come from the last `months` months, evenly.

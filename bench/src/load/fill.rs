@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use tokio_postgres::Client;
 
 use super::operation::INCIDENT;
-use crate::store::{client, say};
+use crate::store::{client, run_beside, say};
 
 const FILL: &str = include_str!("fill.sql");
 /// Incidents of one statement.
@@ -84,14 +84,13 @@ pub(crate) async fn mark(client: &Client) -> Result<i64> {
 
 /// Takes out what was written since `mark`, so that every measurement finds the same.
 pub(crate) async fn forget(client: &Client, mark: i64) -> Result<()> {
-    client
-        .batch_execute(&format!(
-            "TRUNCATE bench_record;
-             DELETE FROM audit WHERE id >= {mark};
-             DELETE FROM audit_key WHERE id >= {mark};
-             DELETE FROM audit_correlation WHERE id >= {mark}"
-        ))
-        .await?;
+    let delete = format!(
+        "TRUNCATE bench_record;
+         DELETE FROM audit WHERE id >= {mark};
+         DELETE FROM audit_key WHERE id >= {mark};
+         DELETE FROM audit_correlation WHERE id >= {mark}"
+    );
+    run_beside(client, &delete).await?;
     let sql = "SELECT 'VACUUM ' || string_agg(oid::regclass::text, ', ') || ', audit_key, audit_correlation'
                FROM pg_class
                WHERE relname LIKE 'remediation_audit_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')";

@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use super::samples::{PER_REMEDIATION, targets, template};
 use crate::load::fill::drop_indexes;
-use crate::store::{client, say};
+use crate::store::{client, run_beside, say};
 
 const FILL: &str = include_str!("fill.sql");
 /// Remediations of one statement.
@@ -65,19 +65,19 @@ async fn write(url: &str, starts: &[i64], remediations: usize) -> Result<()> {
 
 /// Takes out what was written since `mark`, so that every measurement finds the same. The log refuses it to everybody else.
 pub(crate) async fn forget(client: &Client, mark: i64) -> Result<()> {
-    client
-        .batch_execute(&format!(
-            "SET session_replication_role = replica;
-             DELETE FROM audit_event WHERE sequence >= {mark};
-             DELETE FROM audit_event_chain WHERE first_sequence >= {mark};
-             DELETE FROM audit_event_target WHERE sequence >= {mark};
-             DELETE FROM audit_event_spec_hash WHERE sequence >= {mark};
-             TRUNCATE audit_event_batch, audit_event_pending;
-             SET session_replication_role = origin"
-        ))
-        .await?;
+    let delete = format!(
+        "SET session_replication_role = replica;
+         DELETE FROM audit_event_pending;
+         DELETE FROM audit_event_batch;
+         DELETE FROM audit_event WHERE sequence >= {mark};
+         DELETE FROM audit_event_chain WHERE first_sequence >= {mark};
+         DELETE FROM audit_event_target WHERE sequence >= {mark};
+         DELETE FROM audit_event_spec_hash WHERE sequence >= {mark};
+         SET session_replication_role = origin"
+    );
+    run_beside(client, &delete).await?;
     let sql =
-        "SELECT 'VACUUM audit_event_chain, audit_event_target, audit_event_spec_hash, audit_event_'
+        "SELECT 'VACUUM audit_event_pending, audit_event_batch, audit_event_chain, audit_event_target, audit_event_spec_hash, audit_event_'
                    || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')";
     let vacuum: String = client.query_one(sql, &[]).await?.get(0);
     Ok(client.batch_execute(&vacuum).await?)
