@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::ask::LogOperation;
 use super::{Log, report};
@@ -71,6 +72,8 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
         }
     }
     print(&grown, sizes);
+    // By then PostgreSQL has cleaned up after the writes.
+    sleep(plan.duration * IDLE).await;
     let mut idle = BTreeMap::new();
     for (events, log) in &logs {
         idle.insert(events.to_string(), rounded(idle_cpu(log, &plan).await?));
