@@ -50,7 +50,8 @@ impl Connection {
         }
         ensure!(
             self.buffer.len() == head + length,
-            "the answer is longer than its content-length"
+            "the answer goes on behind its content-length: {}",
+            String::from_utf8_lossy(&self.buffer)
         );
         Ok(Answer {
             status,

@@ -112,6 +112,7 @@ async fn post(
         if due >= begin + duration {
             return Ok((sent, durations));
         }
+        request.clear();
         LogOperation::Batch100.write(&mut draw, &mut request);
         let answer = connection.exchange(&request).await?;
         let text = String::from_utf8_lossy(answer.body);
