@@ -146,14 +146,18 @@ impl Pending {
         let waits = Waits(Rc::clone(self));
         runtime::spawn(async move {
             let pending = &waits.0;
+            let mut pause = IDLE;
             while pending.since.get().is_some() {
                 let turns = pending.turns.get();
-                runtime::sleep(IDLE).await;
+                runtime::sleep(pause).await;
                 let is_idle = pending.active.get() == 0 && pending.turns.get() == turns;
-                let is_late = |since: Instant| since.elapsed() >= LATEST;
-                if is_idle || pending.since.get().is_some_and(is_late) {
+                let waited = pending.since.get().map(|since| since.elapsed());
+                let left = LATEST.saturating_sub(waited.unwrap_or_default());
+                if is_idle || left.is_zero() {
                     return pending.flush();
                 }
+                // Who is busy is woken once more, and not every 20 ms: that cost gets 4 % of their time (docs/performance/against.md).
+                pause = left;
             }
         });
     }
