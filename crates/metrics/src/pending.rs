@@ -156,7 +156,7 @@ impl Pending {
                 if is_idle || left.is_zero() {
                     return pending.flush();
                 }
-                // Who is busy is woken once more, and not every 20 ms: that cost gets 4 % of their time (docs/performance/against.md).
+                // Who is busy is woken once more, and not every 20 ms (docs/performance/against.md).
                 pause = left;
             }
         });
