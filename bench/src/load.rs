@@ -21,6 +21,7 @@ mod table;
 mod targets;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,8 +73,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) against: Option<PathBuf>,
     /// How often the comparison sets both services up anew [default: 6, with --quick 1]
-    #[arg(long, requires = "against", value_parser = at_least_one)]
-    stages: Option<usize>,
+    #[arg(long, requires = "against")]
+    stages: Option<NonZeroUsize>,
     /// How many percent of its requests per second a service may lose in the comparison
     #[arg(
         long,
@@ -82,11 +83,6 @@ pub(crate) struct Options {
         value_name = "PERCENT"
     )]
     may_lose: f64,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "must be a number from 1 on".to_owned())
 }
 
 /// How measurements are made.

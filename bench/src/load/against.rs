@@ -1,6 +1,7 @@
 //! This checkout's service beside another one's, alternately in one run: what a change costs, on a machine whose
 //! speed changes from minute to minute.
 
+use std::num::NonZero;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -30,7 +31,8 @@ type Pairs = Vec<[Outcome; 2]>;
 pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let folder = options.against.clone().context("--against is missing")?;
     let spin = options.host == "spin";
-    let stages = options.stages.unwrap_or(if quick { 1 } else { STAGES });
+    let usual = if quick { 1 } else { STAGES };
+    let stages = options.stages.map_or(usual, NonZero::get);
     let may_lose = options.may_lose;
     let plan = Plan::new(options, quick)?;
     let other = Checkout::other(&folder, spin)?;

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod meanwhile;
+mod store;
 
 use std::fs;
 
@@ -9,7 +10,8 @@ use archive::{Month, archive, restore};
 use patience::{until, within};
 use serde_json::{Value, json};
 
-use fixture::{Fixture, KIND, MONTH, OPTIONS, RECORDS};
+use fixture::{Fixture, KIND, MONTH, RECORDS};
+use store::OPTIONS;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_comes_back_as_it_was() {
@@ -252,7 +254,7 @@ async fn a_full_disk_leaves_nothing_behind() {
     let fixture = Fixture::start().await;
     // No file may become longer than that; who writes more hears so, as on a full disk.
     let arguments = fixture.arguments(KIND);
-    let output = fixture::run(
+    let output = store::run(
         "ulimit -f 8; trap '' XFSZ; exec",
         env!("CARGO_BIN_EXE_archive"),
         arguments,
@@ -279,7 +281,7 @@ async fn a_month_of_which_there_is_nothing_is_archived_in_no_time() {
     for argument in arguments.iter_mut().filter(|argument| *argument == MONTH) {
         "2001-01".clone_into(argument);
     }
-    let output = fixture::run("exec", env!("CARGO_BIN_EXE_archive"), arguments).await;
+    let output = store::run("exec", env!("CARGO_BIN_EXE_archive"), arguments).await;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(said.contains("nothing of 2001-01"), "{said}");
@@ -290,7 +292,7 @@ async fn a_month_of_which_there_is_nothing_is_archived_in_no_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_programs_say_what_they_did() {
     let fixture = Fixture::start().await;
-    let archived = fixture::run(
+    let archived = store::run(
         "exec",
         env!("CARGO_BIN_EXE_archive"),
         fixture.arguments("all"),
@@ -324,7 +326,7 @@ async fn the_programs_say_what_they_did() {
         &manifest,
     ];
     let arguments = arguments.map(str::to_owned).to_vec();
-    let restored = fixture::run("exec", env!("CARGO_BIN_EXE_restore"), arguments).await;
+    let restored = store::run("exec", env!("CARGO_BIN_EXE_restore"), arguments).await;
     let said = String::from_utf8_lossy(&restored.stdout);
     assert!(
         restored.status.success(),

@@ -1,10 +1,13 @@
 //! `cargo xtask archive` and `restore` of months of events, on real databases and real files.
 
 mod log;
+mod store;
 
 use archive::{RestoreOptions, archive, restore};
-use log::{Log, OPTIONS, OTHER, PER_MONTH};
 use patience::{until, within};
+
+use log::{Log, OTHER, PER_MONTH};
+use store::OPTIONS;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_of_events_comes_back_as_it_was() {
@@ -255,12 +258,18 @@ async fn a_month_that_is_just_being_dropped_is_neither_archived_nor_restored() {
 async fn the_programs_say_what_they_did_with_events() {
     let log = Log::start().await;
     let said = log
-        .said(env!("CARGO_BIN_EXE_archive"), &log.archive_arguments("all"))
+        .said(
+            env!("CARGO_BIN_EXE_archive"),
+            log.arguments_for("all", "2025-03"),
+        )
         .await;
     let expected = format!("archived events 2025-03: {PER_MONTH} events, ");
     assert!(said.contains(&expected), "{said}");
     let again = log
-        .said(env!("CARGO_BIN_EXE_archive"), &log.archive_arguments("all"))
+        .said(
+            env!("CARGO_BIN_EXE_archive"),
+            log.arguments_for("all", "2025-03"),
+        )
         .await;
     assert!(
         again.contains("events 2025-03 is archived there already"),
@@ -268,8 +277,9 @@ async fn the_programs_say_what_they_did_with_events() {
     );
     log.retain(false).await;
     let manifest = log.manifest("2025-03").display().to_string();
-    let arguments = ["--database-url", log.database.url(), &manifest].map(str::to_owned);
-    let said = log.said(env!("CARGO_BIN_EXE_restore"), &arguments).await;
+    let arguments = ["--database-url", log.database.url(), &manifest];
+    let arguments = arguments.map(str::to_owned).to_vec();
+    let said = log.said(env!("CARGO_BIN_EXE_restore"), arguments).await;
     assert!(
         said.contains("restored events 2025-03: 0 events, and 0 were there already")
             && said.contains("restore the months after this one first"),

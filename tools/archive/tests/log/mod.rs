@@ -1,23 +1,15 @@
 //! A database with two months of events, and a folder for archives.
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Result;
-use archive::{EVENTS, Manifest, RestoreOptions, Restored, archive, restore};
-use database::TestDatabase;
-use tempfile::TempDir;
-use tokio_postgres::Client;
+use archive::{EVENTS, Manifest, Restored};
+
+use crate::store::{Store, run};
 
 /// How many events a month has: more than a page, and more than a batch.
 pub(crate) const PER_MONTH: i64 = 1200;
-
-/// As the program has it that is told nothing else.
-pub(crate) const OPTIONS: RestoreOptions = RestoreOptions {
-    keep_days: 30,
-    other_archive: false,
-    new_chains: false,
-};
 
 /// Ten chains that go through both months. Their hashes are not those of the service, but each event has that of the one before it.
 const FILL: &str = r#"
@@ -65,10 +57,14 @@ UNION ALL SELECT row_to_json(t)::text FROM audit_event_target AS t
 UNION ALL SELECT row_to_json(s)::text FROM audit_event_spec_hash AS s
 ORDER BY line";
 
-pub(crate) struct Log {
-    pub(crate) database: TestDatabase,
-    pub(crate) client: Client,
-    pub(crate) folder: TempDir,
+pub(crate) struct Log(Store);
+
+impl Deref for Log {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
 }
 
 impl Log {
@@ -81,52 +77,24 @@ impl Log {
 
     /// Without.
     pub(crate) async fn empty() -> Self {
-        let database = TestDatabase::create().await;
-        Self {
-            client: database.client().await,
-            database,
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self(Store::empty().await)
     }
 
     pub(crate) async fn archive(&self, month: &str) -> Result<Manifest> {
-        let month = month.parse().expect("a month");
-        archive(self.database.url(), EVENTS, &month, self.folder.path()).await
+        self.archive_month(EVENTS, month).await
     }
 
     pub(crate) async fn restore(&self, month: &str) -> Result<Restored> {
-        restore(self.database.url(), &self.manifest(month), OPTIONS).await
+        self.restore_month(EVENTS, month).await
     }
 
     pub(crate) fn manifest(&self, month: &str) -> PathBuf {
-        self.folder
-            .path()
-            .join(format!("{EVENTS}-{month}.manifest.json"))
-    }
-
-    /// For the program `archive` and the first month.
-    pub(crate) fn archive_arguments(&self, kind: &str) -> Vec<String> {
-        let folder = self.folder.path().display().to_string();
-        let url = self.database.url();
-        let arguments = [
-            "--database-url",
-            url,
-            "--kind",
-            kind,
-            "--month",
-            "2025-03",
-            "--to",
-            &folder,
-        ];
-        arguments.map(str::to_owned).to_vec()
+        self.manifest_of(EVENTS, month)
     }
 
     /// What a program says that must not fail.
-    pub(crate) async fn said(&self, program: &str, arguments: &[String]) -> String {
-        let mut command = Command::new(program);
-        command.env_remove("DATABASE_URL").args(arguments);
-        let run = move || command.output().expect("a program");
-        let output = tokio::task::spawn_blocking(run).await.expect("an end");
+    pub(crate) async fn said(&self, program: &str, arguments: Vec<String>) -> String {
+        let output = run("exec", program, arguments).await;
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -224,14 +192,7 @@ impl Log {
     }
 
     pub(crate) async fn contents(&self) -> Vec<String> {
-        let rows = self.client.query(CONTENTS, &[]).await.expect("contents");
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    pub(crate) async fn count(&self, sql: &str) -> i64 {
-        let row = self.client.query_one(sql, &[]).await;
-        row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
-            .get(0)
+        self.texts(CONTENTS).await
     }
 
     pub(crate) async fn run(&self, sql: &str) {

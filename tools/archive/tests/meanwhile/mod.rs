@@ -6,7 +6,8 @@ use archive::{RestoreOptions, archive, restore};
 use patience::{until, within};
 use tokio_postgres::Client;
 
-use crate::fixture::{self, Fixture, KIND, MONTH, OPTIONS, RECORDS};
+use crate::fixture::{Fixture, KIND, MONTH, RECORDS};
+use crate::store::{self, OPTIONS};
 
 /// A change after which an archive is out of date.
 const HIDE: &str =
@@ -160,7 +161,7 @@ async fn archives_of_all_kinds_go_on_where_they_broke_off() {
     let fixture = Fixture::start().await;
     let program = env!("CARGO_BIN_EXE_archive");
     let first = fixture.archive().await.expect("one kind");
-    let output = fixture::run("exec", program, fixture.arguments("all")).await;
+    let output = store::run("exec", program, fixture.arguments("all")).await;
     let failure = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{failure}");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -176,7 +177,7 @@ async fn archives_of_all_kinds_go_on_where_they_broke_off() {
 
     // One that is out of date is neither passed over nor written over.
     fixture.client.query(HIDE, &[]).await.expect("hidden");
-    let output = fixture::run("exec", program, fixture.arguments("all")).await;
+    let output = store::run("exec", program, fixture.arguments("all")).await;
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("is there already"), "{said}");
