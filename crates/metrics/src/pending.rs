@@ -17,12 +17,13 @@ use crate::families::{NUMBERS, name, names};
 
 /// The label of the store.
 const STORE: &str = "counters";
-/// Counts go out during statements at most this often.
+/// Counts go out during a statement once they have waited this long: a flush takes the host's thread out of its place, so one at the
+/// first statement of each instance, with next to nothing counted, costs as much as one for all its requests (docs/performance/against.md).
 const INTERVAL: Duration = Duration::from_millis(250);
 /// So long has an instance had nothing to do that it may be interrupted.
 const IDLE: Duration = Duration::from_millis(20);
-/// Counts wait this long for such a moment.
-const LATEST: Duration = Duration::from_millis(250);
+/// Counts wait this long for either: somewhat longer than for a statement, which a busy instance has soon.
+const LATEST: Duration = Duration::from_millis(300);
 /// How long a store that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -38,8 +39,6 @@ pub(crate) struct Pending {
     places: RefCell<Vec<usize>>,
     /// Since when there is any.
     since: Cell<Option<Instant>>,
-    /// When counts went out last.
-    flushed: Cell<Option<Instant>>,
     /// Requests under way.
     active: Cell<u32>,
     /// How many have begun and ended.
@@ -134,8 +133,8 @@ impl Pending {
 
     /// Whether the counts may go out during a statement.
     fn is_due(&self) -> bool {
-        let is_early = |flushed: Instant| flushed.elapsed() < INTERVAL;
-        self.since.get().is_some() && !self.flushed.get().is_some_and(is_early)
+        let is_due = |since: Instant| since.elapsed() >= INTERVAL;
+        self.since.get().is_some_and(is_due)
     }
 
     /// Puts the counts out once the instance has nothing to do, or at the latest after a while.
@@ -167,7 +166,6 @@ impl Pending {
         if self.since.get().is_none() || self.broken_until.get().is_some_and(is_broken) {
             return;
         }
-        self.flushed.set(Some(Instant::now()));
         if self.put().is_err() {
             self.broken_until.set(Some(Instant::now() + PAUSE));
             if !self.reported.replace(true) {
