@@ -47,7 +47,8 @@ def alone(filters):
     """Parameters that must agree with each other go, or one of them does."""
     for window in ("tier1Window", "tier2Window"):
         filters.pop(window, None)
-    if not {"detail_key", "detail_value"} <= filters.keys():
+    # An empty key is as none; a value may be empty.
+    if not filters.get("detail_key") or "detail_value" not in filters:
         filters.pop("detail_key", None)
         filters.pop("detail_value", None)
 
