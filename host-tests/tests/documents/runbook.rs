@@ -137,8 +137,7 @@ async fn locked(night: &Night, command: &Command) {
 
 async fn without_partitions(night: &Night, command: &Command) {
     let drop = "DO $$ BEGIN
-        EXECUTE format('DROP TABLE remediation_audit_%s', to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM'));
+        EXECUTE format('DROP TABLE IF EXISTS remediation_audit_%s', to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM'));
     END $$";
-    night.execute(drop).await;
-    night.sees(command).await;
+    night.sees_after(drop, command).await;
 }
