@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use api_server::{Fault, Review};
 use database::{MigrateOptions, Server, ServerOptions, connect, migrate, migrate_vector_db};
 use futures::future::join_all;
-use patience::{comes_true, until, until_found};
+use patience::{until, until_found};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio_postgres::Client as Session;
 
 use crate::console::Command;
-use crate::operator::{Operator, said};
+use crate::operator::Operator;
 use crate::support::api_server::Cluster;
 use crate::support::payloads::{fresh, remediation, with};
 use crate::support::provider::{Behaviour, Provider};
@@ -92,27 +92,18 @@ impl Night {
 
     /// The operator types a command of a document until it prints what stands there.
     pub(crate) async fn sees(&self, command: &Command) {
-        self.operator.sees(&self.primary, &self.host, command).await;
+        self.sees_each_time_after(async || {}, command).await;
     }
 
     /// As [`Night::sees`], of what maintenance undoes: `sql` does it again before each try.
     pub(crate) async fn sees_after(&self, sql: &str, command: &Command) {
-        let mut last = String::new();
-        let seen = comes_true(async || {
-            self.execute(sql).await;
-            last = said(
-                &self
-                    .operator
-                    .types(&self.primary, &self.host, &command.typed),
-            );
-            command.has_printed(&last)
-        });
-        let prints = command.prints.join("\n");
-        assert!(
-            seen.await,
-            "`{}` does not print\n{prints}\nbut\n{last}",
-            command.typed
-        );
+        let again = async || self.execute(sql).await;
+        self.sees_each_time_after(again, command).await;
+    }
+
+    async fn sees_each_time_after(&self, before: impl AsyncFn(), command: &Command) {
+        let (server, host) = (&self.primary, &self.host);
+        self.operator.sees(server, host, before, command).await;
     }
 
     /// Posts a record that nobody has posted yet.

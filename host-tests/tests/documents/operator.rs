@@ -59,10 +59,17 @@ impl Operator {
         tokio::task::block_in_place(|| command.output()).expect("a shell")
     }
 
-    /// Types a command of a document until it prints what stands there.
-    pub(crate) async fn sees(&self, server: &Server, host: &Host, command: &Command) {
+    /// Types a command of a document until it prints what stands there, each time after `before`.
+    pub(crate) async fn sees(
+        &self,
+        server: &Server,
+        host: &Host,
+        before: impl AsyncFn(),
+        command: &Command,
+    ) {
         let mut last = String::new();
         let seen = comes_true(async || {
+            before().await;
             last = said(&self.types(server, host, &command.typed));
             command.has_printed(&last)
         });
