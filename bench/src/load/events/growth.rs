@@ -57,6 +57,8 @@ pub(crate) async fn run(options: Options, quick: bool) -> Result<Value> {
     let mut grown = Grown::new();
     // In the first run connections are new and everything is on disk.
     for run in 0..=plan.runs {
+        // Whichever comes second finds the other's pages in memory, so each does in turn.
+        logs.reverse();
         for operation in OPERATIONS {
             for (events, log) in &logs {
                 let ask = Ask::Log(operation);
