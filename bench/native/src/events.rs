@@ -124,7 +124,8 @@ async fn append(pool: &Pool, mut batch: Batch) -> Result<Vec<String>> {
             let head = heads.entry(event.correlation_id().to_owned()).or_default();
             ::events::seal(event, id, *sequence, head, &ChainKeys::none());
         }
-        let posts = serde_json::to_string(&events)?;
+        let written: Vec<&Event> = events.iter().map(|event| &**event).collect();
+        let posts = ::events::rows(&written)?;
         let row = client.query_one(&write, &[&beside, &posts]).await?;
         let outcome: Value = parse(row.get(0))?;
         match outcome["status"].as_str() {

@@ -225,8 +225,8 @@ impl<'e> Piece<'e> {
         };
         let events: Vec<_> = self.entries.iter().filter_map(event).collect();
         Ok(Posts {
-            batch: json(&beside)?,
-            events: json(&events)?,
+            batch: serialised(serde_json::to_string(&beside))?,
+            events: serialised(events::rows(&events))?,
         })
     }
 
@@ -259,9 +259,8 @@ impl<'e> Piece<'e> {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value)
-        .map_err(|error| Failure::Other(format!("events do not serialise: {error}")))
+fn serialised(json: serde_json::Result<String>) -> Result<String, Failure> {
+    json.map_err(|error| Failure::Other(format!("events do not serialise: {error}")))
 }
 
 fn event(entry: &Entry) -> Option<&Event> {

@@ -2,13 +2,15 @@
 
 use audit::json::{self, Malformed};
 use audit::{Code, MAX_VIOLATIONS, Violation};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::envelope::{Fault, MAX_DATA_BYTES};
 use crate::event::{self, Event, Origin};
+use crate::member::Member;
+use crate::sorted::Sorted;
 
 /// The most bytes of a body (events API, "Writing").
 pub const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -19,6 +21,8 @@ pub const MAX_EVENTS: usize = 200_000;
 
 /// How many elements of a batch an answer names, if all are broken.
 const MAX_NAMED: usize = 30_000;
+
+const EVENT_DATA: &str = Member::EventData.name();
 
 /// How it is said of a whole body that it is not JSON; of an element there is more to say than that.
 const NOT_JSON: &str = "the body is not valid JSON: ";
@@ -124,12 +128,12 @@ fn read(
     let mut violations = Violations::default();
     for (index, element) in elements.iter().enumerate() {
         let text = element.get();
-        let parsed = json::parse(text.as_bytes());
-        key.add(parsed.as_ref().map_err(|_| text));
-        let (faults, value) = match parsed {
+        let (faults, value) = match json::parse(text.as_bytes()) {
             Ok(Value::Object(members)) => {
+                let data = members.get(EVENT_DATA).and_then(event::sorted);
+                key.add_object(&members, data.as_deref());
                 // Kept for the quarantine only if there is something wrong with it.
-                match event::read(members, data_bytes(text), origin) {
+                match event::read(members, data, data_bytes(text), origin) {
                     Ok(event) => {
                         entries.push(Entry::Event(Box::new(event)));
                         continue;
@@ -138,10 +142,12 @@ fn read(
                 }
             }
             Ok(other) => {
+                key.add(&Sorted(&other));
                 let message = "must be a JSON object".to_owned();
                 (vec![whole(Code::InvalidType, message)], Some(other))
             }
             Err(malformed) => {
+                key.add_text(text);
                 let reason = malformed.message.trim_start_matches(NOT_JSON);
                 let message = format!("cannot be read: {reason}");
                 (vec![whole(Code::InvalidFormat, message)], None)
@@ -197,15 +203,13 @@ fn quarantined(faults: &[Fault], text: String) -> Option<Quarantined> {
 
 /// The text as it came, but for secrets: where it has none, byte for byte.
 fn redacted(text: &str, value: Option<Value>) -> String {
-    let Some(Value::Object(members)) = value else {
+    let Some(Value::Object(mut members)) = value else {
         return audit::redact(text).into_owned();
     };
-    let mut clean = members.clone();
-    audit::redact_object(&mut clean);
-    if clean == members {
-        text.to_owned()
+    if audit::redact_object(&mut members) {
+        Value::Object(members).to_string()
     } else {
-        Value::Object(clean).to_string()
+        text.to_owned()
     }
 }
 
@@ -244,55 +248,50 @@ impl Key {
         Self { digest, bytes }
     }
 
-    /// Adds the next element, or the text of one that cannot be read.
-    fn add(&mut self, element: Result<&Value, &str>) {
-        self.bytes.clear();
-        match element {
-            Ok(value) => push_sorted(&mut self.bytes, value),
-            Err(text) => self.bytes.extend_from_slice(text.as_bytes()),
+    /// Adds the next element, an object. `data` is [`event::sorted`] of its `event_data`.
+    fn add_object(&mut self, members: &Map<String, Value>, data: Option<&RawValue>) {
+        let mut members: Vec<_> = members.iter().collect();
+        members.sort_unstable_by_key(|(name, _)| *name);
+        for (name, value) in members {
+            let separator = if self.bytes.is_empty() { b'{' } else { b',' };
+            self.bytes.push(separator);
+            self.push(name);
+            self.bytes.push(b':');
+            match data.filter(|_| name == EVENT_DATA) {
+                Some(data) => self.bytes.extend_from_slice(data.get().as_bytes()),
+                None => self.push(&Sorted(value)),
+            }
         }
+        self.bytes.push(b'}');
+        self.end();
+    }
+
+    /// Adds the next element, of which nothing is known.
+    fn add(&mut self, element: &impl Serialize) {
+        self.push(element);
+        self.end();
+    }
+
+    /// Adds the text of the next element, which cannot be read.
+    fn add_text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.end();
+    }
+
+    fn push(&mut self, value: &impl Serialize) {
+        // No value here has a form that JSON lacks, and nothing stops a vector from growing.
+        let _ = serde_json::to_writer(&mut self.bytes, value);
+    }
+
+    fn end(&mut self) {
         self.bytes.push(b',');
         self.digest.update(&self.bytes);
+        self.bytes.clear();
     }
 
     fn finish(self) -> [u8; 32] {
         self.digest.finalize().into()
     }
-}
-
-/// Appends JSON with sorted members and without spaces, for the digest alone: a comma follows each element. Unlike in the canonical
-/// form, `1` and `1.0` differ: a client writes the same number in the same way.
-fn push_sorted(bytes: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Object(members) => {
-            // Sorted here because a feature of serde_json, which any crate of the build may switch on, keeps the members in the
-            // order in which they came.
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            bytes.push(b'{');
-            for (name, member) in members {
-                push_scalar(bytes, name);
-                bytes.push(b':');
-                push_sorted(bytes, member);
-                bytes.push(b',');
-            }
-            bytes.push(b'}');
-        }
-        Value::Array(elements) => {
-            bytes.push(b'[');
-            for element in elements {
-                push_sorted(bytes, element);
-                bytes.push(b',');
-            }
-            bytes.push(b']');
-        }
-        scalar => push_scalar(bytes, scalar),
-    }
-}
-
-fn push_scalar(bytes: &mut Vec<u8>, value: &impl serde::Serialize) {
-    // No value here has a form that JSON lacks, and nothing stops a vector from growing.
-    let _ = serde_json::to_writer(bytes, value);
 }
 
 /// Collects what is wrong with a batch. Beyond [`MAX_VIOLATIONS`] of them, only the first one of each element, so that a batch of broken

@@ -29,6 +29,21 @@ pub(crate) fn push(bytes: &mut Vec<u8>, value: &Value) {
     }
 }
 
+/// Whether the canonical form of a value is its JSON with [sorted](crate::sorted) members.
+pub(crate) fn is_sorted_form(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => {
+            exact(number).is_some() || canonical(value) == number.to_string().as_bytes()
+        }
+        Value::Array(elements) => elements.iter().all(is_sorted_form),
+        // Beyond ASCII, UTF-16 has another order than UTF-8.
+        Value::Object(members) => members
+            .iter()
+            .all(|(name, value)| name.is_ascii() && is_sorted_form(value)),
+    }
+}
+
 /// Appends an array, with each element as `push` writes it.
 pub(crate) fn push_list<T>(bytes: &mut Vec<u8>, elements: &[T], push: fn(&mut Vec<u8>, &T)) {
     bytes.push(b'[');
@@ -71,9 +86,14 @@ fn push_text(bytes: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(bytes, text);
 }
 
+/// The integer that it is, if a double holds it.
+fn exact(number: &Number) -> Option<i64> {
+    let integer = number.as_i64()?;
+    (integer.unsigned_abs() <= EXACT).then_some(integer)
+}
+
 fn push_number(bytes: &mut Vec<u8>, number: &Number) {
-    let is_exact = |integer: &i64| integer.unsigned_abs() <= EXACT;
-    if let Some(integer) = number.as_i64().filter(is_exact) {
+    if let Some(integer) = exact(number) {
         bytes.extend_from_slice(integer.to_string().as_bytes());
     } else {
         push_double(bytes, number.as_f64().unwrap_or_default());
@@ -245,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn what_services_send_is_in_its_sorted_form() {
+        for (value, expected) in [
+            (
+                json!({"score": 0.85, "count": 3, "list": [null, true, "é"]}),
+                true,
+            ),
+            (json!(-9_007_199_254_740_992_i64), true),
+            (json!(9_007_199_254_740_993_i64), false),
+            (json!(1.0), false),
+            (json!([{"b": -0.0}]), false),
+            (json!({"é": 1}), false),
+        ] {
+            assert_eq!(is_sorted_form(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
     fn nothing_stands_between_the_parts() {
         let value = json!({"b": [1, {"d": null, "c": []}, "x y"], "a": {}, "": true, "A": false});
         assert_eq!(
@@ -290,6 +327,13 @@ mod tests {
             let once = canonical(&value);
             let again = audit::json::parse(&once).expect("JSON");
             prop_assert_eq!(canonical(&again), once);
+        }
+
+        #[test]
+        fn a_sorted_form_is_told_from_others(value in value()) {
+            let sorted = serde_json::to_vec(&crate::sorted::Sorted(&value)).expect("JSON");
+            let is_same = sorted == canonical(&value);
+            prop_assert!(is_same || !is_sorted_form(&value), "{}", value);
         }
 
         #[test]

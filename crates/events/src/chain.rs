@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::canonical;
 use crate::event::Event;
+use crate::member::Member;
 
 /// The members of an exported event that its hash does not cover: the hash itself, what is decided later, and what an export says.
 const NOT_SEALED: [&str; 7] = [
@@ -124,15 +125,15 @@ impl fmt::Debug for ChainKeys {
 pub fn seal(event: &mut Event, event_id: &str, sequence: i64, head: &mut Head, keys: &ChainKeys) {
     let chain_sequence = head.chain_sequence.saturating_add(1);
     let key = keys.0.first();
-    event.put("event_id", event_id.into());
-    event.put("sequence", sequence.into());
-    event.put("chain_sequence", chain_sequence.into());
-    event.put("previous_event_hash", head.hash.as_str().into());
-    event.put("canonical_form", CANONICAL_FORM.into());
+    event.put(Member::EventId, event_id);
+    event.put(Member::Sequence, sequence);
+    event.put(Member::ChainSequence, chain_sequence);
+    event.put(Member::PreviousEventHash, head.hash.as_str());
+    event.put(Member::CanonicalForm, CANONICAL_FORM);
     let algorithm = if key.is_some() { KEYED } else { UNKEYED };
-    event.put("hash_algorithm", algorithm.into());
-    event.put("chain_key_id", key.map(|key| key.id.as_str()).into());
-    let hash = digest(event.sealed(), key);
+    event.put(Member::HashAlgorithm, algorithm);
+    event.put(Member::ChainKeyId, key.map(|key| key.id.as_str()));
+    let hash = digest(&event.sealed(), key);
     event.set_hash(hash.clone());
     *head = Head {
         chain_sequence,
@@ -163,22 +164,22 @@ pub(crate) fn expected_hash(
         (Some(KEYED), Some(id)) => Some(keys.get(id).ok_or(NoHash::UnknownKey)?),
         _ => return Err(NoHash::UnknownAlgorithm),
     };
-    Ok(digest(event, key))
-}
-
-fn digest(event: &Map<String, Value>, key: Option<&ChainKey>) -> String {
     let mut bytes = Vec::with_capacity(2048);
     let is_sealed = |member: &(&String, &Value)| !NOT_SEALED.contains(&member.0.as_str());
     canonical::push_object(&mut bytes, event.iter().filter(is_sealed));
+    Ok(digest(&bytes, key))
+}
+
+fn digest(bytes: &[u8], key: Option<&ChainKey>) -> String {
     let digest: [u8; 32] = match key {
         Some(key) => key
             .mac
             .clone()
-            .chain_update(&bytes)
+            .chain_update(bytes)
             .finalize()
             .into_bytes()
             .into(),
-        None => Sha256::digest(&bytes).into(),
+        None => Sha256::digest(bytes).into(),
     };
     hexadecimal(&digest)
 }

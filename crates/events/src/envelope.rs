@@ -7,6 +7,7 @@ use audit::Code;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::member::Member;
 use crate::{payload, time};
 
 /// The most bytes of `event_data`, as they were sent.
@@ -24,7 +25,7 @@ const SHOWN_KEY: usize = 64;
 /// A member of the envelope.
 #[derive(Debug)]
 pub(crate) struct Field {
-    pub(crate) name: &'static str,
+    pub(crate) member: Member,
     pub(crate) rule: Rule,
     pub(crate) is_required: bool,
 }
@@ -56,45 +57,45 @@ pub(crate) enum Rule {
 
 /// Every member that is known, in the order in which they are reported.
 pub(crate) const FIELDS: [Field; 23] = [
-    required("version", Rule::Text(1, 20)),
-    required("event_type", Rule::Text(1, 100)),
-    required("event_timestamp", Rule::Time),
-    required("event_category", Rule::Text(1, 50)),
-    required("event_action", Rule::Text(1, 50)),
+    required(Member::Version, Rule::Text(1, 20)),
+    required(Member::EventType, Rule::Text(1, 100)),
+    required(Member::EventTimestamp, Rule::Time),
+    required(Member::EventCategory, Rule::Text(1, 50)),
+    required(Member::EventAction, Rule::Text(1, 50)),
     required(
-        "event_outcome",
+        Member::EventOutcome,
         Rule::OneOf(&["success", "failure", "pending"]),
     ),
-    required("correlation_id", Rule::Text(1, 255)),
-    required("event_data", Rule::Payload),
-    optional("actor_type", Rule::Text(0, 50)),
-    optional("actor_id", Rule::Text(0, 255)),
-    optional("actor_ip", Rule::Address),
-    optional("resource_type", Rule::Text(0, 100)),
-    optional("resource_id", Rule::Text(0, 255)),
-    optional("namespace", Rule::Text(0, 253)),
-    optional("cluster_id", Rule::Text(0, 255)),
-    optional("severity", Rule::Text(0, 20)),
-    optional("error_code", Rule::Text(0, 50)),
-    optional("error_message", Rule::Bytes(10 * 1024)),
-    optional("duration_ms", Rule::Integer(0, i32::MAX as i64)),
-    optional("parent_event_id", Rule::Uuid),
-    optional("parent_event_date", Rule::Date),
-    optional("retention_days", Rule::Integer(1, MAX_RETENTION_DAYS)),
-    optional("is_sensitive", Rule::Boolean),
+    required(Member::CorrelationId, Rule::Text(1, 255)),
+    required(Member::EventData, Rule::Payload),
+    optional(Member::ActorType, Rule::Text(0, 50)),
+    optional(Member::ActorId, Rule::Text(0, 255)),
+    optional(Member::ActorIp, Rule::Address),
+    optional(Member::ResourceType, Rule::Text(0, 100)),
+    optional(Member::ResourceId, Rule::Text(0, 255)),
+    optional(Member::Namespace, Rule::Text(0, 253)),
+    optional(Member::ClusterId, Rule::Text(0, 255)),
+    optional(Member::Severity, Rule::Text(0, 20)),
+    optional(Member::ErrorCode, Rule::Text(0, 50)),
+    optional(Member::ErrorMessage, Rule::Bytes(10 * 1024)),
+    optional(Member::DurationMs, Rule::Integer(0, i32::MAX as i64)),
+    optional(Member::ParentEventId, Rule::Uuid),
+    optional(Member::ParentEventDate, Rule::Date),
+    optional(Member::RetentionDays, Rule::Integer(1, MAX_RETENTION_DAYS)),
+    optional(Member::IsSensitive, Rule::Boolean),
 ];
 
-const fn required(name: &'static str, rule: Rule) -> Field {
+const fn required(member: Member, rule: Rule) -> Field {
     Field {
-        name,
+        member,
         rule,
         is_required: true,
     }
 }
 
-const fn optional(name: &'static str, rule: Rule) -> Field {
+const fn optional(member: Member, rule: Rule) -> Field {
     Field {
-        name,
+        member,
         rule,
         is_required: false,
     }

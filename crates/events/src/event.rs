@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use audit::Code;
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::envelope::{
     self, Broken, FIELDS, Fault, MAX_DATA_BYTES, MAX_RETENTION_DAYS, check_key, inside, push_key,
 };
-use crate::{payload, time};
+use crate::member::{Member, Members};
+use crate::sorted::Sorted;
+use crate::{canonical, payload, time};
 
 /// Where events come from.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +38,9 @@ const ACTOR_MAX: usize = 255;
 /// `canonical_form`, which follow from the rest, are not in a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What is sealed, by the names of an exported event.
-    sealed: Map<String, Value>,
+    /// What is sealed, but for the payload.
+    members: Members,
+    data: Data,
     /// Hexadecimal; empty until it is sealed.
     hash: String,
 }
@@ -44,37 +48,37 @@ pub struct Event {
 impl Event {
     /// The id, a UUID; empty until it is sealed.
     pub fn id(&self) -> &str {
-        self.text("event_id")
+        self.members.text(Member::EventId)
     }
 
     /// What it belongs to: mostly the name of a remediation request. Has a chain of its own.
     pub fn correlation_id(&self) -> &str {
-        self.text("correlation_id")
+        self.members.text(Member::CorrelationId)
     }
 
     /// What happened, by the outer `event_type`.
     pub fn event_type(&self) -> &str {
-        self.text("event_type")
+        self.members.text(Member::EventType)
     }
 
     /// The category, which need not be a known one.
     pub fn category(&self) -> &str {
-        self.text("event_category")
+        self.members.text(Member::EventCategory)
     }
 
     /// `success`, `failure` or `pending`.
     pub fn outcome(&self) -> &str {
-        self.text("event_outcome")
+        self.members.text(Member::EventOutcome)
     }
 
     /// When it happened, as [`time::format`] writes it.
     pub fn timestamp_text(&self) -> &str {
-        self.text("event_timestamp")
+        self.members.text(Member::EventTimestamp)
     }
 
     /// Whether clients that know the categories and payloads can decode it.
     pub fn is_readable(&self) -> bool {
-        self.sealed.get("readable") == Some(&Value::Bool(true))
+        self.members.get(Member::Readable) == &Value::Bool(true)
     }
 
     /// The hash over everything that is sealed, in hexadecimal digits; empty until it is sealed.
@@ -82,101 +86,154 @@ impl Event {
         &self.hash
     }
 
-    /// What is sealed.
-    pub(crate) const fn sealed(&self) -> &Map<String, Value> {
-        &self.sealed
-    }
-
     /// Puts what the log makes beside what the event says, null for what it has none of.
-    pub(crate) fn put(&mut self, name: &str, value: Value) {
-        if value.is_null() {
-            self.sealed.remove(name);
-        } else {
-            self.sealed.insert(name.to_owned(), value);
-        }
+    pub(crate) fn put(&mut self, member: Member, value: impl Into<Value>) {
+        self.members.set(member, value);
     }
 
     pub(crate) fn set_hash(&mut self, hash: String) {
         self.hash = hash;
     }
 
-    fn text(&self, name: &str) -> &str {
-        text(&self.sealed, name)
+    /// What is sealed, in its canonical form.
+    pub(crate) fn sealed(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(2048);
+        for &member in Member::ALL {
+            let value = self.members.get(member);
+            if value.is_null() && member != Member::EventData {
+                continue;
+            }
+            bytes.push(if bytes.is_empty() { b'{' } else { b',' });
+            bytes.push(b'"');
+            bytes.extend_from_slice(member.name().as_bytes());
+            bytes.extend_from_slice(b"\":");
+            if member == Member::EventData {
+                bytes.extend_from_slice(self.data.canonical());
+            } else {
+                canonical::push(&mut bytes, value);
+            }
+        }
+        bytes.push(b'}');
+        bytes
     }
 }
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut row = serializer.serialize_map(None)?;
-        for (name, value) in &self.sealed {
-            if !["event_date", "canonical_form"].contains(&name.as_str()) {
-                row.serialize_entry(name, value)?;
+        for &member in Member::ALL {
+            let value = self.members.get(member);
+            match member {
+                Member::EventData => row.serialize_entry(member.name(), &self.data.text)?,
+                Member::EventDate | Member::CanonicalForm => {}
+                Member::ClockSkew => row.serialize_entry(member.name(), &!value.is_null())?,
+                _ if value.is_null() => {}
+                _ => row.serialize_entry(member.name(), value)?,
             }
-        }
-        if !self.sealed.contains_key("clock_skew") {
-            row.serialize_entry("clock_skew", &false)?;
         }
         row.serialize_entry("event_hash", &self.hash)?;
         row.end()
     }
 }
 
-fn text<'m>(members: &'m Map<String, Value>, name: &str) -> &'m str {
-    members
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+/// Rows of the log as a JSON array. It is made here, because this crate is built for speed and the component that writes it is not.
+///
+/// # Errors
+///
+/// None: everything in an event has a form in JSON.
+pub fn rows(events: &[&Event]) -> serde_json::Result<String> {
+    serde_json::to_string(events)
 }
 
-/// The event that the members of an object are, or everything that is wrong with it. `data_bytes` is the size of `event_data` as it
-/// was sent.
+/// A payload as text, since nobody looks into it any more. The key of its batch, its hash and its row are all made from the same text.
+#[derive(Clone, Debug)]
+struct Data {
+    /// With sorted members.
+    text: Box<RawValue>,
+    /// The canonical form, where that is another.
+    canonical: Option<Vec<u8>>,
+}
+
+impl Data {
+    /// `text` is the payload with sorted members, where that is known.
+    fn of(members: Map<String, Value>, text: Option<Box<RawValue>>) -> Self {
+        let value = Value::Object(members);
+        let canonical = (!canonical::is_sorted_form(&value)).then(|| canonical::canonical(&value));
+        let text = text.or_else(|| sorted(&value)).unwrap_or_default();
+        Self { text, canonical }
+    }
+
+    fn canonical(&self) -> &[u8] {
+        let text = self.text.get().as_bytes();
+        self.canonical.as_deref().unwrap_or(text)
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.get() == other.text.get()
+    }
+}
+
+/// The JSON of a value, with sorted members.
+pub(crate) fn sorted(value: &Value) -> Option<Box<RawValue>> {
+    // There is no value here that has no form in JSON.
+    to_raw_value(&Sorted(value)).ok()
+}
+
+/// The event that the members of an object are, or everything that is wrong with it. `text` is [`sorted`] of `event_data`, and
+/// `data_bytes` its size as it was sent.
 pub(crate) fn read(
-    mut members: Map<String, Value>,
+    members: Map<String, Value>,
+    text: Option<Box<RawValue>>,
     data_bytes: usize,
     origin: &Origin<'_>,
 ) -> Result<Event, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut known = Map::new();
+    let mut stated = Members::new();
+    let mut extra = Map::new();
+    for (name, value) in members {
+        match FIELDS.iter().find(|field| field.member.name() == name) {
+            Some(field) => stated.set(field.member, value),
+            None => _ = extra.insert(name, value),
+        }
+    }
+    let mut known = Members::new();
     for field in &FIELDS {
         let mut report = |(place, code, message): Broken| {
-            let path = format!("{}{place}", field.name);
-            let member = field.name;
+            let member = field.member.name();
             faults.push(Fault {
                 member,
-                path,
+                path: format!("{member}{place}"),
                 code,
                 message,
             });
         };
-        let stated = members.remove(field.name);
-        match stated.filter(|value| !field.rule.is_absent(value)) {
-            None if field.is_required => {
-                let message = "is required and must not be null".to_owned();
-                report((String::new(), Code::Required, message));
-            }
-            None => {}
-            Some(value) => match field.rule.check(value, origin.now) {
-                Ok(value) => {
-                    known.insert(field.name.to_owned(), value);
-                }
+        let value = stated.take(field.member);
+        if !field.rule.is_absent(&value) {
+            match field.rule.check(value, origin.now) {
+                Ok(value) => known.set(field.member, value),
                 Err(broken) => report(broken),
-            },
+            }
+        } else if field.is_required {
+            let message = "is required and must not be null".to_owned();
+            report((String::new(), Code::Required, message));
         }
-        if field.name == "event_data" && data_bytes > MAX_DATA_BYTES {
+        if field.member == Member::EventData && data_bytes > MAX_DATA_BYTES {
             let message = format!("must have at most {MAX_DATA_BYTES} bytes, and has {data_bytes}");
             report((String::new(), Code::TooLarge, message));
         }
     }
-    for (name, value) in &members {
+    for (name, value) in &extra {
         faults.extend(unknown(name, value));
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    if !members.is_empty() {
-        known.insert("extra".to_owned(), Value::Object(members));
+    if !extra.is_empty() {
+        known.set(Member::Extra, extra);
     }
-    Ok(complete(known, origin))
+    Ok(complete(known, text, origin))
 }
 
 /// What is wrong with a member that nobody knows.
@@ -194,8 +251,17 @@ fn unknown(name: &str, value: &Value) -> Option<Fault> {
 }
 
 /// The event that these members are, which keep the rules: without secrets, with what it does not say itself, and with what follows
-/// from it.
-pub(crate) fn complete(mut members: Map<String, Value>, origin: &Origin<'_>) -> Event {
+/// from it. `text` is [`sorted`] of its `event_data`, where that is known.
+pub(crate) fn complete(
+    mut members: Members,
+    text: Option<Box<RawValue>>,
+    origin: &Origin<'_>,
+) -> Event {
+    let mut data = match members.take(Member::EventData) {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    };
+    let has_secret = origin.redact && audit::redact_object(&mut data);
     if origin.redact {
         redact(&mut members);
     }
@@ -204,45 +270,39 @@ pub(crate) fn complete(mut members: Map<String, Value>, origin: &Origin<'_>) -> 
         .filter(|name| !name.starts_with(SERVICE_ACCOUNT))
     {
         let name: String = person.chars().take(ACTOR_MAX).collect();
-        members.insert("actor_type".to_owned(), "user".into());
-        members.insert("actor_id".to_owned(), name.into());
+        members.set(Member::ActorType, "user");
+        members.set(Member::ActorId, name);
     }
-    let category = text(&members, "event_category").to_owned();
-    let defaults = [
-        ("actor_type", Value::from("service")),
-        ("actor_id", format!("{category}-service").into()),
-        ("resource_id", text(&members, "correlation_id").into()),
-        ("severity", "info".into()),
-        ("retention_days", MAX_RETENTION_DAYS.into()),
-        ("is_sensitive", false.into()),
-    ];
-    for (name, value) in defaults {
-        members.entry(name).or_insert(value);
-    }
-    let data = members.get("event_data").and_then(Value::as_object);
-    let is_readable = envelope::is_known_category(&category) && data.is_some_and(payload::is_known);
-    members.insert("readable".to_owned(), is_readable.into());
-    members.entry("resource_type").or_insert(category.into());
-    if let Some(timestamp) = time::parse(text(&members, "event_timestamp")) {
-        members.insert("event_date".to_owned(), time::format_date(timestamp).into());
+    let category = members.text(Member::EventCategory).to_owned();
+    let correlation_id = members.get(Member::CorrelationId).clone();
+    let is_readable = envelope::is_known_category(&category) && payload::is_known(&data);
+    members.set(Member::Readable, is_readable);
+    members.set_default(Member::ActorType, "service");
+    members.set_default(Member::ActorId, format!("{category}-service"));
+    members.set_default(Member::ResourceType, category);
+    members.set_default(Member::ResourceId, correlation_id);
+    members.set_default(Member::Severity, "info");
+    members.set_default(Member::RetentionDays, MAX_RETENTION_DAYS);
+    members.set_default(Member::IsSensitive, false);
+    if let Some(timestamp) = time::parse(members.text(Member::EventTimestamp)) {
+        members.set(Member::EventDate, time::format_date(timestamp));
         if time::is_ahead(timestamp, origin.now) {
-            members.insert("clock_skew".to_owned(), true.into());
+            members.set(Member::ClockSkew, true);
         }
     }
     Event {
-        sealed: members,
+        members,
+        data: Data::of(data, text.filter(|_| !has_secret)),
         hash: String::new(),
     }
 }
 
-/// Takes secrets out of everything that is no name: the payload, what nobody knows, and what an error says. Markup stays.
-fn redact(members: &mut Map<String, Value>) {
-    for name in ["event_data", "extra"] {
-        if let Some(Value::Object(object)) = members.get_mut(name) {
-            audit::redact_object(object);
-        }
+/// Takes secrets out of what nobody knows and of what an error says. Markup stays.
+fn redact(members: &mut Members) {
+    if let Some(Value::Object(extra)) = members.get_mut(Member::Extra) {
+        audit::redact_object(extra);
     }
-    if let Some(Value::String(message)) = members.get_mut("error_message")
+    if let Some(Value::String(message)) = members.get_mut(Member::ErrorMessage)
         && let Cow::Owned(redacted) = audit::redact(message)
     {
         *message = redacted;

@@ -4,9 +4,10 @@
 //! chain and export have them.
 
 use audit::{Code, Violation};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::event::{self, Event, Origin};
+use crate::member::{Member, Members};
 use crate::time;
 
 /// What is done to a hold.
@@ -69,10 +70,8 @@ pub fn hold_event(
     if !violations.is_empty() {
         return Err(violations);
     }
-    Ok(event::complete(
-        members(action, correlation_id, reason, origin),
-        origin,
-    ))
+    let members = members(action, correlation_id, reason, origin);
+    Ok(event::complete(members, None, origin))
 }
 
 fn check(field: &str, text: &str, fits: bool, most: &str) -> Option<Violation> {
@@ -98,12 +97,7 @@ fn check(field: &str, text: &str, fits: bool, most: &str) -> Option<Violation> {
     })
 }
 
-fn members(
-    action: HoldAction,
-    correlation_id: &str,
-    reason: &str,
-    origin: &Origin<'_>,
-) -> Map<String, Value> {
+fn members(action: HoldAction, correlation_id: &str, reason: &str, origin: &Origin<'_>) -> Members {
     let word = action.as_str();
     let event_type = format!("datastorage.legal_hold.{word}");
     let now = time::format(origin.now);
@@ -112,7 +106,7 @@ fn members(
         .map(|name| name.chars().take(NAME_MAX).collect());
     let at = format!("{word}_at");
     let mut data = Map::new();
-    let mut members = Map::new();
+    let mut members = Members::new();
     for (name, value) in [
         ("event_type", json!(event_type)),
         ("correlation_id", json!(correlation_id)),
@@ -123,28 +117,25 @@ fn members(
     }
     if let Some(who) = who {
         data.insert(format!("{word}_by"), json!(who));
-        members.insert("actor_type".to_owned(), "service".into());
-        members.insert("actor_id".to_owned(), who.into());
+        members.set(Member::ActorType, "service");
+        members.set(Member::ActorId, who);
     }
-    for (name, value) in [
-        ("version", json!("1.0")),
-        ("event_type", json!(event_type)),
-        ("event_timestamp", json!(now)),
-        ("event_category", json!("security")),
-        ("event_action", json!(word)),
-        ("event_outcome", json!("success")),
-        ("correlation_id", json!(correlation_id)),
-        ("resource_type", json!("LegalHold")),
-        ("event_data", Value::Object(data)),
-    ] {
-        members.insert(name.to_owned(), value);
-    }
+    members.set(Member::Version, "1.0");
+    members.set(Member::EventType, event_type);
+    members.set(Member::EventTimestamp, now);
+    members.set(Member::EventCategory, "security");
+    members.set(Member::EventAction, word);
+    members.set(Member::EventOutcome, "success");
+    members.set(Member::CorrelationId, correlation_id);
+    members.set(Member::ResourceType, "LegalHold");
+    members.set(Member::EventData, data);
     members
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use serde_json::Value;
 
     use super::*;
 

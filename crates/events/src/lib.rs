@@ -8,7 +8,7 @@
 //! It runs inside a Wasm instance that many requests share, where a panic would end all of them. What can panic is denied to
 //! all guest code in `.cargo/config.toml`, and here also arithmetic that may overflow.
 //!
-//! Modules from the bottom up: `time`, `canonical`, `payload`, `envelope`, `event`, `batch`, `chain`, `verifier`, `pii`, `export`, `parameters`,
+//! Modules from the bottom up: `time`, `member`, `sorted`, `canonical`, `payload`, `envelope`, `event`, `batch`, `chain`, `verifier`, `pii`, `export`, `parameters`,
 //! `effectiveness`, `history`, `projection`, `hold`. None uses one above it; `host-tests/tests/architecture` holds them to that.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -22,10 +22,12 @@ mod event;
 mod export;
 mod history;
 mod hold;
+mod member;
 pub mod parameters;
 mod payload;
 mod pii;
 mod projection;
+mod sorted;
 pub mod time;
 mod verifier;
 
@@ -33,7 +35,7 @@ pub use batch::{Batch, Entry, MAX_BODY, MAX_EVENTS, Quarantined, Rejected, read_
 pub use canonical::canonical;
 pub use chain::{ChainKeys, Head, seal};
 pub use effectiveness::effectiveness;
-pub use event::{Event, Origin};
+pub use event::{Event, Origin, rows};
 pub use export::{ExportKey, PageVerifier, export_document};
 pub use history::{HistoryFacts, HistoryQuestion, history};
 pub use hold::{HoldAction, hold_event};

@@ -1,6 +1,7 @@
 //! Secrets, and markup where it is to go, out of all texts of an object.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
@@ -38,21 +39,33 @@ enum Markup {
 
 /// Takes secrets and markup out of all texts of an object.
 pub(crate) fn object(members: &mut Map<String, Value>) {
-    Cleaner(Markup::Stripped).members(members, How::Text, false);
+    Cleaner::new(Markup::Stripped).members(members, How::Text, false);
 }
 
 /// Takes secrets out of all texts of an object, however deep, and leaves everything else as it is, markup included. What is a secret by
-/// its member's name becomes text, also where it was a number.
-pub fn redact_object(members: &mut Map<String, Value>) {
-    Cleaner(Markup::Kept).members(members, How::Text, false);
+/// its member's name becomes text, also where it was a number. Returns whether there were any.
+pub fn redact_object(members: &mut Map<String, Value>) -> bool {
+    let cleaner = Cleaner::new(Markup::Kept);
+    cleaner.members(members, How::Text, false);
+    cleaner.has_changed.get()
 }
 
-#[derive(Clone, Copy)]
-struct Cleaner(Markup);
+struct Cleaner {
+    markup: Markup,
+    /// Whether something is no longer as it was.
+    has_changed: Cell<bool>,
+}
 
 impl Cleaner {
+    const fn new(markup: Markup) -> Self {
+        Self {
+            markup,
+            has_changed: Cell::new(false),
+        }
+    }
+
     /// `in_list` says that the object is an item of a `SecretList`.
-    fn members(self, members: &mut Map<String, Value>, how: How, in_list: bool) {
+    fn members(&self, members: &mut Map<String, Value>, how: How, in_list: bool) {
         let text = |name: &str| {
             members
                 .get(name)
@@ -98,7 +111,7 @@ impl Cleaner {
         }
     }
 
-    fn value(self, value: &mut Value, how: How, name: &str, in_list: bool) {
+    fn value(&self, value: &mut Value, how: How, name: &str, in_list: bool) {
         match value {
             Value::String(text) => self.string(text, how, name),
             Value::Array(elements) => self.array(elements, how, name, in_list),
@@ -118,51 +131,58 @@ impl Cleaner {
                     _ => false,
                 };
                 if is_secret {
-                    *value = Value::from(REPLACEMENT);
+                    self.replace(value, Value::from(REPLACEMENT));
                 }
             }
             _ => {}
         }
     }
 
-    fn string(self, text: &mut String, how: How, name: &str) {
+    fn string(&self, text: &mut String, how: How, name: &str) {
         let is_secret = match how {
             How::Text => false,
             How::AllSecret => !text.is_empty(),
             How::Named(secret) => secrets::is_value(name.as_bytes(), secret, text.as_bytes()),
         };
         if is_secret {
-            REPLACEMENT.clone_into(text);
+            self.replace(text, REPLACEMENT.to_owned());
             return;
         }
         if let Cow::Owned(redacted) = redact(text) {
-            *text = redacted;
+            self.replace(text, redacted);
         }
-        if self.0 == Markup::Kept {
+        if self.markup == Markup::Kept {
             return;
         }
         for _ in 0..ROUNDS {
             let Cow::Owned(stripped) = markup::strip(text) else {
                 return;
             };
-            *text = stripped;
+            self.replace(text, stripped);
             // Without the markup there may be a secret, and without that markup.
             let Cow::Owned(redacted) = redact(text) else {
                 return;
             };
-            *text = redacted;
+            self.replace(text, redacted);
+        }
+    }
+
+    fn replace<T: PartialEq>(&self, place: &mut T, by: T) {
+        if *place != by {
+            *place = by;
+            self.has_changed.set(true);
         }
     }
 
     /// The elements of a list; behind an option's name the option's value follows.
-    fn array(self, elements: &mut [Value], how: How, name: &str, in_list: bool) {
+    fn array(&self, elements: &mut [Value], how: How, name: &str, in_list: bool) {
         if elements.len() > 3
             && matches!(how, How::Named(Secret::Certain) | How::AllSecret)
             && elements.iter().all(Value::is_number)
         {
             // The bytes of one secret.
             for element in elements {
-                *element = Value::from(REPLACEMENT);
+                self.replace(element, Value::from(REPLACEMENT));
             }
             return;
         }
@@ -179,9 +199,11 @@ impl Cleaner {
                 .map(|name| name.trim_start_matches('-'));
             let announces = option.and_then(|name| name::secret(name.as_bytes()));
             if is_value && option.is_none() && !reference::is_harmless(text.as_bytes(), true) {
-                REPLACEMENT.clone_into(text);
+                self.replace(text, REPLACEMENT.to_owned());
             } else if how == How::Text {
-                argument(&mut line, text);
+                if let Some(redacted) = argument(&mut line, text) {
+                    self.replace(text, redacted);
+                }
                 self.string(text, how, name);
             } else {
                 self.string(text, how, name);
@@ -195,25 +217,26 @@ impl Cleaner {
 /// The longest argument of a command line that is looked at with those before it.
 const ARGUMENT_MAX: usize = 256;
 
-/// An argument whose option or command, in the elements before it, says that it is a secret: `["mysql", "-pX"]`.
-fn argument(line: &mut String, text: &mut String) {
+/// What becomes of an argument whose option or command, in the elements before it, says that it is a secret: `["mysql", "-pX"]`.
+fn argument(line: &mut String, text: &str) -> Option<String> {
     if text.len() > ARGUMENT_MAX || text.contains(char::is_whitespace) {
         line.clear();
-        return;
+        return None;
     }
     line.push(' ');
     let start = line.len();
     line.push_str(text);
+    let mut argument = None;
     if start > 1
         && let Cow::Owned(redacted) = redact(line)
         && redacted.get(..start) == line.get(..start)
-        && let Some(argument) = redacted.get(start..)
     {
-        argument.clone_into(text);
+        argument = redacted.get(start..).map(str::to_owned);
         line.clone_from(&redacted);
     }
     if line.len() > ARGUMENT_MAX {
         let cut = line.ceil_char_boundary(line.len().saturating_sub(ARGUMENT_MAX));
         line.drain(..cut);
     }
+    argument
 }

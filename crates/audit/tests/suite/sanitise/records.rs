@@ -60,7 +60,9 @@ fn secrets_alone_are_taken_out_where_markup_is_evidence() {
     let mut members = json!({
         "password": "hunter2", "prompt": markup, "deep": [{"text": format!("password=hunter2 {markup}")}],
     });
-    redact_object(members.as_object_mut().expect("an object"));
+    let mut redact = || redact_object(members.as_object_mut().expect("an object"));
+    assert!(redact(), "there were some");
+    assert!(!redact(), "there are none any more");
     let expected = json!({
         "password": MARK, "prompt": markup, "deep": [{"text": format!("password={MARK} {markup}")}],
     });
