@@ -156,8 +156,8 @@ impl<'e> Analysis<'e> {
         self.life.write(("start_time", "end_time"), &mut body);
         let recommended = Some(self.recommended).filter(|recommended| !recommended.is_empty());
         self.members.value("recommended_workflow", recommended);
-        self.members.write(&mut body);
-        Some(Post::new(Kind::AiAnalysis, Dialect::Store, body))
+        let earlier = self.members.write(&mut body);
+        Some(Post::new(Kind::AiAnalysis, Dialect::Store, body, earlier))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A post that the log of events makes, and how it becomes a record through the same function as those of clients.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit::{Dialect, Embedding, Kind, Record, Violation};
 use chrono::{DateTime, Utc};
@@ -75,10 +75,14 @@ pub(super) fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
+/// Values that members had before, the latest last.
+pub(super) type Earlier = BTreeMap<String, Vec<Value>>;
+
 /// The members of a body while events are gone through. What is stated once is never taken away, only replaced.
 #[derive(Debug, Default)]
 pub(super) struct Members<'e> {
-    members: Map<String, Value>,
+    values: Map<String, Value>,
+    earlier: Earlier,
     events: Vec<&'e str>,
 }
 
@@ -89,7 +93,7 @@ impl<'e> Members<'e> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.members.get(name).is_some_and(|value| !value.is_null())
+        self.values.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Sets a text that names something, cut to so many characters.
@@ -104,8 +108,19 @@ impl<'e> Members<'e> {
 
     /// Sets a value, if there is one.
     pub(super) fn value(&mut self, name: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.members.insert(name.to_owned(), value.into());
+        let Some(value) = value.map(Into::into) else {
+            return;
+        };
+        if let Some(present) = self.values.get_mut(name) {
+            if *present != value {
+                let before = std::mem::replace(present, value);
+                self.earlier
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push(before);
+            }
+        } else {
+            self.values.insert(name.to_owned(), value);
         }
     }
 
@@ -119,19 +134,20 @@ impl<'e> Members<'e> {
 
     /// Clears a member that has been set.
     pub(super) fn clear(&mut self, name: &str) {
-        if let Some(value) = self.members.get_mut(name) {
+        if let Some(value) = self.values.get_mut(name) {
             *value = Value::Null;
         }
     }
 
-    /// Writes them, and where they come from, to a body.
-    pub(super) fn write(self, body: &mut Map<String, Value>) {
+    /// Writes them, and where they come from, to a body. Returns what they were before.
+    pub(super) fn write(self, body: &mut Map<String, Value>) -> Earlier {
         let first = self.events.len().saturating_sub(MAX_EVENTS);
         let last = self.events.get(first..).unwrap_or_default();
-        body.extend(self.members);
+        body.extend(self.values);
         body.insert("projected".to_owned(), true.into());
         body.insert("events".to_owned(), last.into());
         body.insert("event_count".to_owned(), self.events.len().into());
+        self.earlier
     }
 }
 
@@ -158,12 +174,14 @@ pub struct Post {
     kind: Kind,
     dialect: Dialect,
     body: Map<String, Value>,
+    /// What stands for a value that breaks a rule.
+    earlier: Earlier,
 }
 
 /// Members that a compact remediation cannot do without, and their columns.
 const STAND_INS: [(&str, &str); 2] = [("alertName", "alert_name"), ("cluster", "cluster_name")];
 
-/// What stands for required members whose values break a rule. For others there is nothing.
+/// What stands for required members of which no value keeps the rules. For others there is nothing.
 const FALLBACKS: [(&str, &str); 2] = [("namespace", UNKNOWN), ("workflow_type", "remediation")];
 
 /// The members without which there is no record, or nobody would know what it belongs to.
@@ -179,11 +197,17 @@ const ESSENTIAL: [&str; 8] = [
 ];
 
 impl Post {
-    pub(super) const fn new(kind: Kind, dialect: Dialect, body: Map<String, Value>) -> Self {
+    pub(super) const fn new(
+        kind: Kind,
+        dialect: Dialect,
+        body: Map<String, Value>,
+        earlier: Earlier,
+    ) -> Self {
         Self {
             kind,
             dialect,
             body,
+            earlier,
         }
     }
 
@@ -195,9 +219,10 @@ impl Post {
     /// The record. `now` is the time against which "in the future" is measured.
     ///
     /// A payload may have in it what the rules of records forbid, such as markup in a name. That is left out here,
-    /// so that the rest is not lost. Nothing only if the correlation itself cannot be the name of a record.
+    /// so that the rest is not lost, and what was stated before counts. Nothing only if the correlation itself cannot be the name of a
+    /// record.
     pub fn read(mut self, now: DateTime<Utc>) -> Option<Record> {
-        // Every round takes a member out or replaces it for good, so they end.
+        // Every round takes a value out for good, so they end.
         loop {
             let mut body = self.body.clone();
             let mut absent = Vec::new();
@@ -227,6 +252,10 @@ impl Post {
             return None;
         }
         for name in names {
+            if let Some(value) = self.earlier.get_mut(name).and_then(Vec::pop) {
+                self.body.insert(name.to_owned(), value);
+                continue;
+            }
             match FALLBACKS.iter().find(|(of, _)| *of == name) {
                 Some((_, text)) if self.body.get(name).is_some_and(|value| value != text) => {
                     self.body.insert(name.to_owned(), (*text).into());

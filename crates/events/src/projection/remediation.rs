@@ -214,7 +214,7 @@ impl<'e> Remediation<'e> {
             serde_json::json!({"score": assessment.score(), "resolved": assessment.resolved()})
         });
         self.members.value("effectiveness", effectiveness);
-        self.members.write(&mut body);
-        Some(Post::new(Kind::Remediation, Dialect::Audit, body))
+        let earlier = self.members.write(&mut body);
+        Some(Post::new(Kind::Remediation, Dialect::Audit, body, earlier))
     }
 }

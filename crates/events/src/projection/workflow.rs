@@ -184,7 +184,7 @@ impl<'e> Run<'e> {
         if !self.members.has("workflow_type") {
             self.members.value("workflow_type", Some(WORKFLOW_TYPE));
         }
-        self.members.write(&mut body);
-        Post::new(Kind::Workflow, Dialect::Store, body)
+        let earlier = self.members.write(&mut body);
+        Post::new(Kind::Workflow, Dialect::Store, body, earlier)
     }
 }

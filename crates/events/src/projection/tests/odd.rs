@@ -49,6 +49,27 @@ fn markup_in_names_is_left_out() {
     assert_eq!(run.columns.get("action_type"), None);
 }
 
+/// Storing the records of each beginning of the chain keeps it, too.
+#[test]
+fn what_is_left_out_takes_nothing_away_that_was_said_before() {
+    let good = run(
+        1,
+        "workflow.started",
+        "we-1",
+        json!({"action_type": "Restart"}),
+    );
+    let odd = json!({"action_type": "<script>x</script>", "target_resource": "<script>y</script>"});
+    let odd = [
+        run(2, "execution.started", "we-1", odd.clone()),
+        run(3, "workflow.failed", "we-1", odd),
+    ];
+    let run = record(Kind::Workflow, &[&[good][..], &odd[..]].concat());
+    assert_eq!(run.columns["workflow_type"], "Restart");
+    assert_eq!(run.columns["action_type"], "Restart");
+    assert_eq!(run.columns["target_resource"], "shop/Deployment/web");
+    assert_eq!(run.columns["status"], "failure");
+}
+
 #[test]
 fn a_correlation_that_cannot_name_a_record_has_none() {
     let posts = project("<script>alert(1)</script>", &whole());
