@@ -130,10 +130,14 @@ fn read(
         let text = element.get();
         let (faults, value) = match json::parse(text.as_bytes()) {
             Ok(Value::Object(members)) => {
-                let data = members.get(EVENT_DATA).and_then(event::sorted);
+                let bytes = data_bytes(text);
+                let data = members
+                    .get(EVENT_DATA)
+                    .filter(|_| bytes <= MAX_DATA_BYTES)
+                    .and_then(event::sorted);
                 key.add_object(&members, data.as_deref());
                 // Kept for the quarantine only if there is something wrong with it.
-                match event::read(members, data, data_bytes(text), origin) {
+                match event::read(members, data, bytes, origin) {
                     Ok(event) => {
                         entries.push(Entry::Event(Box::new(event)));
                         continue;
@@ -142,7 +146,7 @@ fn read(
                 }
             }
             Ok(other) => {
-                key.add(&Sorted(&other));
+                key.add(&other);
                 let message = "must be a JSON object".to_owned();
                 (vec![whole(Code::InvalidType, message)], Some(other))
             }
@@ -248,13 +252,15 @@ impl Key {
         Self { digest, bytes }
     }
 
-    /// Adds the next element, an object. `data` is [`event::sorted`] of its `event_data`.
+    /// Adds the next element, an object. `data` is [`event::sorted`] of its `event_data`, where that is known.
     fn add_object(&mut self, members: &Map<String, Value>, data: Option<&RawValue>) {
         let mut members: Vec<_> = members.iter().collect();
         members.sort_unstable_by_key(|(name, _)| *name);
-        for (name, value) in members {
-            let separator = if self.bytes.is_empty() { b'{' } else { b',' };
-            self.bytes.push(separator);
+        self.bytes.push(b'{');
+        for (place, (name, value)) in members.into_iter().enumerate() {
+            if place > 0 {
+                self.bytes.push(b',');
+            }
             self.push(name);
             self.bytes.push(b':');
             match data.filter(|_| name == EVENT_DATA) {
@@ -266,9 +272,9 @@ impl Key {
         self.end();
     }
 
-    /// Adds the next element, of which nothing is known.
-    fn add(&mut self, element: &impl Serialize) {
-        self.push(element);
+    /// Adds the next element, which is no object.
+    fn add(&mut self, element: &Value) {
+        self.push(&Sorted(element));
         self.end();
     }
 

@@ -145,20 +145,21 @@ pub fn rows(events: &[&Event]) -> serde_json::Result<String> {
     serde_json::to_string(events)
 }
 
-/// A payload as text, since nobody looks into it any more. The key of its batch, its hash and its row are all made from the same text.
+/// A payload as text, since nobody looks into it any more. Mostly its row, its hash and the key of its batch are made from the same text.
 #[derive(Clone, Debug)]
 struct Data {
     /// With sorted members.
     text: Box<RawValue>,
-    /// The canonical form, where that is another.
-    canonical: Option<Vec<u8>>,
+    /// The canonical form, where that may be another.
+    canonical: Option<Box<[u8]>>,
 }
 
 impl Data {
     /// `text` is the payload with sorted members, where that is known.
     fn of(members: Map<String, Value>, text: Option<Box<RawValue>>) -> Self {
         let value = Value::Object(members);
-        let canonical = (!canonical::is_sorted_form(&value)).then(|| canonical::canonical(&value));
+        let is_shared = canonical::is_sorted_form(&value);
+        let canonical = (!is_shared).then(|| canonical::canonical(&value).into_boxed_slice());
         let text = text.or_else(|| sorted(&value)).unwrap_or_default();
         Self { text, canonical }
     }

@@ -8,8 +8,9 @@
 //! It runs inside a Wasm instance that many requests share, where a panic would end all of them. What can panic is denied to
 //! all guest code in `.cargo/config.toml`, and here also arithmetic that may overflow.
 //!
-//! Modules from the bottom up: `time`, `member`, `sorted`, `canonical`, `payload`, `envelope`, `event`, `batch`, `chain`, `verifier`, `pii`, `export`, `parameters`,
-//! `effectiveness`, `history`, `projection`, `hold`. None uses one above it; `host-tests/tests/architecture` holds them to that.
+//! Modules from the bottom up: `time`, `member`, `sorted`, `canonical`, `payload`, `envelope`, `event`, `batch`, `chain`, `verifier`,
+//! `pii`, `export`, `parameters`, `effectiveness`, `history`, `projection`, `hold`. None uses one above it;
+//! `host-tests/tests/architecture` holds them to that.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 

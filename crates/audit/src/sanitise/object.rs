@@ -43,7 +43,7 @@ pub(crate) fn object(members: &mut Map<String, Value>) {
 }
 
 /// Takes secrets out of all texts of an object, however deep, and leaves everything else as it is, markup included. What is a secret by
-/// its member's name becomes text, also where it was a number. Returns whether there were any.
+/// its member's name becomes text, also where it was a number. Returns whether anything has changed.
 pub fn redact_object(members: &mut Map<String, Value>) -> bool {
     let cleaner = Cleaner::new(Markup::Kept);
     cleaner.members(members, How::Text, false);

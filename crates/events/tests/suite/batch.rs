@@ -5,6 +5,7 @@ use events::{
     Batch, Entry, MAX_BODY, MAX_EVENTS, Origin, Quarantined, Rejected, read_batch, read_one,
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::payloads::{origin, quarantined, read, row, signal};
 
@@ -262,6 +263,30 @@ fn a_retry_has_the_same_key_in_whatever_order_its_members_come() {
     assert_eq!(key(&pretty), first);
     let single = read_one(text.as_bytes(), &origin()).expect("a batch");
     assert_eq!(single.key, first);
+}
+
+/// A key that changed with a release would let the retries of a day be stored twice.
+#[test]
+fn a_key_is_the_digest_of_caller_and_sorted_elements() {
+    let good = r#"{"version":"1.0","event_type":"a","event_timestamp":"2026-08-22T17:03:40Z","event_category":"gateway",
+        "event_action":"a","event_outcome":"success","correlation_id":"c", "tenant":{},
+        "event_data":{"event_type":"a","n":[1.0,-0.0,1e2, 1,{"d":null,"c":[]}],"é":"\u00e9","password":"hunter2"}}"#;
+    let sorted = concat!(
+        r#"{"correlation_id":"c","event_action":"a","event_category":"gateway","#,
+        r#""event_data":{"event_type":"a","n":[1.0,-0.0,100.0,1,{"c":[],"d":null}],"password":"hunter2","é":"é"},"#,
+        r#""event_outcome":"success","event_timestamp":"2026-08-22T17:03:40Z","event_type":"a","tenant":{},"version":"1.0"}"#,
+    );
+    let body = format!(r#"[{{}}, {good}, 5, {{"a": 1, "a": 2}}]"#);
+    let hashed = format!(r#"{{}},{sorted},5,{{"a": 1, "a": 2}},"#);
+    let mut expected = Sha256::new();
+    expected.update(3_u64.to_be_bytes());
+    expected.update("eve");
+    expected.update(hashed);
+    let origin = Origin {
+        username: Some("eve"),
+        ..origin()
+    };
+    assert_eq!(key_of(&body, &origin), *expected.finalize());
 }
 
 #[test]

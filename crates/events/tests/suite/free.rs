@@ -16,6 +16,13 @@ fn unknown_members_are_kept() {
     let expected = json!({"tenant": {"id": [1, 2.5, "x"]}, "event_hash": "mine", "extra": "too", "trace_id": "t"});
     assert_eq!(row["extra"], expected);
     assert_eq!(row["event_hash"], "");
+    let made = json!({
+        "canonical_form": 1, "chain_key_id": 1, "chain_sequence": 1, "clock_skew": true, "event_date": 1, "event_id": 1, "hash_algorithm": 1,
+        "previous_event_hash": 1, "readable": false, "sequence": 1,
+    });
+    let row = crate::payloads::row(&one(&signal(&made)));
+    assert_eq!(row["extra"], made);
+    assert_eq!(row["readable"], true);
     refused(&json!({"tenant": "a\u{0}"}), "extra", Code::NulCharacter);
     refused(&json!({"te\u{0}nant": 1}), "extra", Code::NulCharacter);
 }

@@ -70,6 +70,40 @@ fn secrets_alone_are_taken_out_where_markup_is_evidence() {
 }
 
 #[test]
+fn an_object_says_whether_it_had_secrets() {
+    for (members, has_secrets) in [
+        (json!({}), false),
+        (
+            json!({"text": "no secret", "list": [1, "x", null, {"a": true}]}),
+            false,
+        ),
+        (json!({"password": "hunter2"}), true),
+        (json!({"password": MARK}), false),
+        (json!({"password": true, "token": null}), false),
+        (json!({"pin_token": 123_456_789_012_u64}), true),
+        (json!({"password": 4711}), true),
+        (json!({"private_key": [48, 49, 50, 51, 52]}), true),
+        (json!({"args": ["--password", "hunter2"]}), true),
+        (json!({"command": ["mysql", "-phunter2"]}), true),
+        (json!({"deep": [{"text": "password=hunter2"}]}), true),
+        (
+            json!({"kind": "Secret", "data": {"a": "aHVudGVyMg=="}}),
+            true,
+        ),
+        (
+            json!({"kind": "SecretList", "items": [{"data": {"a": "aHVudGVyMg=="}}]}),
+            true,
+        ),
+        (json!({"stringData": {"a": "hunter2"}}), true),
+    ] {
+        let mut after = members.clone();
+        let changed = redact_object(after.as_object_mut().expect("an object"));
+        assert_eq!(changed, has_secrets, "{members} became {after}");
+        assert_eq!(changed, after != members, "{members} became {after}");
+    }
+}
+
+#[test]
 fn the_data_of_a_kubernetes_secret_is_replaced() {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "type": "Opaque",
