@@ -10,6 +10,7 @@ use events::{
     Batch, ChainKeys, Entry, Event, Head, Origin, Quarantined, Rejected, Verifier, canonical,
     read_batch, read_one, redact_pii, seal,
 };
+use fuzz::has_nul;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::{Map, Value};
 
@@ -85,17 +86,6 @@ fn exported(event: &Event) -> Map<String, Value> {
     let back = json::parse(&form).expect("JSON");
     assert_eq!(canonical(&back), form);
     members
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(elements) => elements.iter().any(has_nul),
-        Value::Object(members) => members
-            .iter()
-            .any(|(key, value)| key.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 fn check_quarantined(quarantined: &[Quarantined]) {

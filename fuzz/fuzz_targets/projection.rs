@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use audit::{Record, json};
 use chrono::{DateTime, TimeDelta, Utc};
 use events::project;
+use fuzz::has_nul;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::{Map, Value};
 
@@ -71,17 +72,6 @@ fn event(place: usize, payload: Value) -> Option<Map<String, Value>> {
     }
     event.insert("event_data".to_owned(), payload);
     Some(event)
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(elements) => elements.iter().any(has_nul),
-        Value::Object(members) => members
-            .iter()
-            .any(|(key, value)| key.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// What the events amount to, which is the same each time, and which PostgreSQL takes.

@@ -10,6 +10,7 @@ use audit::{
     Code, Dialect, Kind, MAX_VIOLATIONS, Record, Violation, json, read, read_batch, read_patch,
 };
 use chrono::{DateTime, Utc};
+use fuzz::has_nul;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::{Map, Value};
 
@@ -59,17 +60,6 @@ fn check_stored(json: &serde_json::Result<String>) {
     let json = json.as_ref().expect("JSON");
     let value: Value = serde_json::from_str(json).expect("JSON");
     assert!(!has_nul(&value), "{json}");
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(elements) => elements.iter().any(has_nul),
-        Value::Object(members) => members
-            .iter()
-            .any(|(key, value)| key.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// Posting what is stored states the same again. Only what was put in for secrets may break a rule.

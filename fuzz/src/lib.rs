@@ -1,5 +1,19 @@
 //! What several fuzz targets compare with: straightforward, and written without the code that is tested.
 
+use serde_json::Value;
+
+/// Whether PostgreSQL could not store the value: a text in it has U+0000.
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(elements) => elements.iter().any(has_nul),
+        Value::Object(members) => members
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// What a percent-encoded text stands for, or nothing if that is no UTF-8.
 pub fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -60,7 +60,7 @@ impl Services {
         let blocked = start(&limits).await;
         let lock = blocked.database.client().await;
         lock.batch_execute(
-            "BEGIN; LOCK TABLE audit, audit_event, audit_event_chain IN ACCESS EXCLUSIVE MODE",
+            "BEGIN; LOCK TABLE audit, audit_event, audit_event_chain, audit_event_target IN ACCESS EXCLUSIVE MODE",
         )
         .await
         .expect("a lock");
