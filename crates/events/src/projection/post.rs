@@ -75,14 +75,13 @@ pub(super) fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-/// Values that members had before, the latest last.
-pub(super) type Earlier = BTreeMap<String, Vec<Value>>;
+/// Different values of members, the latest last.
+pub(super) type Values = BTreeMap<String, Vec<Value>>;
 
 /// The members of a body while events are gone through. What is stated once is never taken away, only replaced.
 #[derive(Debug, Default)]
 pub(super) struct Members<'e> {
-    values: Map<String, Value>,
-    earlier: Earlier,
+    values: Values,
     events: Vec<&'e str>,
 }
 
@@ -93,7 +92,8 @@ impl<'e> Members<'e> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(|value| !value.is_null())
+        let last = self.values.get(name).and_then(|values| values.last());
+        last.is_some_and(|value| !value.is_null())
     }
 
     /// Sets a text that names something, cut to so many characters.
@@ -111,16 +111,9 @@ impl<'e> Members<'e> {
         let Some(value) = value.map(Into::into) else {
             return;
         };
-        if let Some(present) = self.values.get_mut(name) {
-            if *present != value {
-                let before = std::mem::replace(present, value);
-                self.earlier
-                    .entry(name.to_owned())
-                    .or_default()
-                    .push(before);
-            }
-        } else {
-            self.values.insert(name.to_owned(), value);
+        let values = self.values.entry(name.to_owned()).or_default();
+        if values.last() != Some(&value) {
+            values.push(value);
         }
     }
 
@@ -134,20 +127,26 @@ impl<'e> Members<'e> {
 
     /// Clears a member that has been set.
     pub(super) fn clear(&mut self, name: &str) {
-        if let Some(value) = self.values.get_mut(name) {
-            *value = Value::Null;
+        if let Some(last) = self
+            .values
+            .get_mut(name)
+            .and_then(|values| values.last_mut())
+        {
+            *last = Value::Null;
         }
     }
 
     /// Writes them, and where they come from, to a body. Returns what they were before.
-    pub(super) fn write(self, body: &mut Map<String, Value>) -> Earlier {
+    pub(super) fn write(mut self, body: &mut Map<String, Value>) -> Values {
         let first = self.events.len().saturating_sub(MAX_EVENTS);
         let last = self.events.get(first..).unwrap_or_default();
-        body.extend(self.values);
+        for (name, values) in &mut self.values {
+            body.extend(values.pop().map(|last| (name.clone(), last)));
+        }
         body.insert("projected".to_owned(), true.into());
         body.insert("events".to_owned(), last.into());
         body.insert("event_count".to_owned(), self.events.len().into());
-        self.earlier
+        self.values
     }
 }
 
@@ -175,7 +174,7 @@ pub struct Post {
     dialect: Dialect,
     body: Map<String, Value>,
     /// What stands for a value that breaks a rule.
-    earlier: Earlier,
+    earlier: Values,
 }
 
 /// Members that a compact remediation cannot do without, and their columns.
@@ -201,7 +200,7 @@ impl Post {
         kind: Kind,
         dialect: Dialect,
         body: Map<String, Value>,
-        earlier: Earlier,
+        earlier: Values,
     ) -> Self {
         Self {
             kind,
