@@ -3,14 +3,14 @@
 use audit::json::{self, Malformed};
 use audit::{Code, MAX_VIOLATIONS, Violation};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::envelope::{Fault, MAX_DATA_BYTES};
 use crate::event::{self, Event, Origin};
 use crate::member::Member;
-use crate::sorted::Sorted;
+use crate::sorted::{Sorted, SortedObject};
 
 /// The most bytes of a body (events API, "Writing").
 pub const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -135,7 +135,10 @@ fn read(
                     .get(EVENT_DATA)
                     .filter(|_| bytes <= MAX_DATA_BYTES)
                     .and_then(event::sorted);
-                key.add_object(&members, data.as_deref());
+                key.add(&SortedObject {
+                    members: &members,
+                    known: data.as_deref().map(|data| (EVENT_DATA, data)),
+                });
                 // Kept for the quarantine only if there is something wrong with it.
                 match event::read(members, data, bytes, origin) {
                     Ok(event) => {
@@ -146,7 +149,7 @@ fn read(
                 }
             }
             Ok(other) => {
-                key.add(&other);
+                key.add(&Sorted(&other));
                 let message = "must be a JSON object".to_owned();
                 (vec![whole(Code::InvalidType, message)], Some(other))
             }
@@ -252,29 +255,10 @@ impl Key {
         Self { digest, bytes }
     }
 
-    /// Adds the next element, an object. `data` is [`event::sorted`] of its `event_data`, where that is known.
-    fn add_object(&mut self, members: &Map<String, Value>, data: Option<&RawValue>) {
-        let mut members: Vec<_> = members.iter().collect();
-        members.sort_unstable_by_key(|(name, _)| *name);
-        self.bytes.push(b'{');
-        for (place, (name, value)) in members.into_iter().enumerate() {
-            if place > 0 {
-                self.bytes.push(b',');
-            }
-            self.push(name);
-            self.bytes.push(b':');
-            match data.filter(|_| name == EVENT_DATA) {
-                Some(data) => self.bytes.extend_from_slice(data.get().as_bytes()),
-                None => self.push(&Sorted(value)),
-            }
-        }
-        self.bytes.push(b'}');
-        self.end();
-    }
-
-    /// Adds the next element, which is no object.
-    fn add(&mut self, element: &Value) {
-        self.push(&Sorted(element));
+    /// Adds the next element.
+    fn add(&mut self, element: &impl Serialize) {
+        // No value here has a form that JSON lacks, and nothing stops a vector from growing.
+        let _ = serde_json::to_writer(&mut self.bytes, element);
         self.end();
     }
 
@@ -282,11 +266,6 @@ impl Key {
     fn add_text(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.end();
-    }
-
-    fn push(&mut self, value: &impl Serialize) {
-        // No value here has a form that JSON lacks, and nothing stops a vector from growing.
-        let _ = serde_json::to_writer(&mut self.bytes, value);
     }
 
     fn end(&mut self) {

@@ -33,12 +33,11 @@ pub(crate) fn push(bytes: &mut Vec<u8>, value: &Value) {
 pub(crate) fn is_sorted_form(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) if exact(number).is_some() => true,
         Value::Number(number) => {
             let mut form = Vec::new();
-            exact(number).is_some() || {
-                push_number(&mut form, number);
-                form == number.to_string().as_bytes()
-            }
+            push_number(&mut form, number);
+            form == number.to_string().as_bytes()
         }
         Value::Array(elements) => elements.iter().all(is_sorted_form),
         // Beyond ASCII, UTF-16 has another order than UTF-8.

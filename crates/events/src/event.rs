@@ -199,7 +199,6 @@ pub(crate) fn read(
             None => _ = extra.insert(name, value),
         }
     }
-    let mut known = Members::new();
     for field in &FIELDS {
         let mut report = |(place, code, message): Broken| {
             let member = field.member.name();
@@ -213,7 +212,7 @@ pub(crate) fn read(
         let value = stated.take(field.member);
         if !field.rule.is_absent(&value) {
             match field.rule.check(value, origin.now) {
-                Ok(value) => known.set(field.member, value),
+                Ok(value) => stated.set(field.member, value),
                 Err(broken) => report(broken),
             }
         } else if field.is_required {
@@ -232,9 +231,9 @@ pub(crate) fn read(
         return Err(faults);
     }
     if !extra.is_empty() {
-        known.set(Member::Extra, extra);
+        stated.set(Member::Extra, extra);
     }
-    Ok(complete(known, text, origin))
+    Ok(complete(stated, text, origin))
 }
 
 /// What is wrong with a member that nobody knows.
@@ -262,10 +261,7 @@ pub(crate) fn complete(
         Value::Object(data) => data,
         _ => Map::new(),
     };
-    let has_secret = origin.redact && audit::redact_object(&mut data);
-    if origin.redact {
-        redact(&mut members);
-    }
+    let has_secret = origin.redact && redact(&mut members, &mut data);
     if let Some(person) = origin
         .username
         .filter(|name| !name.starts_with(SERVICE_ACCOUNT))
@@ -298,8 +294,9 @@ pub(crate) fn complete(
     }
 }
 
-/// Takes secrets out of what nobody knows and of what an error says. Markup stays.
-fn redact(members: &mut Members) {
+/// Takes secrets out of everything that is no name: the payload, what nobody knows, and what an error says. Markup stays. Returns
+/// whether the payload had any.
+fn redact(members: &mut Members, data: &mut Map<String, Value>) -> bool {
     if let Some(Value::Object(extra)) = members.get_mut(Member::Extra) {
         audit::redact_object(extra);
     }
@@ -308,4 +305,5 @@ fn redact(members: &mut Members) {
     {
         *message = redacted;
     }
+    audit::redact_object(data)
 }
